@@ -1,0 +1,59 @@
+# The two commands of the README are `make demo` and `make test`; each does all its own set-up.
+# uv is used where it is installed; otherwise a plain venv and pip install from the same hash-pinned lock.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= python3
+LOCK   := deploy/locks/dev.txt
+UV     := $(shell command -v uv 2>/dev/null)
+STAMP  := $(VENV)/.installed
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+install: $(STAMP) ## Make .venv with everything in it, from the committed lock
+
+$(STAMP): $(LOCK) pyproject.toml
+ifeq ($(UV),)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r $(LOCK)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+else
+	[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+endif
+	@touch $@
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --upgrade --custom-compile-command "make lock" pyproject.toml --extra dev -o $(LOCK)
+	uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" pyproject.toml -c $(LOCK) -o deploy/locks/serve.txt
+
+demo: install ## Stream real data through a real broker and watch it learn
+	$(BIN)/weir demo
+
+lint: install ## Style, types, and the arrows between the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-unit: install ## What needs no broker, in under two minutes
+	$(BIN)/pytest tests/unit tests/property
+
+test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker
+	$(BIN)/pytest tests/integration tests/system
+
+test: lint test-unit test-integration ## All of it
+
+format: install ## Rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove what the build made; broker data included
+	rm -rf $(VENV) .weir .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help install lock demo lint test-unit test-integration test format clean

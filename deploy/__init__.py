@@ -1,0 +1,1 @@
+"""Local broker, container and dashboard resources."""

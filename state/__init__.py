@@ -1,0 +1,1 @@
+"""What must survive: RocksDB tables, changelogs, audit chains, secrets."""

@@ -1,0 +1,1 @@
+"""The Faust application: topics, shards, units of work, settings, HTTP, command line."""
