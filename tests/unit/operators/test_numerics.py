@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators import numerics, numerics_reference
@@ -63,6 +63,7 @@ def test_error_stays_below_the_stated_bound(
     assert worst <= bound, f"{worst:.4f} ulp"
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.floats())
 def test_compiled_and_plain_functions_agree_bit_for_bit(x: float) -> None:
     """What a kernel computes can be recomputed in plain Python to the last bit, for any input."""
@@ -71,12 +72,14 @@ def test_compiled_and_plain_functions_agree_bit_for_bit(x: float) -> None:
     assert same_bits(numerics.sigmoid(x), numerics_reference.sigmoid(x))
 
 
+@settings(deadline=None)
 @given(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300))
 def test_branch_free_compensation_is_neumaiers(a: float, b: float) -> None:
     """The rounding error that a compensated sum keeps is the one of Neumaier's formula."""
     assert numerics.add_error(a, b) == numerics_reference.add_error(a, b)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e15, 1e15), max_size=50))
 def test_compensated_sum_is_right_where_a_plain_sum_is_not(values: list[float]) -> None:
     """A compensated sum differs from the exact one by no more than its final rounding and eps²."""
