@@ -1,0 +1,122 @@
+"""Settings of an Hlm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from operators.errors import InvalidConfig
+
+SUBTABLE_SLOTS = 1 << 12
+"""Most bucket slots that share one stash, ring and emergency slot.
+
+Measured: with the default constants these run out at a mean load of 0.92 in a table of 2^12 slots,
+but at 0.79 in one of 2^20, below ``tau_high``. So larger tables are made of sub-tables.
+"""
+
+MAX_CAPACITY = 1 << 28
+"""Most bucket slots of one model (4 GiB of records); beyond it, use more shards."""
+
+_MAX_BUCKET = 16
+_MAX_CHOICES = 4
+_MAX_RELOCATIONS = 64
+_MAX_OVERFLOW = 255  # a sub-table counts its overflow in one byte
+
+
+@dataclass(frozen=True, slots=True)
+class HlmConfig:
+    """Settings of an Hlm; the defaults are the seed's (sections 2.1 and 9.1).
+
+    Attributes:
+        capacity: bucket slots to begin with (the seed's C), a power of two. The table doubles
+            when it must.
+        choices: buckets a key may live in (d).
+        bucket: slots of a bucket (b), a power of two; 4 records of 16 bytes fill a cache line.
+        stash: slots of a sub-table's stash (S).
+        relocations: most records that one insert moves (L).
+        ring: slots of a sub-table's overflow ring (Q).
+        tau_low: load that a growth goes below.
+        tau_high: load that no event may pass; growth comes before it.
+        lr: learning rate.
+        l2: L2 regularisation of the touched weights; the bias has none.
+        link: ``"identity"`` for squared loss, ``"logistic"`` for log loss with labels in [0, 1].
+
+    Raises:
+        InvalidConfig: a value is out of range; the message names it and the range.
+    """
+
+    capacity: int = SUBTABLE_SLOTS
+    choices: int = 2
+    bucket: int = 4
+    stash: int = 8
+    relocations: int = 8
+    ring: int = 16
+    tau_low: float = 0.6
+    tau_high: float = 0.8
+    lr: float = 0.05
+    l2: float = 0.0
+    link: Literal["identity", "logistic"] = "identity"
+
+    def __post_init__(self) -> None:
+        _require_between("choices", self.choices, 2, _MAX_CHOICES)
+        _require_power_of_two("bucket", self.bucket, 1, _MAX_BUCKET)
+        _require_power_of_two("capacity", self.capacity, 2 * self.bucket, MAX_CAPACITY)
+        _require_between("relocations", self.relocations, 0, _MAX_RELOCATIONS)
+        _require_between("stash", self.stash, 0, _MAX_OVERFLOW)
+        _require_between("ring", self.ring, 0, _MAX_OVERFLOW)
+        _require_between("stash + ring + 1", self.stash + self.ring + 1, 1, _MAX_OVERFLOW)
+        if not 0.0 < self.tau_low < self.tau_high < 1.0:
+            raise InvalidConfig(
+                f"tau_low={self.tau_low} and tau_high={self.tau_high}: "
+                "0 < tau_low < tau_high < 1 must hold"
+            )
+        if self.link not in ("identity", "logistic"):
+            raise InvalidConfig(f"link={self.link!r}: must be 'identity' or 'logistic'")
+        check_rates(self.lr, self.l2)
+
+    @property
+    def overflow(self) -> int:
+        """Slots of a sub-table outside its buckets: stash, ring and the emergency slot."""
+        return self.stash + self.ring + 1
+
+    @property
+    def lookup_bound(self) -> int:
+        """Most records that one lookup examines: d*b + S + Q + 1.
+
+        The seed's d*b + S + 1 leaves out the ring, which is searched like the stash.
+        """
+        return self.choices * self.bucket + self.overflow
+
+    @property
+    def insert_bound(self) -> int:
+        """Most steps of one insert: the lookup that fails, L relocations, and the final write.
+
+        A relocation counts as one step: it reads the other bucket lines of the record it moved.
+        """
+        return self.lookup_bound + self.relocations + 1
+
+
+def check_rates(lr: float, l2: float) -> None:
+    """Refuse a learning rate or an L2 factor that no model can learn with.
+
+    Raises:
+        InvalidConfig: ``lr`` is not positive, ``l2`` is negative, ``lr * l2`` reaches 1 (a weight
+            would change its sign at every touch), or one of them is not finite.
+    """
+    if not (math.isfinite(lr) and lr > 0.0):
+        raise InvalidConfig(f"lr={lr}: must be a positive number")
+    if not (math.isfinite(l2) and l2 >= 0.0):
+        raise InvalidConfig(f"l2={l2}: must be zero or a positive number")
+    if lr * l2 >= 1.0:
+        raise InvalidConfig(f"lr={lr} and l2={l2}: lr * l2 must be below 1")
+
+
+def _require_between(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InvalidConfig(f"{name}={value}: must be between {low} and {high}")
+
+
+def _require_power_of_two(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high or value & (value - 1):
+        raise InvalidConfig(f"{name}={value}: must be a power of two between {low} and {high}")
