@@ -1,0 +1,34 @@
+"""Reason codes of quarantined messages.
+
+A code is part of the quarantine record and of a metric's label: it is never renamed or reused.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a message could not be used."""
+
+    # The bytes
+    EMPTY_VALUE = "EMPTY_VALUE"  # no bytes where a record was expected (a tombstone)
+    BAD_AVRO = "BAD_AVRO"  # the bytes end too early or mean nothing under the schema
+    TRAILING_BYTES = "TRAILING_BYTES"  # bytes are left after the record
+    OVERSIZED = "OVERSIZED"  # more bytes, features or context than the settings allow
+    # The wire header, where a schema registry is used
+    BAD_WIRE_HEADER = "BAD_WIRE_HEADER"  # not magic byte 0 and a four-byte schema id
+    UNKNOWN_SCHEMA = "UNKNOWN_SCHEMA"  # the registry has no schema of this id
+    INCOMPATIBLE_SCHEMA = "INCOMPATIBLE_SCHEMA"  # written with a schema that ours cannot read
+    # The record
+    BAD_FIELD = "BAD_FIELD"  # a field is missing, unknown or of the wrong type
+    BAD_MAPPING = "BAD_MAPPING"  # a foreign message does not fit the mapping file
+    LENGTH_MISMATCH = "LENGTH_MISMATCH"  # packed numbers of a broken length, or ids without values
+    DIMENSION_MISMATCH = "DIMENSION_MISMATCH"  # a vector of another dimension than configured
+    NON_FINITE_FEATURE = "NON_FINITE_FEATURE"  # NaN or infinity among the feature values
+    NON_FINITE_VECTOR = "NON_FINITE_VECTOR"  # NaN or infinity in key, value or query
+    NON_FINITE_LABEL = "NON_FINITE_LABEL"  # NaN or infinity as label
+    RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
+    # Its place in the stream
+    UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
+    LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)
