@@ -4,6 +4,7 @@
     ├── InvalidConfig     a setting is out of range or contradicts another: change it
     ├── InvalidInput      arrays whose shapes or types do not fit together: the caller is wrong
     │   └── NonFiniteInput    NaN or infinity in the input: quarantine the event
+    ├── OutOfCapacity     a structure reached the size it may have: spread over more shards
     └── StateMismatch     saved arrays do not fit the configuration, the salt or each other
 
 Operators stand alone: they know no other package's errors. Whoever calls them wraps these.
@@ -37,6 +38,10 @@ class NonFiniteInput(InvalidInput):
         super().__init__(f"{what} {position} is {value}: only finite numbers can be learnt from")
         self.what = what
         self.position = position
+
+
+class OutOfCapacity(OperatorError):  # noqa: N818 - the same
+    """A structure may not grow further; what it holds is unharmed and can still be read."""
 
 
 class StateMismatch(OperatorError):  # noqa: N818 - the same

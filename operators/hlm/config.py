@@ -18,6 +18,7 @@ but at 0.79 in one of 2^20, below ``tau_high``. So larger tables are made of sub
 MAX_CAPACITY = 1 << 28
 """Most bucket slots of one model (4 GiB of records); beyond it, use more shards."""
 
+_LINE_SLOTS = 4  # a cache line of records; kernels compare a line at a time
 _MAX_BUCKET = 16
 _MAX_CHOICES = 4
 _MAX_RELOCATIONS = 64
@@ -32,7 +33,7 @@ class HlmConfig:
         capacity: bucket slots to begin with (the seed's C), a power of two. The table doubles
             when it must.
         choices: buckets a key may live in (d).
-        bucket: slots of a bucket (b), a power of two; 4 records of 16 bytes fill a cache line.
+        bucket: slots of a bucket (b): 4, 8 or 16, whole cache lines of records of 16 bytes.
         stash: slots of a sub-table's stash (S).
         relocations: most records that one insert moves (L).
         ring: slots of a sub-table's overflow ring (Q).
@@ -60,7 +61,7 @@ class HlmConfig:
 
     def __post_init__(self) -> None:
         _require_between("choices", self.choices, 2, _MAX_CHOICES)
-        _require_power_of_two("bucket", self.bucket, 1, _MAX_BUCKET)
+        _require_power_of_two("bucket", self.bucket, _LINE_SLOTS, _MAX_BUCKET)
         _require_power_of_two("capacity", self.capacity, 2 * self.bucket, MAX_CAPACITY)
         _require_between("relocations", self.relocations, 0, _MAX_RELOCATIONS)
         _require_between("stash", self.stash, 0, _MAX_OVERFLOW)

@@ -41,14 +41,21 @@ RELOCATED = 9
 VER_BASE = 10
 VER_DELTA = 11
 REBUILDS = 12
+CHOICES = 16
+BUCKET = 17
+STASH = 18
+RING = 19
+RELOCATIONS = 20
 REBUILT_AT = 32
 META_WORDS = 64
 
-# Words of ``params``.
+# Words of ``params``: the bias, and the settings that the model ran with.
 BIAS = 0
 LR = 1
 L2 = 2
-PARAM_WORDS = 3
+TAU_LOW = 3
+TAU_HIGH = 4
+PARAM_WORDS = 5
 
 LINK_IDENTITY = 0
 LINK_LOGISTIC = 1
@@ -100,8 +107,8 @@ class HlmArrays(NamedTuple):
         weights: float64[2 * n], the same memory; the weight of slot i is word 2i + 1.
         overflow_used: uint8[n_sub], overflow slots taken in each sub-table; derived.
         dirty: uint8[blocks of records], 1 where a block changed since the last report.
-        meta: int64[META_WORDS], counters, maxima and versions.
-        params: float64[PARAM_WORDS], bias and rates.
+        meta: int64[META_WORDS], counters, maxima, versions and the table's constants.
+        params: float64[PARAM_WORDS], bias, rates and load thresholds.
         geometry: constants of the table.
         salt: uint64, key of the hash. Never stored, never shown.
     """
@@ -145,9 +152,16 @@ def allocate(config: HlmConfig, capacity: int, salt: int) -> HlmArrays:
     meta = np.zeros(META_WORDS, np.int64)
     meta[CAPACITY] = capacity
     meta[LIMIT] = int(config.tau_high * capacity)
+    meta[CHOICES] = config.choices
+    meta[BUCKET] = config.bucket
+    meta[STASH] = config.stash
+    meta[RING] = config.ring
+    meta[RELOCATIONS] = config.relocations
     params = np.zeros(PARAM_WORDS, np.float64)
     params[LR] = config.lr
     params[L2] = config.l2
+    params[TAU_LOW] = config.tau_low
+    params[TAU_HIGH] = config.tau_high
     return HlmArrays(
         records=records,
         weights=records.view(np.float64),
