@@ -1,0 +1,165 @@
+"""The Faust application: an agent that hands fetches to shards, and a table whose partitions are shards.
+
+Faust decides which worker owns which partition, fetches, and keeps standbys. What it would do less
+safely — restoring, writing tables, committing — the shards do (see ``streams.shard``).
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import faust
+from faust.stores import base
+
+from schemas.errors import Bug
+from streams.kafka.clients import faust_credentials
+from streams.kafka.fetch import BatchApp, FetchedBatch, StandbyTableManager
+from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from faust.types import TP
+
+    from streams.settings import Settings
+    from streams.shards import Shards
+
+# A fetch is bounded in bytes; this bound on records must not cut it shorter.
+POLL_RECORDS = 20_000
+FETCH_BYTES = 4 * 1024 * 1024
+RAW: dict[str, Any] = {
+    "key_type": bytes,
+    "value_type": bytes,
+    "key_serializer": "raw",
+    "value_serializer": "raw",
+}
+
+
+class ShardTableStore(base.Store):  # type: ignore[misc]
+    """What Faust sees of the shards' tables: rebalances, and changelog batches for standbys."""
+
+    def __init__(self, *args: Any, shards: Shards, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._shards = shards
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Return the changelog offset that the partition's table has reached."""
+        return self._shards.store(tp.partition).changelog_offset
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:  # noqa: ARG002
+        """Write a batch of changelog events to the tables of standby partitions."""
+        writes: dict[int, dict[bytes, bytes | None]] = {}
+        ends: dict[int, int] = {}
+        for event in batch:
+            message = event.message
+            writes.setdefault(message.partition, {})[message.key] = message.value
+            ends[message.partition] = message.offset
+        for partition, records in writes.items():
+            if not self._shards.owns(partition):
+                self._shards.store(partition).write(records, changelog_offset=ends[partition])
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],  # noqa: ARG002 - the interface names it
+        newly_assigned: set[TP],  # noqa: ARG002 - the same
+        generation_id: int = 0,  # noqa: ARG002 - the same
+    ) -> None:
+        """Bring the shards of the new assignment up before Faust looks at any offset."""
+        changelogs = self.table.changelog_topic.topics
+        standbys = {tp.partition for tp in self.app.assignor.assigned_standbys()}
+        mine = {tp.partition for tp in assigned if tp.topic in changelogs} - standbys
+        await self._shards.assign(mine, standbys)
+
+    def reset_state(self) -> None:
+        """Refuse: Faust's reset would delete tables under the shards' feet."""
+        raise Bug("tables are reset by deleting their folder while the worker is down")
+
+    def backup_partition(self, *_: Any, **__: Any) -> None:
+        """Refuse: a copy of a table without its place in the changelog is of no use."""
+        raise Bug("Faust's backups of tables are not used; the changelog is the backup")
+
+    def restore_backup(self, *_: Any, **__: Any) -> None:
+        """Refuse, as above."""
+        raise Bug("Faust's backups of tables are not used; the changelog is the backup")
+
+
+class ShardTable(faust.Table):  # type: ignore[misc]
+    """The table whose partitions are the shards' state."""
+
+    def __init__(self, *args: Any, shards: Shards, **kwargs: Any) -> None:
+        self._shards = shards
+        super().__init__(*args, **kwargs)
+
+    def _new_store_by_url(self, url: Any) -> ShardTableStore:
+        return ShardTableStore(url, self.app, self, loop=self.loop, shards=self._shards)
+
+    def send_changelog(self, partition: int, *_: Any, **__: Any) -> Any:
+        """Send nothing: the unit of work writes the changelog in its transaction."""
+        return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
+
+
+def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
+    """Wire agent, table and shards together.
+
+    Args:
+        settings: all of them; ``broker.bootstrap`` known.
+        shards: the shards of this worker, empty.
+        partitions: of the source topic and the changelog.
+    """
+    source = settings.topics.name(SOURCE_ROLE)
+    stream = settings.stream
+    assert settings.broker.bootstrap is not None
+    app = BatchApp(
+        settings.application_id,
+        state_offset=shards.next_offset,
+        batch_topics=frozenset({source}),
+        TableManager=StandbyTableManager,
+        broker=[f"kafka://{address}" for address in settings.broker.bootstrap.split(",")],
+        broker_credentials=faust_credentials(settings.broker),
+        store="rocksdb://",
+        datadir=str(settings.state_dir / "faust"),
+        web_enabled=False,
+        autodiscover=False,
+        topic_disable_leader=True,
+        topic_partitions=partitions,
+        topic_replication_factor=settings.topics.replication,
+        table_standby_replicas=stream.standby_replicas,
+        consumer_group_instance_id=stream.static_member,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        broker_max_poll_records=POLL_RECORDS,
+        broker_session_timeout=float(stream.session_timeout_s),
+        broker_heartbeat_interval=stream.session_timeout_s / 4,
+        broker_rebalance_timeout=60.0,
+        stream_wait_empty=False,
+        # The shards' watchdog does this, knowing what progress is.
+        broker_commit_livelock_soft_timeout=86_400.0,
+        stream_processing_timeout=86_400.0,
+        recovery_consistency_check=False,
+    )
+    app.tables.add(
+        ShardTable(
+            app,
+            name=TABLE_NAME,
+            partitions=partitions,
+            shards=shards,
+            key_type=bytes,
+            value_type=bytes,
+        )
+    )
+    events = app.topic(source, partitions=partitions, **RAW)
+
+    @app.agent(events, name="weir-events")  # type: ignore[untyped-decorator]
+    async def ingest(stream: Any) -> None:
+        async for event in stream.noack().events():
+            batch: FetchedBatch = event.value
+            event.ack()
+            await shards.offer(event.message.partition, batch)
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
+        await shards.pause({tp.partition for tp in revoked if tp.topic == source})
+
+    return app

@@ -1,0 +1,1 @@
+"""Kafka clients: configuration, administration, and Faust's transport made to hand on whole fetches."""

@@ -1,0 +1,136 @@
+"""Client configuration: one place from which TLS and SASL reach every librdkafka client and Faust."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import faust
+from confluent_kafka import KafkaError, KafkaException
+
+from schemas.errors import BrokerUnavailable, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.settings import BrokerSettings
+
+RETRY_PAUSE_S = 0.1
+
+# librdkafka marks most passing errors as retriable, but not the coordinator's own start-up.
+RETRIED_BY_CODE = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.CONCURRENT_TRANSACTIONS,
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - the library's own spelling of a local error code
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the same
+        KafkaError._TRANSPORT,  # noqa: SLF001 - the same
+    }
+)
+
+T = TypeVar("T")
+ClientConfig = dict[str, str | int | float | bool]
+
+
+def client_config(broker: BrokerSettings, **extra: str | float | bool) -> ClientConfig:
+    """Return librdkafka configuration with the broker's address and credentials.
+
+    Args:
+        broker: the settings; its ``bootstrap`` must be known by now.
+        extra: further properties, with ``_`` for ``.`` in their names.
+
+    Raises:
+        ConfigError: there is no bootstrap address.
+    """
+    if not broker.bootstrap:
+        raise ConfigError("no broker address: set broker.bootstrap (WEIR_BROKER__BOOTSTRAP)")
+    config: ClientConfig = {
+        "bootstrap.servers": broker.bootstrap,
+        "security.protocol": broker.security_protocol,
+        # librdkafka tells of lost brokers on stderr by itself; the application says it better.
+        "log.connection.close": False,
+        "log_level": 2,
+    }
+    if broker.security_protocol.startswith("SASL"):
+        assert broker.sasl_username is not None
+        assert broker.sasl_password is not None
+        config["sasl.mechanism"] = broker.sasl_mechanism
+        config["sasl.username"] = broker.sasl_username
+        config["sasl.password"] = broker.sasl_password.get_secret_value()
+    for name, path in (
+        ("ssl.ca.location", broker.ssl_ca_file),
+        ("ssl.certificate.location", broker.ssl_certificate_file),
+        ("ssl.key.location", broker.ssl_key_file),
+    ):
+        if path is not None:
+            config[name] = str(path)
+    if broker.ssl_key_password is not None:
+        config["ssl.key.password"] = broker.ssl_key_password.get_secret_value()
+    config.update({name.replace("_", "."): value for name, value in extra.items()})
+    return config
+
+
+def ssl_context(broker: BrokerSettings) -> ssl.SSLContext:
+    """Build the TLS context that Faust's own client uses.
+
+    Raises:
+        ConfigError: a certificate or key file cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(
+            cafile=str(broker.ssl_ca_file) if broker.ssl_ca_file else None
+        )
+        if broker.ssl_certificate_file is not None:
+            password = broker.ssl_key_password
+            context.load_cert_chain(
+                str(broker.ssl_certificate_file),
+                str(broker.ssl_key_file) if broker.ssl_key_file else None,
+                password.get_secret_value() if password else None,
+            )
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"broker TLS files cannot be used: {error}") from error
+    return context
+
+
+def faust_credentials(
+    broker: BrokerSettings,
+) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """Return the same credentials in Faust's form."""
+    if broker.security_protocol == "PLAINTEXT":
+        return None
+    if broker.security_protocol == "SSL":
+        return faust.SSLCredentials(context=ssl_context(broker))
+    assert broker.sasl_password is not None
+    context = ssl_context(broker) if broker.security_protocol == "SASL_SSL" else None
+    return faust.SASLCredentials(
+        username=broker.sasl_username,
+        password=broker.sasl_password.get_secret_value(),
+        mechanism=broker.sasl_mechanism,
+        ssl_context=context,
+    )
+
+
+def retried(call: Callable[[], T], what: str, timeout_s: float) -> T:
+    """Call until it succeeds, for as long as the broker calls its errors passing.
+
+    Raises:
+        BrokerUnavailable: it did not succeed in ``timeout_s``.
+        KafkaException: the error is not a passing one (fenced, fatal, not authorised …).
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return call()
+        except KafkaException as error:
+            cause: KafkaError = error.args[0]
+            if not (cause.retriable() or cause.code() in RETRIED_BY_CODE) or cause.fatal():
+                raise
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"{what} did not succeed in {timeout_s:.0f} s: {cause.str()}; "
+                    "check that the brokers are up and reachable"
+                ) from error
+            time.sleep(RETRY_PAUSE_S)

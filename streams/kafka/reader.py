@@ -1,0 +1,158 @@
+"""Reading a range of one partition, committed records only, outside any consumer group."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from schemas.errors import BrokerUnavailable
+from streams.kafka.clients import client_config, retried
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.settings import BrokerSettings
+
+CALL_S = 10
+POLL_S = 0.5
+POLL_MESSAGES = 5_000
+
+
+class Record(NamedTuple):
+    """One record, as ``SourceRecord`` wants it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class PartitionReader:
+    """Reads ranges of partitions with ``read_committed``.
+
+    Args:
+        broker: where and how to connect.
+        patience_s: how long a read may see nothing at all before it is an error.
+    """
+
+    def __init__(self, broker: BrokerSettings, patience_s: float = 60) -> None:
+        self._broker = broker
+        self._patience_s = patience_s
+        self._consumer = Consumer(
+            client_config(
+                broker,
+                group_id="weir-reader",  # required by the client, never joined nor committed to
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                enable_partition_eof=True,
+                auto_offset_reset="error",
+                fetch_wait_max_ms=50,
+                queued_max_messages_kbytes=65_536,
+                max_partition_fetch_bytes=8_388_608,
+            )
+        )
+        self._admin: AdminClient | None = None
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the log's start offset and its last stable offset.
+
+        Raises:
+            BrokerUnavailable: no answer in time.
+        """
+        where = TopicPartition(topic, partition)
+        low, _ = retried(
+            lambda: self._consumer.get_watermark_offsets(where, timeout=CALL_S),
+            f"offsets of {topic}[{partition}]",
+            self._patience_s,
+        )
+        return low, self.stable_end(topic, [partition])[partition]
+
+    def stable_end(self, topic: str, partitions: list[int]) -> dict[int, int]:
+        """Return the last stable offset of each partition.
+
+        Raises:
+            BrokerUnavailable: no answer in time.
+        """
+        if self._admin is None:
+            self._admin = AdminClient(client_config(self._broker))
+        request = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
+        admin = self._admin
+
+        def ask() -> dict[int, int]:
+            answers = admin.list_offsets(
+                request, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_S
+            )
+            return {tp.partition: answer.result().offset for tp, answer in answers.items()}
+
+        return retried(ask, f"end offsets of {topic}", self._patience_s)
+
+    def read(
+        self, topic: str, partition: int, start: int | None, stop: int
+    ) -> Iterator[list[Record]]:
+        """Yield batches of the committed records with start ≤ offset < stop.
+
+        Args:
+            topic, partition: where.
+            start: first offset; None: from the start of the log.
+            stop: offset to stop before; at most the last stable offset.
+
+        Raises:
+            BrokerUnavailable: nothing arrived for ``patience_s``.
+            KafkaException: the offset is gone, access is denied …
+        """
+        if start is not None and start >= stop:
+            return
+        first = OFFSET_BEGINNING if start is None else start
+        here = TopicPartition(topic, partition, first)
+        self._consumer.assign([here])
+        try:
+            quiet_since = time.monotonic()
+            while True:
+                messages = self._consumer.consume(POLL_MESSAGES, POLL_S)
+                batch: list[Record] = []
+                ended = False
+                for message in messages:
+                    error = message.error()
+                    if error is None:
+                        if message.offset() >= stop:
+                            ended = True
+                            break
+                        batch.append(
+                            Record(
+                                message.offset(),
+                                message.timestamp()[1],
+                                message.key(),
+                                message.value(),
+                            )
+                        )
+                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's spelling
+                        ended = True
+                    elif error.fatal() or not error.retriable():
+                        raise KafkaException(error)
+                if batch:
+                    yield batch
+                if messages:
+                    quiet_since = time.monotonic()
+                if ended or (batch and batch[-1].offset + 1 >= stop):
+                    return
+                if time.monotonic() - quiet_since > self._patience_s:
+                    raise BrokerUnavailable(
+                        f"{topic}[{partition}]: nothing read for {self._patience_s:.0f} s on the way to "
+                        f"offset {stop}; check the brokers and the partition's leader"
+                    )
+        finally:
+            self._consumer.unassign()
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._consumer.close()

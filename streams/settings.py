@@ -1,0 +1,207 @@
+"""Settings of a worker and of the commands around it.
+
+Read, later ones winning, from the defaults here, a TOML file (``weir.toml`` in the working folder, or
+the file named by ``--config`` or ``WEIR_CONFIG``), the environment (``WEIR_STREAM__GATHER_MS=50``) and
+the command line. Secrets are no settings: they come from the secret provider named here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from operators.fusion.cell import CellConfig
+from schemas.errors import ConfigError
+
+DEFAULT_CONFIG_FILE = Path("weir.toml")
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A group of settings; unknown names are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BrokerSettings(Section):
+    """How every client reaches Kafka."""
+
+    bootstrap: str | None = Field(
+        default=None, description="host:port[,host:port]; none: docker or the local broker"
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_file: Path | None = None
+    ssl_certificate_file: Path | None = None
+    ssl_key_file: Path | None = None
+    ssl_key_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _credentials_are_complete(self) -> BrokerSettings:
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_username and self.sasl_password
+        ):
+            raise ValueError(
+                f"broker.security_protocol is {self.security_protocol}: "
+                "set broker.sasl_username and broker.sasl_password"
+            )
+        return self
+
+
+class TopicSettings(Section):
+    """Names and shape of the topics; a shard is a partition of ``events``."""
+
+    prefix: str = Field(default="", description="put before every topic name")
+    partitions: Positive = Field(default=4, description="shards, where the topics are made by Weir")
+    replication: Positive = 1
+
+    def name(self, role: str) -> str:
+        """Return the topic that plays a role: ``events``, ``predictions``, ``audit`` …"""
+        return self.prefix + role
+
+
+class StreamSettings(Section):
+    """Cadences and bounds of the stream."""
+
+    gather_ms: int = Field(
+        default=20,
+        ge=0,
+        description="least time between the starts of two units of work of a shard",
+    )
+    max_unit_events: Positive = Field(default=4_000, description="most events in a unit of work")
+    max_buffered_events: Positive = Field(
+        default=20_000, description="events a shard may hold before it asks the fetcher to wait"
+    )
+    checkpoint_events: Positive = Field(
+        default=20_000, description="events between two checkpoints of a shard's state"
+    )
+    max_event_bytes: Positive = Field(
+        default=1_000_000, description="larger events are quarantined unread"
+    )
+    max_tenants: Positive = Field(
+        default=1_000,
+        description="tenants a shard may hold; events of further ones are quarantined",
+    )
+    transaction_timeout_s: Positive = 60
+    session_timeout_s: Positive = 10
+    watchdog_s: Positive = Field(
+        default=120, description="lag without progress for this long ends the worker, stacks dumped"
+    )
+    static_member: str | None = Field(
+        default=None, description="group.instance.id: a restart within the session keeps its shards"
+    )
+    standby_replicas: int = Field(default=0, ge=0)
+
+
+class SecretSettings(Section):
+    """Where keys and salts come from."""
+
+    provider: Literal["file", "environment"] = "file"
+    directory: Path | None = Field(
+        default=None, description="of the file provider; default data_dir/secrets"
+    )
+
+
+class HttpSettings(Section):
+    """The worker's HTTP server: /metrics, /healthz, /readyz."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(default=8088, ge=0, le=65535, description="0: any free port")
+
+
+class RegistrySettings(Section):
+    """A Confluent schema registry; without one, messages are plain Avro."""
+
+    url: str | None = None
+
+
+class Settings(BaseSettings):
+    """All of them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WEIR_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    application_id: str = Field(
+        default="weir", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="consumer group, changelog"
+    )
+    data_dir: Path = Path(".weir")
+    mapping: Path | None = Field(
+        default=None, description="mapping file for a foreign events topic"
+    )
+    broker: BrokerSettings = BrokerSettings()
+    topics: TopicSettings = TopicSettings()
+    stream: StreamSettings = StreamSettings()
+    learner: CellConfig = Field(default_factory=CellConfig)
+    secrets: SecretSettings = SecretSettings()
+    http: HttpSettings = HttpSettings()
+    registry: RegistrySettings = RegistrySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class names it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: command line, environment, file."""
+        toml = TomlConfigSettingsSource(settings_cls, config_file())
+        return init_settings, env_settings, toml
+
+    @property
+    def state_dir(self) -> Path:
+        """Folder of the worker's RocksDB tables, one sub-folder a shard."""
+        return self.data_dir / "state" / self.application_id
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Folder of the file secret provider."""
+        return self.secrets.directory or self.data_dir / "secrets"
+
+
+def config_file() -> Path | None:
+    """Return the settings file in force, or none.
+
+    Raises:
+        ConfigError: the file named by WEIR_CONFIG is not there.
+    """
+    named = os.environ.get("WEIR_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise ConfigError(f"settings file {path} (WEIR_CONFIG or --config) is not there")
+        return path
+    return DEFAULT_CONFIG_FILE if DEFAULT_CONFIG_FILE.is_file() else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; keyword arguments win over environment and file.
+
+    Raises:
+        ConfigError: a setting is malformed or unknown; the message names each.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise ConfigError("settings cannot be used: " + "; ".join(lines)) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"settings cannot be read: {error}") from error

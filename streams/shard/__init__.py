@@ -1,0 +1,1 @@
+"""A shard: one partition of ``events`` and everything learnt from it."""

@@ -1,0 +1,241 @@
+"""From the records of a fetch to the columns that a cell's kernel takes, tenant by tenant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from operators.batch import EventBatch
+from schemas.errors import BadMessage
+from schemas.reasons import Reason
+from streams.kafka.fetch import SourceRecord
+
+if TYPE_CHECKING:
+    from schemas.hashing import FeatureHasher
+
+MAX_TIME_US = 2**53  # audit records hold the time as a double
+MAX_TENANT_BYTES = 200
+WORD = 8  # bytes of an id, of a value, of a vector's element
+
+
+EventReader = Callable[[SourceRecord], tuple[bytes, dict[str, Any]]]
+
+
+class Rejected(NamedTuple):
+    """A record that cannot be used, and why."""
+
+    position: int
+    error: BadMessage
+
+
+class TenantColumns(NamedTuple):
+    """The usable events of one tenant in a batch.
+
+    Attributes:
+        positions: int64[n], where each event stood in the batch.
+        ids: entity ids.
+        event_ids: ids of the events.
+        digests: uint8[n, 32], SHA-256 of each event's Avro bytes.
+        batch: the columns.
+    """
+
+    positions: np.ndarray
+    ids: list[str]
+    event_ids: list[str]
+    digests: np.ndarray
+    batch: EventBatch
+
+
+class _Rows:
+    """Collects the events of one tenant; column parts stay bytes until they are joined once."""
+
+    def __init__(self, dimension: int, value_dimension: int, hasher: FeatureHasher) -> None:
+        self.hasher = hasher
+        self.no_vector = bytes(WORD * dimension)
+        self.no_value = bytes(WORD * value_dimension)
+        self.positions: list[int] = []
+        self.ids: list[str] = []
+        self.event_ids: list[str] = []
+        self.times: list[int] = []
+        self.digests: list[bytes] = []
+        self.feature_ids: list[bytes] = []
+        self.feature_values: list[bytes] = []
+        self.labels: list[float] = []
+        self.has_label: list[bool] = []
+        self.keys: list[bytes] = []
+        self.has_key: list[bool] = []
+        self.queries: list[bytes] = []
+        self.has_query: list[bool] = []
+        self.values: list[bytes] = []
+        self.has_value: list[bool] = []
+        self.contexts: list[bytes] = []
+
+    def add(self, position: int, payload: bytes, event: dict[str, Any]) -> None:
+        """Take one event, or raise before anything of it is taken.
+
+        Raises:
+            BadMessage: a field is out of range or of the wrong length.
+        """
+        time_us = event["time_us"]
+        if not 0 <= time_us < MAX_TIME_US:
+            raise BadMessage(Reason.BAD_FIELD, f"time_us {time_us} is outside 0..2^53")
+        ids, values = self._features(event)
+        key = self._vector("key", event["key"], self.no_vector)
+        query = self._vector("query", event["query"], self.no_vector)
+        value = self._vector("value", event["value"], self.no_value)
+        context = event["context"]
+        label = event["label"]
+
+        self.positions.append(position)
+        self.ids.append(event["id"])
+        self.event_ids.append(event["event_id"])
+        self.times.append(time_us)
+        self.digests.append(hashlib.sha256(payload).digest())
+        self.feature_ids.append(ids)
+        self.feature_values.append(values)
+        self.has_label.append(label is not None)
+        self.labels.append(0.0 if label is None else label)
+        self.has_key.append(key is not None)
+        self.keys.append(self.no_vector if key is None else key)
+        self.has_query.append(query is not None)
+        self.queries.append(self.no_vector if query is None else query)
+        self.has_value.append(value is not None)
+        self.values.append(self.no_value if value is None else value)
+        self.contexts.append(self._context(context) if context else b"")
+
+    def _features(self, event: dict[str, Any]) -> tuple[bytes, bytes]:
+        ids: bytes = event["feature_ids"] or b""
+        values: bytes = event["feature_values"] or b""
+        if len(ids) != len(values) or len(ids) % WORD:
+            raise BadMessage(
+                Reason.LENGTH_MISMATCH,
+                f"feature_ids has {len(ids)} bytes and feature_values {len(values)}: "
+                "both must be packed 8-byte little-endian words, as many of one as of the other",
+            )
+        named: dict[str, float] | None = event["features"]
+        if not named:
+            return ids, values
+        hashed = self.hasher.hash_many(list(named))
+        numbers = np.fromiter(named.values(), dtype="<f8", count=len(named))
+        return hashed.astype("<u8").tobytes() + ids, numbers.tobytes() + values
+
+    def _vector(self, field: str, packed: bytes | None, blank: bytes) -> bytes | None:
+        if packed is None or len(packed) == len(blank):
+            return packed
+        raise BadMessage(
+            Reason.DIMENSION_MISMATCH,
+            f"{field} has {len(packed)} bytes; the configuration says {len(blank) // WORD} "
+            "packed little-endian doubles",
+        )
+
+    def _context(self, context: dict[str, str]) -> bytes:
+        names = [f"{name}={value}" for name, value in context.items()]
+        return self.hasher.hash_many(names).astype("<u8").tobytes()
+
+    def columns(self) -> TenantColumns:
+        """Join the parts. O(bytes)."""
+        n = len(self.positions)
+        batch = EventBatch(
+            indptr=_row_pointers(self.feature_ids),
+            ids=_joined(self.feature_ids, np.uint64),
+            values=_joined(self.feature_values, np.float64),
+            time_us=np.array(self.times, dtype=np.int64),
+            label=np.array(self.labels, dtype=np.float64),
+            has_label=np.array(self.has_label, dtype=np.uint8),
+            key=_joined(self.keys, np.float64).reshape(n, -1),
+            has_key=np.array(self.has_key, dtype=np.uint8),
+            query=_joined(self.queries, np.float64).reshape(n, -1),
+            has_query=np.array(self.has_query, dtype=np.uint8),
+            value=_joined(self.values, np.float64).reshape(n, -1),
+            has_value=np.array(self.has_value, dtype=np.uint8),
+            ctx_indptr=_row_pointers(self.contexts),
+            ctx_ids=_joined(self.contexts, np.uint64),
+        )
+        return TenantColumns(
+            positions=np.array(self.positions, dtype=np.int64),
+            ids=self.ids,
+            event_ids=self.event_ids,
+            digests=_joined(self.digests, np.uint8).reshape(n, hashlib.sha256().digest_size),
+            batch=batch,
+        )
+
+
+def _joined(parts: list[bytes], dtype: type[np.generic]) -> np.ndarray:
+    # A bytearray, because kernels are compiled for writable arrays.
+    return np.frombuffer(bytearray(b"".join(parts)), dtype=dtype)
+
+
+def _row_pointers(parts: list[bytes]) -> np.ndarray:
+    pointers = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)) // WORD, out=pointers[1:])
+    return pointers
+
+
+class Decoder:
+    """Turns records into columns; bad ones are told apart, never dropped.
+
+    Args:
+        read: takes a record to the Avro bytes of an event, without wire header, and the event.
+            Raises BadMessage.
+        hasher: gives a tenant's feature hasher. Raises BadMessage where the tenant is not served.
+        dimension: length of key and query vectors.
+        value_dimension: length of value vectors.
+        max_bytes: larger values are refused unread.
+    """
+
+    def __init__(
+        self,
+        read: EventReader,
+        hasher: Callable[[str], FeatureHasher],
+        *,
+        dimension: int,
+        value_dimension: int,
+        max_bytes: int,
+    ) -> None:
+        self._read = read
+        self._hasher = hasher
+        self._dimension = dimension
+        self._value_dimension = value_dimension
+        self._max_bytes = max_bytes
+
+    def __call__(
+        self, records: Sequence[SourceRecord]
+    ) -> tuple[dict[str, TenantColumns], list[Rejected]]:
+        """Decode a batch. O(bytes); the order of events within a tenant is that of the log."""
+        tenants: dict[str, _Rows] = {}
+        rejected: list[Rejected] = []
+        read, max_bytes = self._read, self._max_bytes
+        for position, record in enumerate(records):
+            try:
+                value = record.value
+                if not value:
+                    raise BadMessage(Reason.EMPTY_VALUE, "the record has no value")
+                if len(value) > max_bytes:
+                    raise BadMessage(
+                        Reason.OVERSIZED,
+                        f"{len(value)} bytes; stream.max_event_bytes allows {max_bytes}",
+                    )
+                payload, event = read(record)
+                if event["kind"] != "OBSERVATION":
+                    raise BadMessage(
+                        Reason.LATE_LABEL_UNMATCHED,
+                        "a late label whose observation is not held; send the label with the event",
+                    )
+                tenant = event["tenant"]
+                rows = tenants.get(tenant)
+                if rows is None:
+                    rows = tenants[tenant] = self._rows(tenant)
+                rows.add(position, payload, event)
+            except BadMessage as error:
+                rejected.append(Rejected(position, error))
+        return {t: rows.columns() for t, rows in tenants.items() if rows.positions}, rejected
+
+    def _rows(self, tenant: str) -> _Rows:
+        if not tenant or len(tenant.encode()) > MAX_TENANT_BYTES:
+            raise BadMessage(
+                Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
+            )
+        return _Rows(self._dimension, self._value_dimension, self._hasher(tenant))

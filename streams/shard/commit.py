@@ -1,0 +1,190 @@
+"""The Kafka transaction that commits a unit of work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from schemas.errors import BrokerUnavailable, TopologyError, WeirError
+from streams.kafka.clients import client_config, retried
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.settings import BrokerSettings
+    from streams.shard.unit import UnitOfWork
+
+QUEUE_MESSAGES = 1_000_000
+POLL_S = 0.05
+
+
+class CommitFailed(WeirError):  # noqa: N818 - it names what happened
+    """A transaction did not commit; memory is ahead of the log and the worker must not go on."""
+
+
+class Fenced(TopologyError):  # noqa: N818 - Kafka's own word
+    """Another worker has taken over the shard's transactional id."""
+
+
+class ShardProducer:
+    """The transactional producer of one shard.
+
+    Its ``transactional.id`` is the application id and the shard, so that starting it fences whichever
+    worker owned the shard before: its open transaction is aborted, its next call fails.
+
+    Args:
+        broker: where and how to connect.
+        application_id: consumer group whose offset travels with every unit.
+        shard: partition number of the source and of all outputs.
+        source_topic, changelog_topic: names.
+        topics: topic role → name, for the roles of ``UnitOfWork.outputs`` and ``quarantine``.
+        timeout_s: how long a transaction may take before the coordinator aborts it.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        application_id: str,
+        shard: int,
+        source_topic: str,
+        changelog_topic: str,
+        topics: dict[str, str],
+        timeout_s: int,
+    ) -> None:
+        self._shard = shard
+        self._source_topic = source_topic
+        self._changelog_topic = changelog_topic
+        self._topics = topics
+        self._timeout_s = timeout_s
+        self._where = f"shard {shard} ({source_topic}[{shard}])"
+        # Group metadata of a consumer that is no member: fencing rests on the transactional id alone.
+        self._group = Consumer(client_config(broker, group_id=application_id))
+        self._producer = Producer(
+            client_config(
+                broker,
+                transactional_id=f"{application_id}-{shard}",
+                transaction_timeout_ms=timeout_s * 1000,
+                linger_ms=2,
+                batch_size=1_000_000,
+                message_max_bytes=10_000_000,
+                compression_type="lz4",
+                queue_buffering_max_messages=QUEUE_MESSAGES,
+            )
+        )
+        self._changelog_end: int | None = None
+
+    def fence(self) -> None:
+        """Take the shard over: fence its former owner and abort what it left open.
+
+        Raises:
+            BrokerUnavailable: the coordinator did not answer in time.
+        """
+        self._call(lambda: self._producer.init_transactions(10), "init_transactions")
+
+    def commit(self, unit: UnitOfWork) -> int:
+        """Commit outputs, state and source offset in one transaction.
+
+        Returns:
+            Changelog offset of the unit's last state record.
+
+        Raises:
+            Fenced: another worker owns the shard now.
+            CommitFailed: the transaction was aborted or its fate is unknown.
+        """
+        producer = self._producer
+        self._call(producer.begin_transaction, "begin_transaction")
+        for role, values in unit.outputs.items():
+            self._send(self._topics[role], values)
+        for key, value, headers in unit.quarantine:
+            self._patiently(
+                lambda key=key, value=value, headers=headers: producer.produce(  # type: ignore[misc]
+                    self._topics["quarantine"],
+                    value,
+                    key=key,
+                    partition=self._shard,
+                    headers=headers,
+                )
+            )
+        self._send_state(unit)
+        offsets = [TopicPartition(self._source_topic, self._shard, unit.next_offset)]
+        self._call(
+            lambda: producer.send_offsets_to_transaction(
+                offsets, self._group.consumer_group_metadata(), 10
+            ),
+            "send_offsets_to_transaction",
+        )
+        self._call(lambda: producer.commit_transaction(10), "commit_transaction")
+        if self._changelog_end is None:
+            raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
+        return self._changelog_end
+
+    def _send(self, topic: str, values: Iterable[tuple[bytes | None, bytes]]) -> None:
+        messages = [{"key": key, "value": value} for key, value in values]
+        while messages:
+            queued = self._patiently(
+                lambda: self._producer.produce_batch(topic, messages, partition=self._shard)  # noqa: B023 - called at once
+            )
+            if queued == len(messages):
+                return
+            # The local queue is full: what did not fit carries its error; wait and go on from there.
+            self._producer.poll(POLL_S)
+            messages = [
+                {"key": message["key"], "value": message["value"]}
+                for message in messages
+                if "_error" in message
+            ]
+
+    def _send_state(self, unit: UnitOfWork) -> None:
+        self._changelog_end = None
+        items = list(unit.state.items())
+        produce, topic, shard = self._producer.produce, self._changelog_topic, self._shard
+        for key, value in items[:-1]:
+            self._patiently(
+                lambda key=key, value=value: produce(topic, value, key=key, partition=shard)  # type: ignore[misc]
+            )
+        # Order within the partition is kept, so the last one's offset is the highest.
+        key, value = items[-1]
+        self._patiently(
+            lambda: produce(topic, value, key=key, partition=shard, on_delivery=self._delivered)
+        )
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        if error is None:
+            self._changelog_end = message.offset()
+
+    def _patiently(self, send: Any) -> Any:
+        while True:
+            try:
+                return send()
+            except BufferError:
+                self._producer.poll(POLL_S)
+            except KafkaException as error:
+                raise self._failure("produce", error) from error
+
+    def _call(self, call: Any, what: str) -> None:
+        try:
+            retried(call, f"{self._where}: {what}", self._timeout_s)
+        except KafkaException as error:
+            raise self._failure(what, error) from error
+        except BrokerUnavailable as error:
+            raise CommitFailed(str(error)) from error
+
+    def _failure(self, what: str, error: KafkaException) -> WeirError:
+        cause = error.args[0]
+        if cause.name() in {"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"}:
+            return Fenced(
+                f"{self._where}: {what}: {cause.str()}. Another worker owns the shard now, or the "
+                "broker forgot this one after a crash; this worker ends and rejoins when restarted"
+            )
+        return CommitFailed(
+            f"{self._where}: {what}: {cause.str()} ({cause.name()}). The transaction is not committed; "
+            "the worker ends, and the shard goes on from its last commit when it is restarted"
+        )
+
+    def close(self) -> None:
+        """Release the connection; an open transaction is left to the next owner's fencing."""
+        self._group.close()
+        self._producer.purge()
+        self._producer.flush(0)
+        del self._producer

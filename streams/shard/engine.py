@@ -1,0 +1,322 @@
+"""The steps of a shard, without Kafka: records in, a unit of work out.
+
+The stream, the silent re-step after a restart and the offline driver all run this one class, so that
+a batch gives the same bytes wherever and in whatever portions it is run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from operators.fusion.cell import Cell, CellConfig
+from operators.fusion.outputs import QUARANTINE_STATUS
+from schemas.errors import BadMessage, StateError
+from schemas.reasons import Reason
+from state import cell_keys, cells, changelog
+from state.audit.chain import Chain
+from state.audit.checkpoint import origin_of
+from state.changelog import StateCheckpoint
+from streams.keys import CellKeys, KeyVersions
+from streams.shard.columns import Decoder, Rejected, TenantColumns
+from streams.shard.leaves import leaf_rows
+from streams.shard.unit import KeyedValue, UnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from operators.seeds import Seeds
+    from schemas.hashing import FeatureHasher
+    from streams.kafka.fetch import SourceRecord
+    from streams.shard.encode import MessageCodecs
+
+CELL_FORMAT = 1
+"""Version of the layout of the cells' arrays in checkpoints."""
+
+
+VERSIONS_ARRAY = "key_versions"
+"""Name under which a cell's key versions travel beside its arrays."""
+
+
+class _Tenant:
+    """One cell, its chain, and what its checkpoints need."""
+
+    __slots__ = ("cell", "chain", "seeds", "touched", "versions", "writer")
+
+    def __init__(
+        self,
+        cell: Cell,
+        chain: Chain,
+        seeds: Seeds,
+        versions: KeyVersions,
+        writer: cells.CellWriter,
+    ) -> None:
+        self.cell = cell
+        self.chain = chain
+        self.seeds = seeds
+        self.versions = versions
+        self.writer = writer
+        self.touched = False
+
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Records of what changed since the last call."""
+        versions = np.array(self.versions, dtype=np.int64)
+        arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions}
+        sizes = {VERSIONS_ARRAY: versions.nbytes}
+        return self.writer.records(
+            arrays,
+            self.cell.take_dirty(),
+            lambda name: sizes.get(name) or self.cell.block_bytes(name),
+        )
+
+
+class Engine:
+    """The cells of one shard and the step that all of them share.
+
+    Args:
+        shard: partition number.
+        config: configuration of every cell.
+        keys: secrets by tenant.
+        codecs: reads events; encodes predictions, checkpoints and quarantine records.
+        application_id: first part of the audit logs' names.
+        source_topic: named in errors and quarantine records.
+        max_event_bytes, max_tenants: bounds beyond which events are quarantined.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        config: CellConfig,
+        keys: CellKeys,
+        codecs: MessageCodecs,
+        *,
+        application_id: str,
+        source_topic: str,
+        max_event_bytes: int,
+        max_tenants: int,
+    ) -> None:
+        self.shard = shard
+        self.next_offset: int | None = None
+        self._config = config
+        self._keys = keys
+        self._codecs = codecs
+        self._application_id = application_id
+        self._source_topic = source_topic
+        self._max_tenants = max_tenants
+        self._tenants: dict[str, _Tenant] = {}
+        self._hashers: dict[str, FeatureHasher] = {}
+        self._decoder = Decoder(
+            codecs.read_event,
+            self._hasher,
+            dimension=config.sera.d,
+            value_dimension=config.sera.d_v,
+            max_bytes=max_event_bytes,
+        )
+
+    # -- the step ---------------------------------------------------------------------------------
+
+    def process(self, records: Sequence[SourceRecord], *, emit: bool = True) -> UnitOfWork:
+        """Step through records in the order of the log.
+
+        Args:
+            records: continue where the last call ended; their offsets rise.
+            emit: False on a re-step: the same changes of state, no outputs.
+
+        Returns:
+            The unit of work, without a checkpoint (see ``add_checkpoint``).
+
+        Complexity: O(bytes of the records), plus the cells' steps.
+        """
+        started = time.perf_counter()
+        by_tenant, rejected = self._decoder(records)
+        decoded = time.perf_counter()
+        unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
+        predictions: list[KeyedValue | None] = [None] * len(records)
+        audit: list[KeyedValue | None] = [None] * len(records)
+        kernel_s = audit_s = 0.0
+        for tenant, columns in by_tenant.items():
+            at = self._tenant(tenant)
+            stepping = time.perf_counter()
+            rows = at.cell.step_batch(columns.batch)
+            stepped = time.perf_counter()
+            good = rows["status"] == 0
+            if not good.all():
+                rejected.extend(_refused(columns, rows["status"]))
+                columns, rows = _select(columns, good), rows[good]
+            leaves = leaf_rows(rows, columns, self._config, at.seeds)
+            values = at.chain.append(leaves)
+            at.touched = True
+            unit.steps += len(values)
+            unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
+            chained = time.perf_counter()
+            kernel_s += stepped - stepping
+            audit_s += chained - stepped
+            if emit and values:
+                self._emit(tenant, columns, rows, values, predictions, audit)
+                checkpoint = self._codecs.checkpoint(
+                    tenant, self.shard, at.chain.checkpoint(self._keys.signer)
+                )
+                unit.outputs.setdefault("audit-checkpoints", []).append(checkpoint)
+        self.next_offset = unit.next_offset
+        unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
+        unit.quarantined = Counter(item.error.reason for item in rejected)
+        if emit:
+            unit.outputs["predictions"] = [item for item in predictions if item is not None]
+            unit.outputs["audit"] = [item for item in audit if item is not None]
+            unit.quarantine = [
+                self._codecs.quarantine(
+                    item.error, self._source_topic, self.shard, records[item.position]
+                )
+                for item in sorted(rejected, key=lambda item: item.position)
+            ]
+        unit.seconds = {
+            "decode": decoded - started,
+            "kernel": kernel_s,
+            "audit": audit_s,
+            "encode": time.perf_counter() - decoded - kernel_s - audit_s,
+        }
+        return unit
+
+    def _emit(
+        self,
+        tenant: str,
+        columns: TenantColumns,
+        rows: np.ndarray,
+        values: list[bytes],
+        predictions: list[KeyedValue | None],
+        audit: list[KeyedValue | None],
+    ) -> None:
+        encoded = self._codecs.predictions(tenant, columns, rows, values)
+        key = tenant.encode()
+        for position, prediction, value in zip(
+            columns.positions.tolist(), encoded, values, strict=True
+        ):
+            predictions[position] = prediction
+            audit[position] = (key, self._codecs.framed_audit(value))
+
+    # -- cells ------------------------------------------------------------------------------------
+
+    @property
+    def tenants(self) -> Mapping[str, Cell]:
+        """Cells by tenant, for metrics and inspection."""
+        return {name: at.cell for name, at in self._tenants.items()}
+
+    def chain(self, tenant: str) -> Chain:
+        """Return a tenant's audit chain.
+
+        Raises:
+            KeyError: the shard has no such tenant.
+        """
+        return self._tenants[tenant].chain
+
+    def _hasher(self, tenant: str) -> FeatureHasher:
+        hasher = self._hashers.get(tenant)
+        if hasher is None:
+            if len(self._hashers) >= self._max_tenants:
+                raise BadMessage(
+                    Reason.UNKNOWN_TENANT,
+                    f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
+                )
+            versions = self._keys.current
+            hasher = self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
+        return hasher
+
+    def _tenant(self, tenant: str) -> _Tenant:
+        at = self._tenants.get(tenant)
+        if at is None:
+            versions = self._keys.current
+            seeds = self._keys.seeds(tenant, self.shard, versions)
+            at = _Tenant(
+                Cell(self._config, seeds),
+                Chain(self._log_name(tenant)),
+                seeds,
+                versions,
+                cells.CellWriter(tenant),
+            )
+            self._tenants[tenant] = at
+        return at
+
+    def _log_name(self, tenant: str) -> str:
+        return origin_of(self._application_id, tenant, self.shard)
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def add_checkpoint(self, unit: UnitOfWork) -> None:
+        """Add to the unit all state that changed since the last checkpoint.
+
+        The unit must be the last one that ``process`` returned. O(changed bytes).
+        """
+        for tenant, at in self._tenants.items():
+            if not at.touched:
+                continue
+            unit.state.update(at.changes())
+            unit.state[cell_keys.chain_checkpoint_key(tenant)] = at.chain.to_bytes()
+            at.touched = False
+        unit.state[cell_keys.checkpoint_key()] = changelog.encode_checkpoint(
+            StateCheckpoint(unit.next_offset, len(self._tenants), CELL_FORMAT)
+        )
+        unit.is_checkpoint = True
+
+    def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put a cell back as a checkpoint left it.
+
+        Raises:
+            StateError: the tenant has arrays but no audit chain, or either is damaged.
+        """
+        chain = store.get(cell_keys.chain_checkpoint_key(tenant))
+        if chain is None:
+            raise StateError(
+                f"shard {self.shard} has arrays of tenant {tenant!r} but no audit chain: delete the "
+                "state folder, it will be restored from the changelog"
+            )
+        cell_arrays = dict(arrays)
+        versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
+        seeds = self._keys.seeds(tenant, self.shard, versions)
+        self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
+        self._tenants[tenant] = _Tenant(
+            Cell.from_state(self._config, seeds, cell_arrays),
+            Chain.from_bytes(self._log_name(tenant), chain),
+            seeds,
+            versions,
+            cells.CellWriter(tenant, cells.manifests(store, tenant)),
+        )
+
+    def compare_chains(self, committed: Iterable[tuple[str, bytes]]) -> None:
+        """Check after a re-step that every chain stands where the last unit of work left it.
+
+        Raises:
+            StateError: one does not: the same log gave other bytes.
+        """
+        for tenant, chain in committed:
+            at = self._tenants.get(tenant)
+            if at is None or at.chain.to_bytes() != chain:
+                raise StateError(
+                    f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to offset "
+                    f"{self.next_offset} gave another audit chain than the one committed. The configuration, "
+                    "the keys or the program differ from those that wrote it: start with the same ones, "
+                    "or begin anew under another application id"
+                )
+
+
+def _refused(columns: TenantColumns, status: np.ndarray) -> list[Rejected]:
+    return [
+        Rejected(
+            int(columns.positions[row]),
+            BadMessage(QUARANTINE_STATUS[int(status[row])], "refused by the learner"),
+        )
+        for row in np.flatnonzero(status)
+    ]
+
+
+def _select(columns: TenantColumns, good: np.ndarray) -> TenantColumns:
+    kept = np.flatnonzero(good)
+    return TenantColumns(
+        positions=columns.positions[kept],
+        ids=[columns.ids[row] for row in kept],
+        event_ids=[columns.event_ids[row] for row in kept],
+        digests=columns.digests[kept],
+        batch=columns.batch.select(kept),
+    )

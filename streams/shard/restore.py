@@ -1,0 +1,129 @@
+"""Bringing a shard back: changelog to RocksDB, RocksDB to memory, and a silent re-step up to the last commit.
+
+The arrays in the store stand at the last checkpoint; outputs are committed further on. The events in
+between are stepped again with their outputs suppressed, after which every audit chain must stand
+exactly where the committed one does: determinism is checked at every restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaException
+
+from schemas.errors import BrokerUnavailable, StateError
+from state import cell_keys, cells, changelog
+
+if TYPE_CHECKING:
+    from state.store import ShardStore
+    from streams.kafka.reader import PartitionReader
+    from streams.shard.engine import Engine
+
+Progress = Callable[[float], None]
+
+
+def restore_store(
+    reader: PartitionReader,
+    store: ShardStore,
+    topic: str,
+    partition: int,
+    progress: Progress,
+) -> int:
+    """Apply to the store what the changelog has beyond it.
+
+    The shard's producer must have been fenced before: then nothing is appended meanwhile.
+
+    Returns:
+        Records applied.
+
+    Raises:
+        StateError: the store is ahead of the changelog, so it belongs to another one.
+        BrokerUnavailable: the changelog cannot be read.
+    """
+    low, end = reader.bounds(topic, partition)
+    reached = store.changelog_offset
+    if reached is not None and reached >= end:
+        raise StateError(
+            f"{store.path} holds state up to offset {reached} of {topic}[{partition}], which ends at {end}: "
+            "the topic was deleted or is another one. Delete the folder to rebuild it from the topic, "
+            "or point the worker at the cluster that it belongs to"
+        )
+    start = low if reached is None else max(low, reached + 1)
+    applied = 0
+    try:
+        for batch in reader.read(topic, partition, start, end):
+            writes = {record.key: record.value for record in batch if record.key is not None}
+            store.write(writes, changelog_offset=batch[-1].offset)
+            applied += len(batch)
+            progress((batch[-1].offset + 1 - start) / max(1, end - start))
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"{topic}[{partition}]: the changelog cannot be read: {error}; "
+            "check the topic and the worker's permissions"
+        ) from error
+    progress(1.0)
+    return applied
+
+
+def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | None]:
+    """Put the cells of the last checkpoint into the engine.
+
+    Returns:
+        The source offset at which they stand and the one that is committed; both None for a fresh shard.
+
+    Raises:
+        StateError: a record is damaged, missing or of another format.
+    """
+    committed = store.get(cell_keys.offset_key())
+    checkpoint = store.get(cell_keys.checkpoint_key())
+    if committed is None:
+        return None, None
+    if checkpoint is None:
+        raise StateError(
+            f"{store.path} has a committed offset but no checkpoint: the changelog is incomplete"
+        )
+    for tenant, arrays in cells.load_cells(store):
+        engine.load(store, tenant, arrays)
+    reached = changelog.decode_checkpoint(checkpoint).source_offset
+    engine.next_offset = reached
+    return reached, changelog.decode_offset(committed)
+
+
+def re_step(
+    engine: Engine,
+    reader: PartitionReader,
+    store: ShardStore,
+    topic: str,
+    reached: int,
+    committed: int,
+) -> int:
+    """Step the events from ``reached`` to ``committed`` again, silently, and compare the chains.
+
+    Returns:
+        Events stepped.
+
+    Raises:
+        StateError: the source no longer has the events, or they gave other bytes than before.
+        BrokerUnavailable: the source cannot be read.
+    """
+    where = f"{topic}[{engine.shard}]"
+    low, _ = reader.bounds(topic, engine.shard)
+    if reached < committed and low > reached:
+        raise StateError(
+            f"{where}: events {reached} to {low - 1} are needed to rebuild the state of the last commit and "
+            "have been deleted: the topic's retention is shorter than the time between two checkpoints. "
+            "Lengthen retention.ms or lower stream.checkpoint_events; then start from a snapshot"
+        )
+    stepped = 0
+    try:
+        for batch in reader.read(topic, engine.shard, reached, committed):
+            engine.process(batch, emit=False)
+            stepped += len(batch)
+    except KafkaException as error:
+        raise BrokerUnavailable(f"{where}: cannot be read: {error}") from error
+    engine.next_offset = committed
+    engine.compare_chains(
+        (cell_keys.tenant_of(key), value) for key, value in store.items(cell_keys.chain_prefix())
+    )
+    return stepped

@@ -1,0 +1,269 @@
+"""The life of a shard on a worker.
+
+    state     event                      next       what happens
+    CLOSED    open                       READY      fence, restore, re-step (blocking, on a thread)
+    READY     offer                      RUNNING    a task takes all that has queued up, unit by unit
+    RUNNING   queue empty                READY
+    READY     pause (rebalance begins)   PAUSED     the queue is dropped; it will be fetched again
+    RUNNING   pause                      PAUSED     the same, after the unit in flight has committed
+    PAUSED    resume (still ours)        READY
+    PAUSED    close (no longer ours)     CLOSED     connections and tables are released
+    RUNNING   a unit fails               FAILED     the worker ends; the shard restores when it is restarted
+
+A unit that failed to commit leaves memory ahead of the log, so no state leads out of FAILED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from schemas.errors import Bug, StateError
+from streams.shard import restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from state.store import ShardStore
+    from streams.kafka.fetch import FetchedBatch
+    from streams.kafka.reader import PartitionReader
+    from streams.settings import StreamSettings
+    from streams.shard.commit import ShardProducer
+    from streams.shard.engine import Engine
+    from streams.shard.unit import UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+
+class ShardState(enum.Enum):
+    """See the table above."""
+
+    CLOSED = "closed"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FAILED = "failed"
+
+
+class Observer(Protocol):
+    """Who is told what a shard does; metrics implement it."""
+
+    def restoring(self, shard: int, share: float) -> None:
+        """A share of the changelog has been applied."""
+
+    def restored(self, shard: int, records: int, stepped: int, seconds: float) -> None:
+        """The shard is ready."""
+
+    def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
+        """A unit of work has committed."""
+
+
+class Shard:
+    """One shard on this worker.
+
+    Args:
+        engine: its cells.
+        store: its table; written after each commit.
+        producer: its transactions.
+        reader: reads ranges of topics, for restore and for gaps.
+        source_topic, changelog_topic: names.
+        settings: cadences and bounds.
+        executor: where units run, off the event loop.
+        observer: told of progress.
+        failed: called with the error when a unit fails; it must end the worker.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: ShardStore,
+        producer: ShardProducer,
+        reader: PartitionReader,
+        *,
+        source_topic: str,
+        changelog_topic: str,
+        settings: StreamSettings,
+        executor: Executor,
+        observer: Observer,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.number = engine.shard
+        self.engine = engine
+        self.store = store
+        self.state = ShardState.CLOSED
+        self.highwater: int | None = None
+        self._producer = producer
+        self._reader = reader
+        self._source_topic = source_topic
+        self._changelog_topic = changelog_topic
+        self._settings = settings
+        self._executor = executor
+        self._observer = observer
+        self._failed = failed
+        self._queue: deque[Any] = deque()
+        self._expected: int | None = None
+        self._since_checkpoint: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # -- opening and closing ----------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Fence the former owner and restore. Blocks; call it on a thread.
+
+        Raises:
+            WeirError: the shard cannot be brought to where its last commit left it.
+        """
+        self._expect(ShardState.CLOSED)
+        started = time.perf_counter()
+        self._producer.fence()
+        records = restore.restore_store(
+            self._reader,
+            self.store,
+            self._changelog_topic,
+            self.number,
+            lambda share: self._observer.restoring(self.number, share),
+        )
+        reached, committed = restore.load_engine(self.engine, self.store)
+        stepped = 0
+        if reached is not None and committed is not None:
+            stepped = restore.re_step(
+                self.engine, self._reader, self.store, self._source_topic, reached, committed
+            )
+            self._since_checkpoint = stepped
+        self._expected = self.engine.next_offset
+        self.state = ShardState.READY
+        self._observer.restored(self.number, records, stepped, time.perf_counter() - started)
+
+    async def pause(self) -> None:
+        """Drop what is queued and wait for the unit in flight."""
+        self._queue.clear()
+        self._room.set()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self.state is not ShardState.FAILED:
+            self.state = ShardState.PAUSED
+        self._queue.clear()
+        self._expected = self.engine.next_offset
+
+    def resume(self) -> None:
+        """Go on after a rebalance that left the shard here."""
+        self._expect(ShardState.PAUSED)
+        self.state = ShardState.READY
+
+    def close(self) -> None:
+        """Release connections and tables. Blocks for as long as closing RocksDB takes."""
+        self.state = ShardState.CLOSED
+        self._producer.close()
+        self._reader.close()
+        self.store.close()
+
+    def _expect(self, state: ShardState) -> None:
+        if self.state is not state:
+            raise Bug(f"shard {self.number} is {self.state.value}, not {state.value}")
+
+    # -- events -----------------------------------------------------------------------------------
+
+    @property
+    def next_offset(self) -> int | None:
+        """Source offset after the last committed event; None before the first."""
+        return self.engine.next_offset
+
+    @property
+    def queued(self) -> int:
+        """Events that wait."""
+        return len(self._queue)
+
+    async def offer(self, batch: FetchedBatch) -> None:
+        """Queue a batch and return once the queue has room for another.
+
+        A batch that does not continue where the queue ends was fetched before a seek and is dropped;
+        its events arrive again from the right position.
+        """
+        if self.state not in (ShardState.READY, ShardState.RUNNING):
+            return
+        if batch.highwater is not None:
+            self.highwater = batch.highwater
+        expected = self._expected
+        if batch.position is not None and expected is not None and batch.position > expected:
+            log.info("stale batch dropped", shard=self.number, position=batch.position)
+            return
+        records = batch.records
+        if expected is not None:
+            if records[-1].offset < expected:
+                return
+            if records[0].offset < expected:
+                records = [record for record in records if record.offset >= expected]
+            elif records[0].offset > expected + 1:
+                # One missing offset is a transaction marker; more is looked into.
+                await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._check_gap, expected, records[0].offset
+                )
+        self._queue.extend(records)
+        self._expected = records[-1].offset + 1
+        if self._task is None:
+            self.state = ShardState.RUNNING
+            self._task = asyncio.create_task(self._run(), name=f"shard-{self.number}")
+        if len(self._queue) >= self._settings.max_buffered_events:
+            self._room.clear()
+            await self._room.wait()
+
+    def _check_gap(self, start: int, stop: int) -> None:
+        """Tell markers and compacted or aborted records, which may be passed over, from lost ones."""
+        where = f"{self._source_topic}[{self.number}]"
+        low, _ = self._reader.bounds(self._source_topic, self.number)
+        if low > start:
+            raise StateError(
+                f"{where}: events {start} to {low - 1} were deleted before they were read: the topic's "
+                "retention is shorter than the lag. Lengthen retention.ms; the shard cannot go on "
+                "without a hole in what it has learnt"
+            )
+        if any(True for _ in self._reader.read(self._source_topic, self.number, start, stop)):
+            raise Bug(f"{where}: the fetcher passed over committed events in {start}..{stop - 1}")
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        gather_s = self._settings.gather_ms / 1000
+        try:
+            while self._queue:
+                started = loop.time()
+                take = min(len(self._queue), self._settings.max_unit_events)
+                records = [self._queue.popleft() for _ in range(take)]
+                if len(self._queue) < self._settings.max_buffered_events:
+                    self._room.set()
+                unit = await loop.run_in_executor(self._executor, self._unit, records)
+                self._observer.committed(self, unit, records[0].timestamp)
+                left = started + gather_s - loop.time()
+                if left > 0 and len(self._queue) < self._settings.max_unit_events:
+                    await asyncio.sleep(left)
+            self.state = ShardState.READY
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the shard must not go on
+            self.state = ShardState.FAILED
+            self._failed(error)
+        finally:
+            self._task = None
+            self._room.set()
+
+    def _unit(self, records: list[Any]) -> UnitOfWork:
+        """Step, commit, then write the table: it is never ahead of the changelog."""
+        unit = self.engine.process(records)
+        self._since_checkpoint = (self._since_checkpoint or 0) + unit.records
+        # The first unit of a fresh shard is a checkpoint, so that a re-step knows where to start.
+        first = self.store.changelog_offset is None
+        if first or self._since_checkpoint >= self._settings.checkpoint_events:
+            self.engine.add_checkpoint(unit)
+            self._since_checkpoint = 0
+        started = time.perf_counter()
+        changelog_offset = self._producer.commit(unit)
+        committed = time.perf_counter()
+        self.store.write(unit.state, changelog_offset=changelog_offset)
+        unit.seconds["commit"] = committed - started
+        unit.seconds["table"] = time.perf_counter() - committed
+        return unit

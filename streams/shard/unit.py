@@ -1,0 +1,37 @@
+"""What one Kafka transaction commits for one shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KeyedValue = tuple[bytes | None, bytes]
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """Outputs, changed state and the source offset that both have reached.
+
+    Attributes:
+        next_offset: source offset after the last record of the unit.
+        records: source records taken.
+        outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → keyed values, in order.
+        quarantine: keyed values with headers, for the ``quarantine`` topic.
+        state: table key → value, None to delete; the same go to the changelog.
+        is_checkpoint: the state holds the cells' arrays, not the chain heads alone.
+        seconds: what each stage took, for the metrics only.
+    """
+
+    next_offset: int
+    records: int
+    outputs: dict[str, list[KeyedValue]] = field(default_factory=dict)
+    quarantine: list[tuple[bytes | None, bytes, Headers]] = field(default_factory=list)
+    state: dict[bytes, bytes | None] = field(default_factory=dict)
+    is_checkpoint: bool = False
+    steps: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)

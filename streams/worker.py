@@ -1,0 +1,212 @@
+"""A worker process: settings in, shards served until a signal or a failure.
+
+Exit codes: 0 after SIGTERM or SIGINT; 130 when a second SIGINT cuts the first short; 69 the broker is
+gone or a transaction failed (restart me); 70 a bug; 71 a shard stalled; 73 state or disk cannot be used;
+78 configuration, secrets or topics are wrong (restarting does not help).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from schemas.errors import (
+    BrokerUnavailable,
+    ConfigError,
+    SecretError,
+    StateError,
+    TopologyError,
+)
+from streams.app import build_app
+from streams.http import HttpServer, build_http
+from streams.kafka.reader import PartitionReader
+from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
+from streams.keys import CellKeys
+from streams.messages import build_codecs
+from streams.metrics import Metrics
+from streams.shard.commit import CommitFailed, Fenced, ShardProducer
+from streams.shard.engine import Engine
+from streams.shard.shard import Shard
+from streams.shards import Shards
+from streams.warmup import warm_up
+from streams.watchdog import Stalled, Watchdog
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from state.store import ShardStore
+    from streams.kafka.fetch import BatchApp
+    from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+EXIT_INTERRUPTED = 130
+STOP_S = 15
+
+# The first class that matches decides; subclasses come first.
+EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (Fenced, 69),
+    (CommitFailed, 69),
+    (BrokerUnavailable, 69),
+    (Stalled, 71),
+    (StateError, 73),
+    (OSError, 73),
+    (ConfigError, 78),
+    (SecretError, 78),
+    (TopologyError, 78),
+)
+EXIT_BUG = 70
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that tells a supervisor what kind of error ended the worker."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), EXIT_BUG)
+
+
+def end_process(error: BaseException) -> None:
+    """Log an error and end the process at once.
+
+    There is nothing to tidy up: what is not committed is aborted by the next owner's fencing, and a
+    graceful stop of a broken worker is one more thing that can hang.
+    """
+    code = exit_code(error)
+    known = code != EXIT_BUG
+    log.critical(
+        "the worker ends",
+        reason=str(error) or repr(error),
+        exit_code=code,
+        exc_info=None if known else error,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class Worker:
+    """One process of the application.
+
+    Args:
+        settings: ``broker.bootstrap`` known.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._keys = CellKeys.open(settings)
+        self._codecs = build_codecs(settings)
+        self._partitions = prepare_topics(settings)
+        self._source = settings.topics.name(SOURCE_ROLE)
+        self._changelog = changelog_name(settings.application_id)
+        self.shards = Shards(
+            settings.state_dir, self._make_shard, end_process, threads=max(4, self._partitions)
+        )
+
+    def _make_shard(self, number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:
+        settings = self.settings
+        engine = Engine(
+            number,
+            settings.learner,
+            self._keys,
+            self._codecs,
+            application_id=settings.application_id,
+            source_topic=self._source,
+            max_event_bytes=settings.stream.max_event_bytes,
+            max_tenants=settings.stream.max_tenants,
+        )
+        producer = ShardProducer(
+            settings.broker,
+            settings.application_id,
+            number,
+            self._source,
+            self._changelog,
+            {role: settings.topics.name(role) for role in OUTPUT_ROLES},
+            settings.stream.transaction_timeout_s,
+        )
+        return Shard(
+            engine,
+            store,
+            producer,
+            PartitionReader(settings.broker),
+            source_topic=self._source,
+            changelog_topic=self._changelog,
+            settings=settings.stream,
+            executor=executor,
+            observer=self.metrics,
+            failed=end_process,
+        )
+
+    def run(self) -> int:
+        """Serve until a signal; return the exit code."""
+        warm_up(self.settings.learner)
+        http = None
+        if self.settings.http.enabled:
+            http = HttpServer(
+                build_http(self.metrics.registry, lambda: self.shards.ready), self.settings.http
+            )
+            http.start()
+            log.info("http", port=http.port)
+        try:
+            asyncio.run(self._serve())
+        finally:
+            if http is not None:
+                http.stop()
+        return 0
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        self._handle_signals(loop, stop)
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        app = build_app(self.settings, self.shards, self._partitions)
+        watchdog = Watchdog(
+            lambda: self.shards.active,
+            PartitionReader(self.settings.broker),
+            self._source,
+            self.settings.stream.watchdog_s,
+            self.metrics,
+            end_process,
+        )
+        watchdog.start()
+        starting = asyncio.create_task(app.start(), name="faust-start")
+        stopping = asyncio.create_task(stop.wait(), name="stop-signal")
+        crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
+        await asyncio.wait({starting, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and (error := starting.exception()) is not None:
+            end_process(error)
+        await asyncio.wait({stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+        if crashed.done():
+            end_process(app.crash_reason or RuntimeError("Faust crashed without a reason"))
+        watchdog.stop()
+        # First the units in flight, then Faust: nothing new is taken meanwhile.
+        await self.shards.close()
+        await self._stop(app)
+        for task in (starting, crashed):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _stop(self, app: BatchApp) -> None:
+        try:
+            await asyncio.wait_for(app.stop(), STOP_S)
+        except TimeoutError:
+            # All is committed and closed; the group forgets this member after its session.
+            log.warning("leaving the group took too long and was given up", seconds=STOP_S)
+
+    def _handle_signals(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+        def interrupt() -> None:
+            if stop.is_set():
+                log.warning("second interrupt: ending at once; the unit in flight is aborted")
+                os._exit(EXIT_INTERRUPTED)
+            log.info("stopping after the units in flight; interrupt again to end at once")
+            stop.set()
+
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
