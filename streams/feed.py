@@ -107,6 +107,6 @@ class Feed:
 
 
 def murmur2_partition(key: bytes, partitions: int) -> int:
-    """Return the partition that Kafka's Java client and librdkafka's ``murmur2`` choose for a key."""
+    """Return the partition of a key, as Java clients and librdkafka's ``murmur2`` choose it."""
     digest: int = murmur2(key)
     return (digest & _POSITIVE) % partitions
