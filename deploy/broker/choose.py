@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 from deploy.broker.docker import ComposeBroker, compose_fault
 from deploy.broker.errors import BrokerNotAvailable, ToolError
 from deploy.broker.handle import BrokerHandle
-from deploy.broker.java import HOW_TO_INSTALL
 from deploy.broker.local import DEFAULT_PORT, LocalBroker
 from deploy.broker.probe import Probe
 
@@ -52,26 +51,18 @@ def choose_broker(
         return BrokerHandle("address", bootstrap, (), _leave_alone)
     local = LocalBroker(home, brokers, base_port)
     notes: list[str] = []
-    if prefer != "local" and not local.is_running():
-        fault = "docker-compose.yml has one broker only" if brokers > 1 else compose_fault()
-        if fault is None:
-            fault = _compose_up()
+    if prefer == "docker" or (prefer is None and not local.is_running()):
+        fault = "docker-compose.yml has one broker only" if brokers > 1 else _compose_up()
         if fault is None:
             compose = ComposeBroker()
             return BrokerHandle("docker", compose.bootstrap, (), compose.stop)
-        notes.append(f"not docker: {fault}")
-    if prefer == "docker":
-        raise BrokerNotAvailable(f"Docker was asked for, but: {'; '.join(notes)}.")
+        notes.append(f"docker: {fault}")
+        if prefer == "docker":
+            raise BrokerNotAvailable(_nothing(notes))
     try:
         local.start()
     except ToolError as error:
-        notes.append(f"not a local broker: {error}")
-        raise BrokerNotAvailable(
-            "No Kafka broker can be had here: "
-            + "; ".join(notes)
-            + ". Do one of three things: give the address of a broker that runs; install and start "
-            f"Docker with its compose plugin; or install Java and Maven. {HOW_TO_INSTALL}"
-        ) from error
+        raise BrokerNotAvailable(_nothing([*notes, f"local broker: {error}"])) from error
     return BrokerHandle("local", local.bootstrap, tuple(notes), local.stop)
 
 
@@ -98,12 +89,19 @@ def stop_broker(home: Path) -> Literal["docker", "local"] | None:
 
 
 def _compose_up() -> str | None:
-    """Start the service; return why it did not come up, or None."""
-    try:
-        ComposeBroker().start()
-    except ToolError as error:
-        return f"docker compose up failed ({error})"
-    return None
+    """Start the service of docker-compose.yml; return why it cannot be had, or None."""
+    fault = compose_fault()
+    if fault is None:
+        try:
+            ComposeBroker().start()
+        except ToolError as error:
+            return f"docker compose up failed: {error}"
+    return fault
+
+
+def _nothing(notes: list[str]) -> str:
+    tried = "".join(f"\n- {note}" for note in notes)
+    return f"No broker can be had. Give the address of one that runs, or mend one of these:{tried}"
 
 
 def _leave_alone() -> None:

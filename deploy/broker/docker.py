@@ -20,25 +20,25 @@ _UP_TIMEOUT_S = 600  # the first time the image is pulled
 def engine_fault() -> str | None:
     """Say why docker cannot be used here; None if its engine answers."""
     if shutil.which("docker") is None:
-        return "docker is not installed"
+        return "it is not installed; install Docker and its compose plugin"
     try:
         _docker("info", "--format", "{{.ServerVersion}}", timeout_s=_ASK_TIMEOUT_S)
     except ToolError as error:
-        return f"docker's engine does not answer ({error})"
+        return f"its engine does not answer ({error}); start it"
     return None
 
 
 def compose_fault() -> str | None:
     """Say why the compose file cannot be used here; None if it can."""
-    if not COMPOSE_FILE.exists():
-        return f"{COMPOSE_FILE} is not there: it comes with the source, not with the package"
     fault = engine_fault()
     if fault is not None:
         return fault
     try:
         _docker("compose", "version", timeout_s=_ASK_TIMEOUT_S)
     except ToolError as error:
-        return f"docker has no compose plugin ({error})"
+        return f"it has no compose plugin ({error}); install that"
+    if not COMPOSE_FILE.exists():
+        return f"{COMPOSE_FILE} is not there; it comes with the source, not with the package"
     return None
 
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from deploy.broker.errors import FetchError, ToolError
+from deploy.broker.java import HOW_TO_INSTALL
 from deploy.broker.lock import locked
 
 KAFKA_VERSION = "4.3.1"
@@ -95,8 +96,7 @@ def _fetch(into: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise ToolError(
-            "There is no mvn on the PATH to fetch Kafka's jars with. Install Maven "
-            "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven)."
+            f"There is no mvn on the PATH to fetch Kafka's jars with. {HOW_TO_INSTALL}."
         )
     command = [maven, "--quiet", "--batch-mode", "--file", str(_POM)]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={into}"]

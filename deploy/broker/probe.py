@@ -52,7 +52,7 @@ class Probe:
             brokers = self._admin.list_topics(timeout=timeout_s).brokers
         except KafkaException as error:
             self._admin.poll(0)
-            cause = self._last_error or error.args[0].str()
+            cause = _plain(self._last_error or error.args[0].str())
             raise BrokerNotAvailable(
                 f"No broker answers at {self._bootstrap}: {cause}. "
                 "Start one there, or correct the address or the security settings."
@@ -63,3 +63,9 @@ class Probe:
         # "All broker connections are down" follows every cause and says less than it.
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name
             self._last_error = error.str()
+
+
+def _plain(text: str) -> str:
+    """Cut librdkafka's own bookkeeping from the ends of an error's text."""
+    without_name = text.partition("/bootstrap: ")[2] or text
+    return without_name.partition(" (after ")[0]

@@ -44,11 +44,12 @@ def spawn(command: Sequence[str], log: Path) -> int:
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     try:
-        return os.posix_spawn(
-            command[0], list(command), os.environ, file_actions=files, setsid=True
-        )
+        pid = os.posix_spawn(command[0], list(command), os.environ, file_actions=files, setsid=True)
     except OSError as error:
         raise StartError(f"{command[0]} does not start: {error}") from error
+    while _is_nameless(pid):
+        time.sleep(_POLL_S)
+    return pid
 
 
 def is_running(pid: int, marker: str) -> bool:
@@ -69,18 +70,18 @@ def send(pid: int, marker: str, what: signal.Signals) -> None:
 def await_exit(pid: int, marker: str, timeout_s: float) -> bool:
     """Wait until a process has given up its files and ports; return whether it has."""
     deadline = time.monotonic() + timeout_s
-    while is_running(pid, marker) or _is_exiting(pid):
+    while is_running(pid, marker) or _is_nameless(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_S)
     return True
 
 
-def _is_exiting(pid: int) -> bool:
-    """Tell whether a process that lost its command line still has threads with open files.
+def _is_nameless(pid: int) -> bool:
+    """Tell whether a process lives that has no command line yet, or no longer.
 
-    A killed process loses its memory, and with it the command line, before its ports; the last
-    thread to go closes them.
+    A new one gets it a moment after it began. A killed one loses it with its memory, and then its
+    ports; the last thread to go closes them.
     """
     folder = _PROC / str(pid)
     try:
@@ -96,7 +97,7 @@ def _command_line(pid: int) -> str:
     """Return a process's arguments joined by spaces; empty for none and for a zombie."""
     if _PROC.joinpath("self").exists():
         try:
-            return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            return os.fsdecode((_PROC / str(pid) / "cmdline").read_bytes()).replace("\0", " ")
         except (FileNotFoundError, ProcessLookupError):
             return ""
     ps = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
