@@ -12,7 +12,7 @@ a reader who follows only the chain and builds no tree.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from schemas.errors import ConfigError
@@ -21,7 +21,7 @@ from state.audit.merkle import HASH_BYTES, MAX_SIZE
 from state.audit.note import Note, decode_base64
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from state.audit.note import Signer, Verifier
 
@@ -89,6 +89,15 @@ class CheckpointNote(NamedTuple):
     def sign(cls, checkpoint: Checkpoint, signer: Signer) -> CheckpointNote:
         """Sign a checkpoint."""
         return cls(*checkpoint, note=signer.sign(checkpoint.text()))
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> CheckpointNote:
+        """Take a checkpoint out of a decoded ``AuditCheckpoint``."""
+        return cls(*(record[name] for name in cls._fields))
+
+    def record(self, tenant: str, shard: int) -> dict[str, Any]:
+        """Give the ``AuditCheckpoint`` to encode."""
+        return {"tenant": tenant, "shard": shard, **self._asdict()}
 
     def open(self, verifiers: Collection[Verifier]) -> Checkpoint:
         """Give the signed checkpoint, after checking its signatures.

@@ -30,4 +30,15 @@ class BadSignature(AuditError):  # noqa: N818 - it names what it is about
 
 
 class BadAuditFile(AuditError):  # noqa: N818 - it names what it is about
-    """A file is not an exported audit log, or it breaks off."""
+    """A file is not an exported audit log, or it breaks off.
+
+    Args:
+        message: what is wrong and what to do.
+        path: the file.
+        record: number of the first record that cannot be read, from 0.
+    """
+
+    def __init__(self, message: str, path: str, record: int = 0) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.record = record

@@ -68,6 +68,9 @@ NUMBERS: Final = tuple(
 )
 """Names of the fields that hold a double, in order; they stand at the front of a leaf."""
 
+COLUMN: Final = {name: place for place, name in enumerate(NUMBERS)}
+"""Place of a number by the name of its field."""
+
 BODY_BYTES: Final = LEAF_BYTES - HASH_BYTES
 """Bytes of a leaf before ``prev``, its last field."""
 
@@ -91,3 +94,9 @@ def blank_rows(count: int) -> np.ndarray[Any, np.dtype[Any]]:
     rows = np.zeros(count, LEAF_DTYPE)
     rows["format"] = FORMAT
     return rows
+
+
+def record_numbers(buffer: bytes) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """View the numbers of whole records as a matrix, float64[n, len(NUMBERS)], without a copy."""
+    shape = (len(buffer) // RECORD_BYTES, len(NUMBERS))
+    return np.ndarray(shape, "<f8", buffer, 0, (RECORD_BYTES, 8))

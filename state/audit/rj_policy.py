@@ -1,0 +1,52 @@
+"""Recomputes the level of the half-split policy from a record and the policy's constants.
+
+With x = half_diff / (|y_sera| + epsilon) and bound(t) = √(log(max(t, e) / delta) / r), the level is
+yellow where x is above c_yellow · bound(t), and red where it is above c_red · bound(t) (seed,
+section 2.2); t is the number of events that the attention state had taken in, ``ver_sera``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from state.audit.leaf import COLUMN
+
+if TYPE_CHECKING:
+    Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
+# The step computes its logarithm and norms with another rounding than this; its errors are some
+# units in the last place, 1e-16 each.
+_ROUNDING: Final = 1e-9
+
+
+class RjPolicy(NamedTuple):
+    """Constants of the half-split policy, as configured; the names are those of the settings."""
+
+    c_yellow: float
+    c_red: float
+    delta: float
+    epsilon: float
+
+    def levels(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
+        """Give the least and the greatest level that each record may have.
+
+        They differ only within rounding of a threshold, and for values of more than one
+        coordinate, whose norm a record does not hold.
+
+        Args:
+            numbers: the numbers of n leaves, float64[n, len(NUMBERS)].
+        """
+        with np.errstate(all="ignore"):  # a forged record may divide by zero
+            size = np.abs(numbers[:, COLUMN["y_sera"]]) + self.epsilon
+            seen = np.maximum(numbers[:, COLUMN["ver_sera"]], math.e)
+            bound = np.sqrt(np.log(seen / self.delta) / numbers[:, COLUMN["r"]])
+            ratio = numbers[:, COLUMN["half_diff"]] / size / bound
+        least, most = (
+            (ratio * near > self.c_yellow).astype(np.float64) + (ratio * near > self.c_red)
+            for near in (1.0 - _ROUNDING, 1.0 + _ROUNDING)
+        )
+        scalar = numbers[:, COLUMN["r_v"]] == 1.0
+        return np.where(scalar, least, 0.0), np.where(scalar, most, 2.0)
