@@ -5,7 +5,8 @@ Unpacked arrays are read-only views of the message's bytes; nothing is copied.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from operator import index
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +14,37 @@ import numpy.typing as npt
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _ITEM_BYTES: Final = 8
 _U64: Final = np.dtype("<u8")
 _F64: Final = np.dtype("<f8")
 
 
-def pack_u64(ids: npt.ArrayLike) -> bytes:
+def pack_u64(ids: Sequence[int] | npt.NDArray[np.integer[Any]]) -> bytes:
     """Return unsigned 64-bit integers (n,) packed into 8n bytes.
 
     Raises:
         BadMessage: ``BAD_FIELD``: not one row of integers from 0 to 2^64 - 1.
     """
-    array = np.asarray(ids)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise BadMessage(Reason.BAD_FIELD, "feature ids are not a row of 64-bit integers")
-    if array.size and array.dtype.kind == "i" and array.min() < 0:
-        raise BadMessage(Reason.BAD_FIELD, f"feature id {array.min()} is negative")
-    return array.astype(_U64).tobytes()
+    try:
+        if not isinstance(ids, np.ndarray):
+            return np.array([index(i) for i in ids], dtype=_U64).tobytes()
+    except (TypeError, OverflowError) as error:
+        raise BadMessage(
+            Reason.BAD_FIELD, f"feature ids are not integers from 0 to 2^64 - 1: {error}"
+        ) from error
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or (ids.size and ids.min() < 0):
+        raise BadMessage(
+            Reason.BAD_FIELD,
+            f"feature ids are {ids.dtype} of shape {ids.shape}; "
+            "a row of integers from 0 to 2^64 - 1 is expected",
+        )
+    return ids.astype(_U64).tobytes()
 
 
-def pack_f64(values: npt.ArrayLike) -> bytes:
+def pack_f64(values: Sequence[float] | npt.NDArray[np.floating[Any]]) -> bytes:
     """Return numbers (n,) packed as doubles into 8n bytes.
 
     Raises:
@@ -40,7 +52,10 @@ def pack_f64(values: npt.ArrayLike) -> bytes:
     """
     array = np.asarray(values)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iuf"):
-        raise BadMessage(Reason.BAD_FIELD, "values are not a row of real numbers")
+        raise BadMessage(
+            Reason.BAD_FIELD,
+            f"values are {array.dtype} of shape {array.shape}; a row of real numbers is expected",
+        )
     return array.astype(_F64).tobytes()
 
 

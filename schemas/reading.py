@@ -8,7 +8,7 @@ become dictionaries (any number that is not a branch is a ``KeyError``, at the s
 types stand inline, and the other two kinds of schema are refused.
 
 Every other length in the bytes is safe as it is: fastavro reads at most what is there, compares,
-and raises ``EOFError``.
+and raises ``EOFError``. A varint of more than ten bytes reads as some 64-bit number.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class UnsafeSchemaError(ValueError):
     """Bytes under this schema could exhaust stack or time; the message says why."""
 
 
-def strict_form(parsed: Mapping[str, Any]) -> Form:
+def strict_form(parsed: Any) -> Form:
     """Return the strict form of a record schema, for ``fastavro.schemaless_reader`` only.
 
     It reads what the schema reads, logical types left out. Named types are shared, not copied, so
     its size is linear in the schema's.
 
     Args:
-        parsed: a record schema as ``fastavro.parse_schema`` returns it.
+        parsed: what ``fastavro.parse_schema`` returned.
 
     Raises:
         UnsafeSchemaError: the schema is recursive, has an array of items that take no bytes, or is
             no record.
     """
-    if parsed["type"] != "record":
+    if not isinstance(parsed, dict) or parsed["type"] != "record":
         raise UnsafeSchemaError("the outermost type is not a record")
     return {**_strict(parsed, {}), **_ALREADY_PARSED}
 

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     NON_FINITE_FEATURE = "NON_FINITE_FEATURE"  # NaN or infinity among the feature values
     NON_FINITE_VECTOR = "NON_FINITE_VECTOR"  # NaN or infinity in key, value or query
     NON_FINITE_LABEL = "NON_FINITE_LABEL"  # NaN or infinity as label
+    LABEL_OUT_OF_RANGE = "LABEL_OUT_OF_RANGE"  # not in [0, 1], where it must be
+    TOO_LARGE = "TOO_LARGE"  # a finite number so large that sums with it could overflow
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured

@@ -1,8 +1,9 @@
 """The schemas that the application ships, by name.
 
 They are package resources (``schemas/avsc/*.avsc``), read and parsed once a process.
-fastavro's parsed form serves the hot path; Apache ``avro`` gives the Parsing Canonical Form and the
-fingerprints, as the Avro specification defines them ("Parsing Canonical Form for Schemas").
+Canonical form and fingerprints are those of the Avro specification ("Parsing Canonical Form for
+Schemas"), computed by fastavro: Apache ``avro`` 1.12 for Python writes a named type out again at
+each use, so that its fingerprints differ from those of Java and of the specification.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final, Literal, cast, get_args
 
-import avro.schema
 import fastavro
+from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas.errors import Bug
 
@@ -56,17 +57,17 @@ class Schema:
     @cached_property
     def canonical_form(self) -> str:
         """Parsing Canonical Form: equal for schemas that read the same bytes the same way."""
-        return canonical_form(self.text)
+        return canonical_form(json.loads(self.text))
 
     @cached_property
     def crc64(self) -> bytes:
-        """CRC-64-AVRO fingerprint, 8 bytes, little-endian as in Avro's single-object encoding."""
-        return bytes(avro.schema.parse(self.text).fingerprint("CRC-64-AVRO"))
+        """CRC-64-AVRO of the canonical form: 8 bytes, little-endian as in Avro's single objects."""
+        return bytes.fromhex(fingerprint(self.canonical_form, "CRC-64-AVRO"))
 
     @cached_property
     def sha256(self) -> bytes:
-        """SHA-256 fingerprint of the canonical form, 32 bytes."""
-        return bytes(avro.schema.parse(self.text).fingerprint("sha256"))
+        """SHA-256 of the canonical form, 32 bytes."""
+        return bytes.fromhex(fingerprint(self.canonical_form, "sha256"))
 
 
 @cache
@@ -83,11 +84,6 @@ def load(name: SchemaName) -> Schema:
     return Schema(name=name, text=text, parsed=parsed)
 
 
-def canonical_form(text: str) -> str:
-    """Return the Parsing Canonical Form of a schema in JSON.
-
-    Raises:
-        avro.errors.AvroException: the text is not a schema. Callers that take schemas from outside
-            wrap it.
-    """
-    return str(avro.schema.parse(text).canonical_form)
+def canonical_form(schema: Any) -> str:
+    """Return the Parsing Canonical Form of a schema, given as loaded from JSON."""
+    return str(to_parsing_canonical_form(schema))
