@@ -1,0 +1,49 @@
+"""Options that several commands share, and the settings that follow from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap",
+        metavar="HOST:PORT",
+        help="Address of the brokers; default: the settings, then the broker of `weir up`.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Folder of broker, state and secrets."),
+]
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Read the settings; options that were given win.
+
+    Args:
+        overrides: by name, with ``__`` between the names of nested ones as in the environment; None
+            for those that were not given.
+
+    Raises:
+        ConfigError: a setting is malformed or unknown.
+    """
+    from streams.settings import load_settings  # noqa: PLC0415 - pydantic takes a while to import
+
+    nested: dict[str, Any] = {}
+    for name, value in overrides.items():
+        if value is None:
+            continue
+        *groups, last = name.split("__")
+        inner = nested
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        inner[last] = value
+    return load_settings(**nested)
