@@ -1,0 +1,1 @@
+"""Fusion: one learner of Hlm and Sera, in which each event is predicted, then learnt."""

@@ -1,0 +1,264 @@
+"""A cell: what one tenant's events in one shard have taught, and how the next changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from operators.errors import InvalidInput, StateMismatch
+from operators.fusion import controller
+from operators.fusion import layout as at
+from operators.fusion.columns import checked, longest
+from operators.fusion.config import CellConfig, FusionConfig
+from operators.fusion.kernel_step import step_events
+from operators.fusion.outputs import FIELDS, STEP_DTYPE
+from operators.hlm.kernels import UNKNOWN
+from operators.hlm.model import Hlm
+from operators.seeds import Seeds
+from operators.sera import layout as sera_at
+from operators.sera import margin as margin_at
+from operators.sera.sera import Sera
+
+if TYPE_CHECKING:
+    from operators.batch import EventBatch
+    from operators.sera.layout import Floats
+
+__all__ = ["Cell", "CellConfig", "FusionConfig", "Seeds"]
+
+State = Mapping[str, npt.NDArray[np.generic]]
+Rows = npt.NDArray[Any]
+
+BLOCK_BYTES = 1 << 16
+"""Bytes of one block of the arrays that change as a whole."""
+
+_HLM = "hlm."
+_SERA = "sera."
+_TALLY = "tally"
+_NO_BLOCKS = np.zeros(0, np.int64)
+_NOTHING = np.zeros(0)
+_BLANK = np.zeros(1, STEP_DTYPE)
+_BLANK[list(FIELDS)] = np.nan
+
+
+class Cell:
+    """The learner of one tenant in one shard: Hlm, Sera, their fusion and its controller.
+
+    ``step_batch`` is, to the bit, the loop of ``step`` over the same events, however they are cut
+    into batches. A step is a function of the configuration, the seeds, the state and the event.
+
+    One thread at a time, ``predict_batch`` included; kernels run without the GIL.
+
+    Args:
+        config: settings.
+        seeds: 64-bit seeds and their versions; no part of the state.
+
+    Attributes:
+        config: settings.
+        seeds: seeds.
+    """
+
+    def __init__(self, config: CellConfig, seeds: Seeds) -> None:
+        self.config = config
+        self.seeds = seeds
+        self._hlm = Hlm(config.hlm, seeds.hash_salt)
+        self._sera = Sera(config.sera, seeds.prf)
+        self._margin = margin_at.allocate(
+            config.sera.alpha, config.sera.burn_in, logistic=config.logistic
+        )
+        self._params = at.fusion_params(config)
+        self._control = at.control_params(config)
+        self._tally = np.zeros(at.TALLY_WORDS)
+        start = controller.initial(self._control)
+        self._tally[[at.G_MAX, at.HOLD, at.REDS, at.LAMBDA_STAR]] = start
+        self._last: np.void | None = None
+        # As of the last report of changes: events ingested, and copies of the small arrays.
+        self._reported_ingested = -1.0
+        self._reported: dict[str, Floats] = {}
+
+    @property
+    def steps(self) -> int:
+        """Steps done; quarantined events are none."""
+        return int(self._tally[at.STEPS])
+
+    def step_batch(self, batch: EventBatch) -> Rows:
+        """Predict and learn events in turn.
+
+        Args:
+            batch: ``n`` events, with vectors of the configured lengths.
+
+        Returns:
+            STEP_DTYPE[n]. A row with a status other than 0 is of a refused event, which changed
+            nothing.
+
+        Raises:
+            InvalidInput: the columns do not fit together; nothing has changed.
+            OutOfCapacity: Hlm may not grow further; the events before are learnt.
+        """
+        rows = self._run(batch, learn=True)
+        done = np.flatnonzero(rows["status"] == 0)
+        if done.size:
+            self._last = rows[done[-1]].copy()
+        return rows
+
+    def step(self, event: EventBatch) -> np.void:
+        """Predict and learn one event: a batch of one, and its row.
+
+        Raises:
+            InvalidInput: the columns do not fit together, or are not of one event.
+            OutOfCapacity: Hlm may not grow further.
+        """
+        if event.events != 1:
+            raise InvalidInput(f"a step takes one event, not {event.events}")
+        row: np.void = self.step_batch(event)[0]
+        return row
+
+    def predict_batch(self, batch: EventBatch) -> Rows:
+        """What a step would predict for each event, all from the cell as it stands.
+
+        Nothing is learnt or counted. Margin, rates and maxima are those before the event.
+
+        Raises:
+            InvalidInput: the columns do not fit together.
+        """
+        return self._run(batch, learn=False)
+
+    def to_state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The whole state as named flat arrays: views, to be copied before the next step."""
+        return {
+            **{_HLM + name: array for name, array in self._hlm.to_state().items()},
+            **{_SERA + name: array for name, array in self._sera.to_state().items()},
+            **self._small(),
+        }
+
+    @classmethod
+    def from_state(cls, config: CellConfig, seeds: Seeds, arrays: State) -> Self:
+        """The cell that ``to_state`` was asked of: it goes on bit for bit. Nothing of it is dirty.
+
+        Args:
+            config: settings; sizes and table constants must be those the state was saved with.
+            seeds: the same seeds.
+            arrays: all arrays of ``to_state``; copied.
+
+        Raises:
+            StateMismatch: arrays are missing, unknown, or do not fit the configuration or the salt.
+        """
+        cell = cls(config, seeds)
+        wanted = cell.to_state().keys()
+        if wanted != arrays.keys():
+            raise StateMismatch(
+                f"the saved cell lacks {sorted(wanted - arrays.keys())} "
+                f"and has unknown {sorted(arrays.keys() - wanted)}"
+            )
+        cell._hlm = Hlm.from_state(config.hlm, seeds.hash_salt, _part(arrays, _HLM))
+        cell._sera = Sera.from_state(config.sera, seeds.prf, _part(arrays, _SERA))
+        for name, target in cell._small().items():
+            source = arrays[name]
+            if source.dtype != target.dtype or source.shape != target.shape:
+                raise StateMismatch(
+                    f"{name!r} was saved as {source.dtype}{list(source.shape)}, "
+                    f"this version has {target.dtype}{list(target.shape)}"
+                )
+            target[:] = source
+        cell._forget_changes()
+        return cell
+
+    def take_dirty(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Numbers of the blocks of each array that changed since the last call, and forget them.
+
+        Every block of a new cell's arrays is dirty, and every block of Hlm's after it grew. Sera's
+        statistics decay with every ingested event, so they are dirty as a whole or not at all.
+        """
+        dirty = {_HLM + name: blocks for name, blocks in self._hlm.take_dirty().items()}
+        ingested = self._sera.arrays.state.tally[sera_at.INGESTED] != self._reported_ingested
+        for name, array in self._sera.to_state().items():
+            if name != _TALLY:
+                dirty[_SERA + name] = _all_blocks(array) if ingested else _NO_BLOCKS
+        for name, array in self._watched().items():
+            same = np.array_equal(array, self._reported.get(name, _NOTHING))
+            dirty[name] = _NO_BLOCKS if same else _all_blocks(array)
+        self._forget_changes()
+        return dirty
+
+    def block_bytes(self, name: str) -> int:
+        """Bytes of one block of the named array of the state.
+
+        Raises:
+            InvalidInput: there is no such array.
+        """
+        if name.startswith(_HLM):
+            return self._hlm.block_bytes(name.removeprefix(_HLM))
+        if name not in self.to_state():
+            raise InvalidInput(f"a cell has no state array {name!r}")
+        return BLOCK_BYTES
+
+    def describe(self) -> dict[str, float]:
+        """Gauges for metrics: the last step's row, rolling errors, and the controls in force.
+
+        The row's gauges are missing until the first step after construction or restore.
+        """
+        row = {} if self._last is None else {name: float(self._last[name]) for name in FIELDS}
+        return {
+            **row,
+            "rolling_error": float(self._tally[at.ERROR]),
+            "rolling_error_hlm": float(self._tally[at.ERROR_HLM]),
+            "rolling_error_sera": float(self._tally[at.ERROR_SERA]),
+            "labelled": float(self._tally[at.LABELLED]),
+            "margin": float(self._margin.tally[margin_at.MARGIN]),
+            "alarms": float(self._margin.tally[margin_at.EPOCH]),
+            "g_max": float(self._tally[at.G_MAX]),
+            "delta_load": self._hlm.load,
+            "steps": float(self.steps),
+        }
+
+    def _run(self, batch: EventBatch, *, learn: bool) -> Rows:
+        config = self.config
+        batch = checked(batch, config.sera.d, config.sera.d_v)
+        rows = np.repeat(_BLANK, batch.events)
+        scratch = at.working_memory(config, longest(batch.indptr), longest(batch.ctx_indptr))
+        done = 0
+        while True:
+            done = step_events(self._arrays(), scratch, batch, rows, done, int(learn))
+            if done == batch.events:
+                return rows
+            self._hlm.grow(int(scratch.slots[UNKNOWN]))
+
+    def _arrays(self) -> at.CellArrays:
+        return at.CellArrays(
+            hlm=self._hlm.arrays,
+            sera=self._sera.arrays,
+            margin=self._margin,
+            tally=self._tally,
+            params=self._params,
+            control=self._control,
+        )
+
+    def _small(self) -> dict[str, Floats]:
+        """The small arrays of the state that are this class's own."""
+        return {
+            "margin.log_wealth": self._margin.log_wealth,
+            "margin.tally": self._margin.tally,
+            "fusion.tally": self._tally,
+        }
+
+    def _watched(self) -> dict[str, Floats]:
+        """Small arrays that are compared with a copy to see whether they changed."""
+        return {_SERA + _TALLY: self._sera.arrays.state.tally, **self._small()}
+
+    def _forget_changes(self) -> None:
+        self._reported_ingested = float(self._sera.arrays.state.tally[sera_at.INGESTED])
+        self._reported = {name: array.copy() for name, array in self._watched().items()}
+
+
+def _part(arrays: State, prefix: str) -> dict[str, npt.NDArray[np.generic]]:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _all_blocks(array: Floats) -> npt.NDArray[np.int64]:
+    return np.arange(-(-array.nbytes // BLOCK_BYTES), dtype=np.int64)

@@ -1,0 +1,209 @@
+"""The loop over events: refuse, predict, write the row, learn, control.
+
+``step_events`` is exactly the loop of its own body over single events: an event sees nothing of
+the batch that it came in. Nothing of an event changes the cell before Hlm has room for its ids, so
+that the loop can stop there, let Hlm grow, and take the event up anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numba import njit
+
+from operators.fusion import codes
+from operators.fusion import layout as at
+from operators.fusion.controller import Controls, advance
+from operators.fusion.kernel_status import status_of
+from operators.fusion.kernels import (
+    MAX_SCORE,
+    Fused,
+    fuse,
+    gate_inputs,
+    learn_fusion,
+    reserve,
+    vector_of,
+)
+from operators.hlm import layout as hlm_at
+from operators.hlm.kernels import (
+    MOST_PROBES,
+    learn_event,
+    locate_event,
+    observe_event,
+    predict_event,
+)
+from operators.sera import layout as sera_at
+from operators.sera import margin as margin_at
+from operators.sera.kernels import Reading, count, ingest, project, read
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from operators.batch import EventBatch
+    from operators.fusion.layout import CellArrays, Scratch
+    from operators.sera.layout import Floats
+
+    Rows = npt.NDArray[Any]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _controls(tally: Floats) -> Controls:
+    return Controls(tally[at.G_MAX], tally[at.HOLD], int(tally[at.REDS]), tally[at.LAMBDA_STAR])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _keep(tally: Floats, controls: Controls) -> None:
+    tally[at.G_MAX] = controls.g_max
+    tally[at.HOLD] = controls.hold
+    tally[at.REDS] = float(controls.reds)
+    tally[at.LAMBDA_STAR] = controls.lambda_star
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _write_prediction(
+    rows: Rows, t: int, cell: CellArrays, reading: Reading, out: Fused, now: Controls
+) -> None:
+    """Write what is known before the label is used."""
+    row = rows[t]
+    row.status = codes.OK
+    row.step = cell.tally[at.STEPS] + 1.0
+    row.y_hat = out.y_hat
+    row.y_hlm = out.y_hlm
+    row.y_sera = out.y_sera
+    row.y_meta = out.y_meta
+    row.gate = out.gate
+    row.rj_gap = reading.rj_gap
+    row.half_diff = reading.half_diff
+    row.rj_level = reading.level
+    row.den = reading.den
+    row.lambda_star = now.lambda_star
+    row.beta_floor = cell.sera.params.beta_floor
+    row.phi_l1 = reading.phi_l1
+    row.actions = float(codes.GATE_CLAMPED if out.clamped else 0)
+    row.ver_sera = cell.sera.state.tally[sera_at.INGESTED]
+    row.ver_base = float(cell.hlm.meta[hlm_at.VER_BASE])
+    row.ver_delta = float(cell.hlm.meta[hlm_at.VER_DELTA])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _write_health(rows: Rows, t: int, cell: CellArrays) -> None:
+    """Write counters and maxima as they stand."""
+    row = rows[t]
+    tally, meta = cell.sera.state.tally, cell.hlm.meta
+    coordinates, vectors = tally[sera_at.COORDINATES], tally[sera_at.VECTORS]
+    row.clip_rate = tally[sera_at.CLIPPED] / coordinates if coordinates > 0.0 else 0.0
+    row.max_exponent = tally[sera_at.MAX_EXPONENT]
+    row.norm_guard_rate = tally[sera_at.GUARDED] / vectors if vectors > 0.0 else 0.0
+    row.residual_r = tally[sera_at.RESIDUAL_R]
+    row.residual_s = tally[sera_at.RESIDUAL_S]
+    row.c_lookup = float(meta[hlm_at.LOOKUP_MAX])
+    row.c_insert = float(meta[hlm_at.INSERT_MAX])
+    row.ring_occupancy = float(meta[hlm_at.RING_OCCUPANCY])
+    row.stash_occupancy = float(meta[hlm_at.STASH_OCCUPANCY])
+    row.emergency_used = float(meta[hlm_at.EMERGENCY_USED])
+    row.delta_load = float(meta[hlm_at.KNOWN]) / float(meta[hlm_at.CAPACITY])
+    row.rebuilds = float(meta[hlm_at.REBUILDS])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _ingest_event(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> None:
+    """Give Sera the event's own value, or its label where values are single numbers."""
+    has_own_query = batch.has_query[t] and batch.has_key[t]
+    phi = cell.sera.scratch.query
+    if batch.has_value[t]:
+        value = batch.value[t]
+    elif batch.has_label[t] and scratch.value.shape[0] == 1:
+        scratch.value[0] = batch.label[t]
+        value = scratch.value
+    else:
+        return
+    if has_own_query:
+        phi = cell.sera.scratch.key
+        count(cell.sera, project(cell.sera, batch.key[t], phi))
+    ingest(cell.sera, phi, value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def step_events(
+    cell: CellArrays, scratch: Scratch, batch: EventBatch, rows: Rows, start: int, learn: int
+) -> int:
+    """Step events ``start ..`` in turn and write their rows.
+
+    Args:
+        cell: the cell's arrays.
+        scratch: working memory, large enough for the longest event.
+        batch: the events.
+        rows: STEP_DTYPE[n], filled with NaN.
+        start: first event.
+        learn: 0 to predict each event from the cell as it is and change nothing.
+
+    Returns:
+        The number of events; or the event for whose ids Hlm lacks room, their number then stands
+        in ``scratch.slots[UNKNOWN]``.
+    """
+    hlm, sera, tally = cell.hlm, cell.sera, cell.tally
+    for t in range(start, batch.time_us.shape[0]):
+        status = status_of(batch, t, cell.params.logistic)
+        lo, hi = batch.indptr[t], batch.indptr[t + 1]
+        score = 0.0
+        if status == codes.OK:
+            score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
+            if not abs(score) <= MAX_SCORE:
+                status = codes.TOO_LARGE
+        if status != codes.OK:
+            rows[t].status = status
+            continue
+
+        now = _controls(tally)
+        query = vector_of(cell, scratch, batch, t)
+        seen = project(sera, query, sera.scratch.query)
+        reading = read(sera, sera.scratch.query, now.lambda_star)
+        gates = gate_inputs(cell, scratch, batch, t, reading)
+        own = gates + at.META_INPUTS
+        locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, own)
+        out = fuse(cell, scratch, gates, score, sera.scratch.y[0, 0], now)
+        labelled = batch.has_label[t]
+        if learn and labelled and not reserve(cell, scratch, batch, t, own):
+            return t
+        _write_prediction(rows, t, cell, reading, out, now)
+        y = batch.label[t]
+        if labelled:
+            rows[t].error = y - out.y_hat
+        rows[t].margin = cell.margin.tally[margin_at.MARGIN]
+        rows[t].log_e = cell.margin.tally[margin_at.LOG_E]
+        if learn:
+            _learn(cell, scratch, batch, t, gates, out)
+            alarm = 0
+            if labelled:
+                verdict = margin_at.observe(cell.margin, y, out.y_hat)
+                rows[t].margin = verdict.margin
+                rows[t].log_e = verdict.log_e
+                alarm = verdict.alarm
+            count(sera, seen)
+            _ingest_event(cell, scratch, batch, t)
+            floored = 1 if reading.lam > now.lambda_star else 0
+            red = 1 if reading.level == sera_at.RED else 0
+            controls, actions = advance(cell.control, now, alarm, red, floored)
+            _keep(tally, controls)
+            rows[t].actions += float(actions)
+            tally[at.STEPS] += 1.0
+        _write_health(rows, t, cell)
+    return int(batch.time_us.shape[0])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _learn(
+    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, gates: int, out: Fused
+) -> None:
+    """Let Hlm and the fusion learn from the event, if it has a label."""
+    hlm, params = cell.hlm, cell.params
+    slots = scratch.slots
+    slots[MOST_PROBES] = max(slots[MOST_PROBES], scratch.own_slots[MOST_PROBES])
+    observe_event(hlm, slots)
+    if not batch.has_label[t]:
+        return
+    y = batch.label[t]
+    error = y - (out.y_hat if params.learn_fused else out.y_hlm)
+    lo, hi = batch.indptr[t], batch.indptr[t + 1]
+    learn_event(hlm, slots, batch.values, lo, hi, error, params.lr, params.l2)
+    learn_fusion(cell, scratch, gates, y, out)

@@ -1,0 +1,240 @@
+"""The step: predict an event with both halves, fuse, learn (seed section 6), as one kernel.
+
+``p_h`` and ``p_s`` are the predictions of Hlm and Sera, ``G`` is Sera's weight. With the logistic
+link they are probabilities, and the mixture is one of probabilities, as the seed writes it: its log
+loss is never above the mixture of the halves' log losses, which logits do not give.
+
+    gate   u = trust * z_error + w.z      G0 = sigmoid(u)      G = clamp(G0, g_min, g_max)
+           p = G p_s + (1 - G) p_h
+    meta   logistic: sigmoid(w.x), x = [logit p_s, score, 1]
+           identity: S w.x, x = [p_s / S, p_h / S, 1], S the rolling root mean square of the labels
+           the weights of the halves are 1/2 plus what is learnt
+
+All weights w are Hlm's, under reserved ids, without its bias, decay 1. They learn by the exact
+gradient of the loss, taken at G0, for a clamp has none:
+
+    gate   w += gate_lr * delta z
+           logistic: delta = (y - p) (p_s - p_h) G0 (1 - G0) / (p (1 - p)), within [-1, 1]
+           identity: delta = (y - p) (p_s - p_h) G0 (1 - G0) / V, clipped to [-1, 1], V the rolling
+           squared error: the log loss of a Gaussian of that variance
+    meta   w += meta_lr * (y - p) x / (1 + |x|^2), divided by S for the identity link
+
+What the gate reads, the clamp and lambda_* follow from the events before and from the query, never
+from the event's own label.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from operators.fusion import layout as at
+from operators.hlm import layout as hlm_at
+from operators.hlm.kernels import (
+    SCRATCH_HEADER,
+    UNKNOWN,
+    link_of,
+    locate_event,
+    reserve_event,
+)
+from operators.numerics import log, sigmoid
+from operators.sera import margin as margin_at
+from operators.sera.kernels import Reading, sketch
+
+if TYPE_CHECKING:
+    from operators.batch import EventBatch
+    from operators.fusion.controller import Controls
+    from operators.fusion.layout import CellArrays, Floats, Scratch
+    from operators.hlm.layout import HlmArrays
+
+MAX_SCORE = 1e150
+"""Largest magnitude of Hlm's raw score; its square is finite."""
+
+P_MIN = 1e-6
+"""Sera's readout is clamped to [P_MIN, 1 - P_MIN] where it is a probability."""
+
+META_CLIP = 100.0
+"""Inputs and errors of the meta-linear combination are clipped to this magnitude."""
+
+
+class Fused(NamedTuple):
+    """Predictions for one event, and what learning needs of how they came about.
+
+    Attributes:
+        y_hat: the fused prediction.
+        y_hlm: Hlm's.
+        y_sera: Sera's.
+        y_meta: the meta-linear combination's.
+        gate: Sera's weight, clamped.
+        open_gate: the same before the clamp.
+        scale: S of the meta-linear combination; 1 for the logistic link.
+        clamped: 1 if the clamp changed the gate.
+    """
+
+    y_hat: float
+    y_hlm: float
+    y_sera: float
+    y_meta: float
+    gate: float
+    open_gate: float
+    scale: float
+    clamped: int
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _between(x: float, low: float, high: float) -> float:
+    return low if x < low else (min(x, high))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def vector_of(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> Floats:
+    """Query of an event: its own, else its key, else its features, sketched.
+
+    It is the key as well, unless the event has both.
+    """
+    if batch.has_query[t]:
+        query: Floats = batch.query[t]
+        return query
+    if batch.has_key[t]:
+        key: Floats = batch.key[t]
+        return key
+    sketch(cell.sera, batch.ids, batch.values, batch.indptr[t], batch.indptr[t + 1], scratch.vector)
+    return scratch.vector
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _sum_known(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int) -> float:
+    """Weighted sum of the fusion's own inputs ``lo .. hi-1``; unknown ids weigh nothing."""
+    total = 0.0
+    for i in range(lo, hi):
+        slot = scratch.own_slots[SCRATCH_HEADER + i]
+        if slot >= 0:
+            total += hlm.weights[2 * slot + 1] * scratch.own_values[i]
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> None:
+    """Add ``step`` times its input to each of the fusion's own weights ``lo .. hi-1``."""
+    for i in range(lo, hi):
+        slot = scratch.own_slots[SCRATCH_HEADER + i]
+        hlm.weights[2 * slot + 1] += step * scratch.own_values[i]
+        hlm.dirty[slot >> hlm_at.BLOCK_SLOT_BITS] = 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def gate_inputs(
+    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, reading: Reading
+) -> int:
+    """Fill ids and values of the gate, ids of the meta-linear inputs; the number of gate inputs."""
+    z, ids, tally = scratch.own_values, scratch.own_ids, cell.tally
+    gamma, r = cell.sera.params.gamma, cell.sera.W.shape[1]
+    for k in range(at.GATE_INPUTS):
+        ids[k] = at.RESERVED + np.uint64(k)
+    z[at.Z_BIAS] = 1.0
+    z[at.Z_HALF_DIFF] = 0.25 * min(reading.excess, 4.0)
+    margin = cell.margin.tally[margin_at.MARGIN] / margin_at.capital(cell.margin)
+    z[at.Z_MARGIN] = _between(margin, -1.0, 1.0)
+    z[at.Z_DEN] = 0.25 * _between(log(reading.den * (1.0 - gamma)), -4.0, 4.0)
+    z[at.Z_PHI] = _between(log(reading.phi_l1 / math.sqrt(r)), -1.0, 1.0)
+    both = tally[at.ERROR_HLM] + tally[at.ERROR_SERA]
+    z[at.Z_ERROR] = (tally[at.ERROR_HLM] - tally[at.ERROR_SERA]) / both if both > 0.0 else 0.0
+    n = at.GATE_INPUTS
+    for i in range(batch.ctx_indptr[t], batch.ctx_indptr[t + 1]):
+        ids[n] = at.CONTEXT | (batch.ctx_ids[i] & at.CONTEXT_MASK)
+        z[n] = 1.0
+        n += 1
+    for k in range(at.META_INPUTS):
+        ids[n + k] = at.RESERVED + np.uint64(at.META + k)
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def fuse(
+    cell: CellArrays, scratch: Scratch, gates: int, score: float, readout: float, now: Controls
+) -> Fused:
+    """Both fusions of Hlm's raw ``score`` and Sera's ``readout``.
+
+    The first ``gates`` of the own inputs are the gate's.
+    """
+    hlm, params, x = cell.hlm, cell.params, scratch.own_values
+    trust = params.gate_trust * x[at.Z_ERROR]
+    open_gate = sigmoid(trust + _sum_known(hlm, scratch, 0, gates))
+    gate = _between(open_gate, min(params.g_min, now.g_max), now.g_max)
+    y_hlm = link_of(hlm, score)
+    y_sera = readout
+    scale = 1.0
+    if params.logistic:
+        y_sera = _between(readout, P_MIN, 1.0 - P_MIN)
+        x[gates + at.META_SERA] = log(y_sera / (1.0 - y_sera))
+        x[gates + at.META_HLM] = _between(score, -META_CLIP, META_CLIP)
+    else:
+        rms = math.sqrt(cell.tally[at.LABEL_SQUARE])
+        scale = rms if rms > 0.0 else 1.0
+        x[gates + at.META_SERA] = _between(y_sera / scale, -META_CLIP, META_CLIP)
+        x[gates + at.META_HLM] = _between(y_hlm / scale, -META_CLIP, META_CLIP)
+    x[gates + at.META_BIAS] = 1.0
+    middle = 0.5 * (x[gates + at.META_SERA] + x[gates + at.META_HLM])
+    combined = middle + _sum_known(hlm, scratch, gates, gates + at.META_INPUTS)
+    y_meta = sigmoid(combined) if params.logistic else scale * combined
+    y_gate = gate * y_sera + (1.0 - gate) * y_hlm
+    y_hat = y_meta if params.output_meta and now.hold == 0.0 else y_gate
+    clamped = 1 if gate != open_gate else 0
+    return Fused(y_hat, y_hlm, y_sera, y_meta, gate, open_gate, scale, clamped)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def learn_fusion(cell: CellArrays, scratch: Scratch, gates: int, y: float, out: Fused) -> None:
+    """Move the weights of the gate and of the meta-linear combination; update what rolls."""
+    hlm, params, tally = cell.hlm, cell.params, cell.tally
+    open_gate = out.open_gate
+    mixed = open_gate * out.y_sera + (1.0 - open_gate) * out.y_hlm
+    error = y - mixed
+    delta = error * (out.y_sera - out.y_hlm) * (open_gate * (1.0 - open_gate))
+    if params.logistic:
+        p = _between(mixed, P_MIN, 1.0 - P_MIN)
+        delta /= p * (1.0 - p)
+    else:
+        variance = tally[at.ERROR_SQUARE]
+        delta = delta / variance if variance > 0.0 else 0.0
+    step = params.gate_lr * _between(delta, -1.0, 1.0)
+    _move(hlm, scratch, 0, gates, step)
+
+    square = 1.0
+    for k in range(gates, gates + at.META_INPUTS):
+        square += scratch.own_values[k] * scratch.own_values[k]
+    miss = _between((y - out.y_meta) / out.scale, -META_CLIP, META_CLIP)
+    _move(hlm, scratch, gates, gates + at.META_INPUTS, params.meta_lr * miss / square)
+
+    tally[at.LABELLED] += 1.0
+    rate = max(params.rolling, 1.0 / tally[at.LABELLED])
+    tally[at.ERROR] += rate * (abs(y - out.y_hat) - tally[at.ERROR])
+    tally[at.ERROR_HLM] += rate * (abs(y - out.y_hlm) - tally[at.ERROR_HLM])
+    tally[at.ERROR_SERA] += rate * (abs(y - out.y_sera) - tally[at.ERROR_SERA])
+    tally[at.LABEL_SQUARE] += rate * (y * y - tally[at.LABEL_SQUARE])
+    tally[at.ERROR_SQUARE] += rate * (error * error - tally[at.ERROR_SQUARE])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: int) -> bool:
+    """Give the ids of the event and of the fusion a slot each; False: Hlm must grow first.
+
+    The ids that lack room are then counted in ``scratch.slots[UNKNOWN]``.
+    """
+    hlm, lo, hi = cell.hlm, batch.indptr[t], batch.indptr[t + 1]
+    moved = hlm.meta[hlm_at.RELOCATED]
+    if not reserve_event(hlm, scratch.slots, batch.ids, lo, hi):
+        scratch.slots[UNKNOWN] += scratch.own_slots[UNKNOWN]
+        return False
+    if hlm.meta[hlm_at.RELOCATED] != moved:
+        locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, own)
+    moved = hlm.meta[hlm_at.RELOCATED]
+    if not reserve_event(hlm, scratch.own_slots, scratch.own_ids, 0, own):
+        scratch.slots[UNKNOWN] = scratch.own_slots[UNKNOWN]
+        return False
+    if hlm.meta[hlm_at.RELOCATED] != moved:
+        locate_event(hlm, scratch.slots, batch.ids, lo, hi)
+    return True

@@ -1,0 +1,160 @@
+"""Where a cell keeps what beside Hlm's and Sera's own arrays: ids, tallies, working memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from operators.fusion.controller import ControlParams
+from operators.hlm.kernels import SCRATCH_HEADER
+
+if TYPE_CHECKING:
+    from operators.fusion.config import CellConfig
+    from operators.hlm.layout import HlmArrays
+    from operators.sera.layout import SeraArrays
+    from operators.sera.margin import MarginArrays
+
+Floats = npt.NDArray[np.float64]
+
+# -- ids of the fusion's own weights in Hlm --------------------------------------------------------
+RESERVED = np.uint64(0xFFFF << 48)
+"""Ids with these 16 bits set are the fusion's; an event that brings one is quarantined."""
+
+CONTEXT = np.uint64(0x1FFFF << 47)
+"""Prefix of a context key's id in the gate."""
+
+CONTEXT_MASK = np.uint64((1 << 47) - 1)
+"""Bits of a context key's hash that its id keeps; 10^5 keys collide with odds of 4 in 10^5."""
+
+# Inputs of the gate, in order; input k has the id RESERVED + k. Context keys follow them.
+Z_BIAS = 0  # 1
+Z_HALF_DIFF = 1  # relative half difference over the yellow bound, a quarter, at most 1
+Z_MARGIN = 2  # m_{t-1} over the capital of its epoch, in [-1, 1]
+Z_DEN = 3  # log(den (1 - gamma)): 0 where the mean kernel value is 1; a quarter, in [-1, 1]
+Z_PHI = 4  # log of the mean of sqrt(r) phi_i(q), whose expectation is 1; in [-1, 1]
+Z_ERROR = 5  # contrast of the rolling |e| of Hlm and Sera, in [-1, 1]; above 0 Sera is better
+GATE_INPUTS = 6
+
+# Inputs of the meta-linear combination; input k has the id RESERVED + META + k.
+META = 16
+META_SERA = 0
+META_HLM = 1
+META_BIAS = 2
+META_INPUTS = 3
+
+# -- tally, float64[TALLY_WORDS] -------------------------------------------------------------------
+STEPS = 0  # steps done
+LABELLED = 1  # of these, with a label
+ERROR = 2  # rolling |label - y_hat|
+ERROR_HLM = 3  # the same of Hlm
+ERROR_SERA = 4  # the same of Sera
+LABEL_SQUARE = 5  # rolling squared label
+ERROR_SQUARE = 6  # rolling squared error of the gated mixture
+G_MAX = 7  # controls in force at the next step, see ``operators.fusion.controller.Controls``
+HOLD = 8
+REDS = 9
+LAMBDA_STAR = 10
+TALLY_WORDS = 11
+
+
+class FusionParams(NamedTuple):
+    """Constants of the fusion, by value; ``FusionConfig`` and ``HlmConfig`` have their meaning."""
+
+    logistic: int
+    output_meta: int
+    learn_fused: int
+    gate_lr: float
+    gate_trust: float
+    meta_lr: float
+    rolling: float
+    g_min: float
+    lr: float
+    l2: float
+
+
+class Scratch(NamedTuple):
+    """Working memory; what it holds between calls means nothing.
+
+    Attributes:
+        slots: int64[], Hlm's scratch for the event's features.
+        own_slots: int64[], Hlm's scratch for the fusion's own ids.
+        own_ids: uint64[], inputs of the gate, context keys, inputs of the meta-linear combination.
+        own_values: float64[], their values.
+        vector: float64[d], a sketched vector.
+        value: float64[d_v], a label as a value.
+    """
+
+    slots: npt.NDArray[np.int64]
+    own_slots: npt.NDArray[np.int64]
+    own_ids: npt.NDArray[np.uint64]
+    own_values: Floats
+    vector: Floats
+    value: Floats
+
+
+class CellArrays(NamedTuple):
+    """All that the step kernel needs of one cell.
+
+    Attributes:
+        hlm: the linear learner.
+        sera: the streaming attention.
+        margin: the e-process.
+        tally: float64[TALLY_WORDS], rolling errors and controls.
+        params: constants of the fusion.
+        control: constants of the controller.
+    """
+
+    hlm: HlmArrays
+    sera: SeraArrays
+    margin: MarginArrays
+    tally: Floats
+    params: FusionParams
+    control: ControlParams
+
+
+def fusion_params(config: CellConfig) -> FusionParams:
+    """Constants of the fusion."""
+    fusion = config.fusion
+    return FusionParams(
+        logistic=int(config.logistic),
+        output_meta=int(fusion.output == "meta"),
+        learn_fused=int(fusion.learn_from == "fused"),
+        gate_lr=fusion.gate_lr,
+        gate_trust=fusion.gate_trust,
+        meta_lr=fusion.meta_lr,
+        rolling=fusion.rolling,
+        g_min=fusion.g_min,
+        lr=config.hlm.lr,
+        l2=config.hlm.l2,
+    )
+
+
+def control_params(config: CellConfig) -> ControlParams:
+    """Constants of the controller."""
+    fusion = config.fusion
+    return ControlParams(
+        g_max=fusion.g_max,
+        g_hold=fusion.g_hold,
+        step_down=fusion.step_down,
+        hold=float(fusion.hold),
+        recovery=fusion.recovery,
+        red_limit=float(fusion.red_limit),
+        lambda_star=config.sera.lambda_star,
+        lambda_step=fusion.lambda_step,
+        lambda_max=fusion.lambda_max,
+    )
+
+
+def working_memory(config: CellConfig, features: int, contexts: int) -> Scratch:
+    """Working memory for events of at most so many features and context keys."""
+    own = GATE_INPUTS + contexts + META_INPUTS
+    return Scratch(
+        slots=np.zeros(SCRATCH_HEADER + features, np.int64),
+        own_slots=np.zeros(SCRATCH_HEADER + own, np.int64),
+        own_ids=np.zeros(own, np.uint64),
+        own_values=np.zeros(own),
+        vector=np.zeros(config.sera.d),
+        value=np.zeros(config.sera.d_v),
+    )

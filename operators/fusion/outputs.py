@@ -1,0 +1,86 @@
+"""What a step hands out: one row an event, and what its codes mean."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from operators.fusion import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIELDS: Final = (
+    "step",  # number of this step in its cell, from 1
+    "y_hat",  # the fused prediction
+    "y_hlm",  # prediction of Hlm
+    "y_sera",  # prediction of Sera: first component of its readout, a probability where that is due
+    "y_meta",  # prediction of the meta-linear combination
+    "gate",  # weight of y_sera in the gated mixture, clamped
+    "error",  # label - y_hat; NaN without a label
+    "margin",  # m_t right after the event; below zero is the alarm
+    "log_e",  # log E_mix right after the event
+    "rj_gap",  # the seed's half-split diagnostic
+    "half_diff",  # half the distance of the two half readouts
+    "rj_level",  # 0 green, 1 yellow, 2 red
+    "den",  # denominator of the readout, lambda included
+    "lambda_star",  # lambda_* in force at this event
+    "beta_floor",  # least denominator
+    "phi_l1",  # 1-norm of the query's features
+    "clip_rate",  # share of exponents clipped so far
+    "max_exponent",  # largest exponent so far, before clipping
+    "norm_guard_rate",  # share of vectors shortened so far
+    "residual_r",  # largest compensation term in R
+    "residual_s",  # largest compensation term in s
+    "c_lookup",  # dearest lookup so far, in probes
+    "c_insert",  # dearest insert so far, in probes and moves
+    "ring_occupancy",  # records in Hlm's overflow rings
+    "stash_occupancy",  # records in Hlm's stashes
+    "emergency_used",  # times that an emergency slot has been used
+    "delta_load",  # load of Hlm's delta, after this event
+    "rebuilds",  # growths of Hlm so far
+    "actions",  # ``Action`` bits, as a number
+    "ver_sera",  # events that Sera had ingested when it was read
+    "ver_base",  # generation of Hlm's base that was read
+    "ver_delta",  # generation of Hlm's delta that was read
+)
+
+STEP_DTYPE: Final[np.dtype[Any]] = np.dtype([("status", "u1"), *((name, "<f8") for name in FIELDS)])
+"""One row a step, packed, little-endian. A quarantined row has its status, NaN elsewhere."""
+
+
+class Status(IntEnum):
+    """Why an event was refused; nothing of it was learnt, counted or kept."""
+
+    OK = codes.OK
+    NON_FINITE_FEATURE = codes.NON_FINITE_FEATURE
+    NON_FINITE_VECTOR = codes.NON_FINITE_VECTOR
+    NON_FINITE_LABEL = codes.NON_FINITE_LABEL
+    RESERVED_ID = codes.RESERVED_ID  # a feature id with its top 16 bits set
+    LABEL_OUT_OF_RANGE = (
+        codes.LABEL_OUT_OF_RANGE
+    )  # a label outside [0, 1] where predictions are probabilities
+    TOO_LARGE = codes.TOO_LARGE  # a finite number so large that sums with it could overflow
+
+
+QUARANTINE_STATUS: Final[Mapping[int, str]] = MappingProxyType(
+    {status.value: status.name for status in Status if status is not Status.OK}
+)
+"""Reason code of each status that refuses an event."""
+
+
+class Action(IntFlag):
+    """Bits of ``actions``: what was decided for the next event; the first is about this one."""
+
+    GATE_CLAMPED = codes.GATE_CLAMPED  # the clamp changed the gate of this event
+    GATE_STEPPED_DOWN = codes.GATE_STEPPED_DOWN  # the gate's upper clamp was lowered
+    GATE_HELD = codes.GATE_HELD  # the lowered clamp stays for its fixed window
+    GATE_RECOVERING = codes.GATE_RECOVERING  # the clamp moves back to its ceiling
+    LAMBDA_RAISED = codes.LAMBDA_RAISED  # lambda_* goes up
+    LAMBDA_LOWERED = codes.LAMBDA_LOWERED  # lambda_* goes back
+    DENOMINATOR_FLOORED = codes.DENOMINATOR_FLOORED  # beta_floor was needed at this event
+    MARGIN_ALARM = codes.MARGIN_ALARM  # m_t went below zero; the next epoch begins
+    RED_PERSISTED = codes.RED_PERSISTED  # too many reds among the last events

@@ -1,0 +1,98 @@
+"""Settings of a Sera."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from operators.errors import InvalidConfig
+
+MAX_FEATURES = 1 << 16
+"""Most random features of one Sera; at the seed's r_v = 64 they hold 64 MiB of statistics."""
+
+_GRANULE = 4  # two halves for the diagnostics, each of antithetic pairs
+
+
+@dataclass(frozen=True, slots=True)
+class SeraConfig:
+    """Settings of a Sera; the defaults are the seed's (sections 2.2, 9.2 and 17).
+
+    Attributes:
+        d: length of key and query vectors.
+        r: number of random features, a multiple of 4.
+        d_v: length of value vectors; 1 where labels serve as values.
+        gamma: decay of the statistics for each ingested event, below 1; the effective window is
+            1 / (1 - gamma) events.
+        tau: temperature; ``None`` is the square root of ``d``.
+        clip: the exponent of a feature is clipped to [-clip, clip]. With vectors at the norm
+            guard's radius of 1 the exponent is N(-1/2, 1), and 3.1 clips 0.5 % of it.
+        norm_radius: largest squared norm over tau; longer vectors are shortened to it. The
+            relative error of the kernel estimate is (e^(|q+k|^2/tau) - 1) / r, so it explodes
+            with the norm.
+        antithetic: draw the weights as pairs (w, -w), which lowers the variance.
+        prior: what the readout tends to where the stream has shown nothing near the query.
+        lambda_star: weight of the prior in the denominator, in events at kernel value 1; the
+            controller never goes below it.
+        beta_floor: least denominator; where the statistics and ``lambda_star`` do not reach it,
+            the prior fills up.
+        epsilon: added to the norm of the readout where diagnostics are relative to it.
+        delta: chance that the error bound of the policy fails over all time.
+        c_yellow: constant C_RJ of the time-uniform bound; above the bound is yellow.
+        c_red: the same for red; more than ``c_yellow``.
+        alpha: chance of a false alarm of the margin over all time, restarts included.
+        burn_in: labelled events at the start, and after each alarm, on which nothing is bet.
+
+    Raises:
+        InvalidConfig: a value is out of range; the message names it and the range.
+    """
+
+    d: int = 16
+    r: int = 256
+    d_v: int = 1
+    gamma: float = 0.98
+    tau: float | None = None
+    clip: float = 3.1
+    norm_radius: float = 1.0
+    antithetic: bool = False
+    prior: float = 0.0
+    lambda_star: float = 0.1
+    beta_floor: float = 0.1
+    epsilon: float = 1e-6
+    delta: float = 0.05
+    c_yellow: float = 1.0
+    c_red: float = 2.0
+    alpha: float = 0.05
+    burn_in: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("d", "d_v"):
+            _require(
+                name, getattr(self, name), 1 <= getattr(self, name) <= MAX_FEATURES, "1 .. 2^16"
+            )
+        fits = _GRANULE <= self.r <= MAX_FEATURES and self.r % _GRANULE == 0
+        _require("r", self.r, fits, f"a multiple of {_GRANULE} up to 2^16")
+        _require("burn_in", self.burn_in, self.burn_in >= 0, "0 or more")
+        _require("gamma", self.gamma, 0.0 < self.gamma < 1.0, "between 0 and 1, both excluded")
+        if self.tau is not None:
+            _require_positive("tau", self.tau)
+        for name in ("clip", "norm_radius", "lambda_star", "beta_floor", "epsilon", "c_yellow"):
+            _require_positive(name, getattr(self, name))
+        _require("c_red", self.c_red, self.c_red > self.c_yellow, "above c_yellow")
+        _require("prior", self.prior, math.isfinite(self.prior), "finite")
+        for name in ("delta", "alpha"):
+            value = getattr(self, name)
+            _require(name, value, 0.0 < value < 1.0, "between 0 and 1, both excluded")
+
+    @property
+    def temperature(self) -> float:
+        """Temperature tau: the one set, else the square root of ``d``."""
+        return math.sqrt(self.d) if self.tau is None else self.tau
+
+
+def _require(name: str, value: float, holds: bool, wanted: str) -> None:
+    if not holds:
+        raise InvalidConfig(f"{name}={value}: must be {wanted}")
+
+
+def _require_positive(name: str, value: float) -> None:
+    _require(name, value, math.isfinite(value) and value > 0.0, "a positive number")
