@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # units in the last place, 1e-16 each.
 _ROUNDING: Final = 1e-9
 
+P_MIN: Final = 1e-6
+"""Where predictions are probabilities, a readout beyond [P_MIN, 1 - P_MIN] is recorded as these."""
+
 
 class RjPolicy(NamedTuple):
     """Constants of the half-split policy, as configured; the names are those of the settings."""
@@ -33,8 +36,8 @@ class RjPolicy(NamedTuple):
     def levels(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
         """Give the least and the greatest level that each record may have.
 
-        They differ only within rounding of a threshold, and for values of more than one
-        coordinate, whose norm a record does not hold.
+        They differ within rounding of a threshold; and where a record does not hold the norm of
+        the readout: for values of more than one coordinate, and for a readout that was clamped.
 
         Args:
             numbers: the numbers of n leaves, float64[n, len(NUMBERS)].
@@ -48,5 +51,6 @@ class RjPolicy(NamedTuple):
             (ratio * near > self.c_yellow).astype(np.float64) + (ratio * near > self.c_red)
             for near in (1.0 - _ROUNDING, 1.0 + _ROUNDING)
         )
-        scalar = numbers[:, COLUMN["r_v"]] == 1.0
-        return np.where(scalar, least, 0.0), np.where(scalar, most, 2.0)
+        readout = numbers[:, COLUMN["y_sera"]]
+        whole = (readout != P_MIN) & (readout != 1.0 - P_MIN) & (numbers[:, COLUMN["r_v"]] == 1.0)
+        return np.where(whole, least, 0.0), np.where(whole, most, 2.0)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from operators.fusion import kernels
 from state.audit.cell_verifier import CellVerifier, RecordBlock
 from state.audit.chain import NO_PREV, Chain
 from state.audit.leaf import LEAF_BYTES, RECORD_BYTES
 from state.audit.merkle import EMPTY_ROOT
 from state.audit.report import Locator, Outcome, Reason
-from state.audit.rj_policy import RjPolicy
+from state.audit.rj_policy import P_MIN, RjPolicy
 from state.audit.verify import in_blocks, verify_log
 
 if TYPE_CHECKING:
@@ -185,12 +186,23 @@ def test_a_level_painted_over_is_found(
     assert report.failures[0].step == step
 
 
-def test_levels_of_vector_values_are_left_alone(empty_log: Log, rows_of: MakeRows) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("r_v", 2.0), ("y_sera", P_MIN), ("y_sera", 1.0 - P_MIN)]
+)
+def test_levels_that_cannot_be_recomputed_are_left_alone(
+    empty_log: Log, rows_of: MakeRows, name: str, value: float
+) -> None:
     """What a record does not let one recompute is not called tampering."""
     rows = policy_rows(rows_of)
-    rows["r_v"], rows["rj_level"] = 2.0, 0
+    rows["rj_level"] = [2, 2, 2, 2, 0, 0, 0, 0]
+    rows[name] = value
     empty_log.extend(rows, [8])
     assert empty_log.verify(policy=POLICY).outcome is Outcome.OK
+
+
+def test_the_verifier_knows_the_clamp_of_the_step() -> None:
+    """Step and verifier, which share no code, agree on which readouts are clamped."""
+    assert P_MIN == kernels.P_MIN
 
 
 def test_a_log_of_another_cell_is_not_taken_for_this_one(log: Log) -> None:
