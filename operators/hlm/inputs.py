@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ def as_features(ids: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Ids, Floats]
             are outside 0 .. 2^64-1 (signed arrays are refused: -1 would become an id).
         NonFiniteInput: a value is NaN or infinite.
     """
-    checked_ids = _as_array("ids", ids, np.dtype(np.uint64), "iu")
-    checked_values = _as_array("values", values, np.dtype(np.float64), "iuf")
+    checked_ids = _as_integers("ids", ids, np.dtype(np.uint64))
+    checked_values = _as_floats("values", values)
     if len(checked_ids) != len(checked_values):
         raise InvalidInput(f"{len(checked_ids)} ids but {len(checked_values)} values")
     require_finite("feature", checked_values)
@@ -37,7 +38,7 @@ def as_labels(y: npt.ArrayLike) -> Floats:
         InvalidInput: not one-dimensional, or not numbers.
         NonFiniteInput: a label is NaN or infinite.
     """
-    labels: Floats = _as_array("y", y, np.dtype(np.float64), "iufb")
+    labels = _as_floats("y", y)
     require_finite("label", labels)
     return labels
 
@@ -48,7 +49,7 @@ def as_rows(indptr: npt.ArrayLike, features: int) -> Ints:
     Raises:
         InvalidInput: they do not start at 0, fall somewhere, or do not end at ``features``.
     """
-    rows: Ints = _as_array("indptr", indptr, np.dtype(np.int64), "i")
+    rows: Ints = _as_integers("indptr", indptr, np.dtype(np.int64))
     if len(rows) == 0 or rows[0] != 0 or rows[-1] != features or (rows[1:] < rows[:-1]).any():
         raise InvalidInput(f"indptr must rise from 0 to {features}, the number of ids")
     return rows
@@ -66,16 +67,32 @@ def require_finite(what: str, values: Floats) -> None:
         raise NonFiniteInput(what, position, float(values[position]))
 
 
-def _as_array(name: str, given: npt.ArrayLike, dtype: np.dtype[Any], kinds: str) -> Any:
-    """``given`` as a C-contiguous vector of ``dtype``; arrays of other kinds are refused."""
-    if isinstance(given, np.ndarray) and (
-        given.dtype.kind not in kinds or (dtype.kind == "u" and given.dtype.kind == "i")
-    ):
-        raise InvalidInput(f"{name} is an array of {given.dtype}, must be {dtype}")
+def _as_integers(name: str, given: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """``given`` as a C-contiguous vector of an integer type, if that loses nothing.
+
+    Arrays must be of integers, and of unsigned ones if ids are asked for; anything else is taken
+    number by number, because numpy would make floats of a list that holds a large id.
+    """
     try:
-        array = np.ascontiguousarray(given, dtype)
-    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(given, np.ndarray):
+            array = np.ascontiguousarray(given)
+        else:
+            array = np.fromiter(map(operator.index, given), dtype)  # type: ignore[arg-type]
+        return _vector(name, array).astype(dtype, casting="safe", copy=False)
+    except (TypeError, OverflowError) as error:
         raise InvalidInput(f"{name} cannot be taken as {dtype}: {error}") from error
-    if np.ndim(given) != 1:
-        raise InvalidInput(f"{name} has {np.ndim(given)} dimensions, must have 1")
+
+
+def _as_floats(name: str, given: npt.ArrayLike) -> Floats:
+    """``given`` as a C-contiguous vector of float64; complex numbers and texts are refused."""
+    try:
+        array = np.ascontiguousarray(given)
+        return _vector(name, array).astype(np.float64, casting="same_kind", copy=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name} cannot be taken as float64: {error}") from error
+
+
+def _vector(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if array.ndim != 1:
+        raise InvalidInput(f"{name} has {array.ndim} dimensions, must have 1")
     return array

@@ -31,7 +31,6 @@ occurs twice is predicted with twice and learnt twice, the second time from the 
 first time left. A value of 0 makes its id known and decays its weight.
 """
 
-# ruff: noqa: PLR0917 - kernels take flat arrays by position, one argument an array
 from __future__ import annotations
 
 import numpy as np
