@@ -65,22 +65,9 @@ def manifest_of(name: str, array: NDArray[Any], block_bytes: int) -> Manifest:
     Raises:
         StateError: the array or the block size cannot be stored.
     """
-    if not _is_plain(array.dtype):
-        raise StateError(
-            f"array {name!r} has dtype {array.dtype}, whose bytes do not tell it whole: use one "
-            "without Python objects, its fields in the order of their offsets"
-        )
-    if not 1 <= block_bytes <= MAX_BLOCK_BYTES:
-        raise StateError(
-            f"array {name!r} has blocks of {block_bytes} bytes: "
-            f"1 to {MAX_BLOCK_BYTES} fit a message"
-        )
     manifest = Manifest(array.dtype, array.size, block_bytes)
-    if manifest.blocks > MAX_BLOCKS:
-        raise StateError(
-            f"array {name!r} of {manifest.nbytes} bytes has {manifest.blocks} blocks of "
-            f"{block_bytes} bytes, at most {MAX_BLOCKS} fit: use larger blocks"
-        )
+    if fault := _fault(manifest):
+        raise StateError(f"array {name!r} cannot be stored: {fault}")
     return manifest
 
 
@@ -104,12 +91,37 @@ def decode_manifest(tenant: str, name: str, value: bytes) -> Manifest:
     try:
         _, elements, block_bytes = _HEADER.unpack_from(value)
         descr = _with_tuples(json.loads(value[_HEADER.size :]))
-        dtype = np.lib.format.descr_to_dtype(descr)
+        manifest = Manifest(np.lib.format.descr_to_dtype(descr), elements, block_bytes)
     except (struct.error, ValueError, TypeError) as error:
-        raise StateError(
-            f"{where} is damaged: delete the state folder, it will be restored from the changelog"
-        ) from error
-    return Manifest(dtype, elements, block_bytes)
+        raise _damaged(where, str(error)) from error
+    if fault := _fault(manifest):
+        raise _damaged(where, fault)
+    return manifest
+
+
+def _damaged(where: str, what: str) -> StateError:
+    return StateError(
+        f"{where} is damaged: {what}; delete the state folder, it will be restored from the "
+        "changelog"
+    )
+
+
+def _fault(manifest: Manifest) -> str | None:
+    """Why an array of this layout cannot be stored; None if it can."""
+    dtype, _, block_bytes = manifest
+    if not _is_plain(dtype):
+        return (
+            f"the bytes of dtype {dtype} do not tell it whole; use one without Python objects, "
+            "its fields in the order of their offsets"
+        )
+    if not 1 <= block_bytes <= MAX_BLOCK_BYTES:
+        return f"blocks of {block_bytes} bytes; 1 to {MAX_BLOCK_BYTES} fit a message"
+    if manifest.blocks > MAX_BLOCKS:
+        return (
+            f"{manifest.blocks} blocks of {block_bytes} bytes; {MAX_BLOCKS} can be numbered, "
+            "use larger ones"
+        )
+    return None
 
 
 def _is_plain(dtype: np.dtype[Any]) -> bool:
@@ -117,7 +129,7 @@ def _is_plain(dtype: np.dtype[Any]) -> bool:
         np.lib.format.dtype_to_descr(dtype)
     except ValueError:  # fields overlap or are out of order
         return False
-    return not dtype.hasobject
+    return dtype.itemsize > 0 and not dtype.hasobject
 
 
 def _with_tuples(descr: Any) -> Any:

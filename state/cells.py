@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Blocks are gathered and joined in runs of about this many bytes. Measured with blocks of 256 bytes:
+# Blocks are gathered and joined in runs of about this many bytes. Measured with 256-byte blocks:
 # 256 KiB to 4 MiB are alike, at 16 MiB emitting is three times slower (out of the caches).
 _RUN_BYTES: Final = 1024 * 1024
 

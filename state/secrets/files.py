@@ -1,0 +1,141 @@
+"""Secrets from files: one a version, readable by their owner only."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+from schemas.errors import SecretError
+from state.secrets.secret import SECRET_BYTES, SECRET_NAMES, Secret, parse_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+_MAX_FILE_BYTES: Final = 4096  # far more than a secret; a wrong path may name anything
+
+
+class FileSecrets:
+    """Secrets from a folder: version 2 of ``prf-seed`` is the file ``prf-seed.v2``.
+
+    A file holds 64 hexadecimal digits or the base64 of 32 bytes, and must belong to the user of the
+    process and be closed to all others. The highest version present is the current one.
+
+    Args:
+        directory: the folder.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @classmethod
+    def initialise(cls, directory: Path) -> Self:
+        """Make the folder, and version 1 of every secret that has none from ``os.urandom``.
+
+        Files that exist stay as they are. Several processes may do it at once: all end with the
+        same secrets.
+
+        Raises:
+            SecretError: the folder cannot be made or written.
+        """
+        try:
+            directory.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            present = cls(directory)
+            for name in SECRET_NAMES:
+                if not present._versions(name):
+                    _create(directory / f"{name}.v1", os.urandom(SECRET_BYTES).hex())
+        except OSError as error:
+            raise SecretError(
+                f"secrets cannot be made in {directory}: {error.strerror}; let the user that runs "
+                "the worker write there, or set WEIR_SECRET_… variables instead"
+            ) from error
+        return present
+
+    def get(self, name: str, version: int | None = None) -> Secret:
+        """A secret by name; see `SecretProvider.get`.
+
+        Raises:
+            SecretError: no file has it, its content is malformed, or others than its owner could
+                read or replace it.
+        """
+        try:
+            self._check_folder()
+            if version is None:
+                version = max(self._versions(name), default=1)
+            path = self._directory / f"{name}.v{version}"
+            value = parse_secret(_read(path))
+        except FileNotFoundError as error:
+            raise SecretError(
+                f"secret {name} version {version or 1} is missing in {self._directory}: restore "
+                f"the file from your backup; for a new deployment make it with `umask 077; mkdir "
+                f"-p {self._directory}; openssl rand -hex 32 > {self._directory / name}"
+                f".v{version or 1}`"
+            ) from error
+        except OSError as error:
+            raise SecretError(
+                f"secret {name} in {self._directory} cannot be read: {error.strerror}; run the "
+                "worker as the user that owns it"
+            ) from error
+        if value is None:
+            raise SecretError(
+                f"{path} is malformed: it must hold 64 hexadecimal digits or the base64 of 32 "
+                "bytes, as `openssl rand -hex 32` makes them"
+            )
+        return Secret(name, version, value)
+
+    def _versions(self, name: str) -> list[int]:
+        pattern = re.compile(re.escape(name) + r"\.v([1-9][0-9]*)")
+        names = (path.name for path in self._directory.iterdir())
+        return [int(m[1]) for m in map(pattern.fullmatch, names) if m]
+
+    def _check_folder(self) -> None:
+        if self._directory.stat().st_mode & _OTHERS_WRITE:
+            raise SecretError(
+                f"others than the owner may write in {self._directory} and so replace secrets: "
+                f"chmod 700 {self._directory}"
+            )
+
+
+def _read(path: Path) -> str:
+    # The open file is checked, not the path: what is read is what was checked.
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_uid != os.geteuid():
+            raise SecretError(
+                f"{path} belongs to user {status.st_uid}, the process runs as {os.geteuid()}: "
+                f"chown {os.geteuid()} {path}, or run as the owner"
+            )
+        if status.st_mode & _OTHERS:
+            raise SecretError(
+                f"{path} is open to others than its owner: chmod 600 {path}; if others may have "
+                "read it, rotate it (docs/secrets.md)"
+            )
+        return file.read(_MAX_FILE_BYTES).decode("latin-1")
+
+
+def _create(path: Path, text: str) -> None:
+    """Make a file whole or not at all, and never over one that exists."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), _FILE_MODE)  # whatever the umask took away
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was first: its secret counts
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
