@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from deploy.broker.handle import CrashableBroker
 
-_KAFKA_IMAGE = "confluentinc/cp-kafka:8.0.0"
+_KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"  # Kafka 3.9, the oldest that is supported
 _CONTAINER_PORT = 9093
 _START_TIMEOUT_S = 90
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +53,23 @@ def test_jars_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     assert jars.ensure_jars(cache) == cache
     assert [path.name for path in cache.parent.iterdir() if path.is_dir()] == ["kafka"]
+
+
+@pytest.mark.usefixtures("one_pinned_jar")
+def test_starts_at_the_same_time_share_one_fetch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two terminals, or a test run beside a demo, do not fetch into each other's folders."""
+    calls = tmp_path / "calls"
+    script = f'echo call >> {calls}\nprintf "{_JAR.decode()}" > "$into/kafka.jar"'
+    _install_maven(tmp_path / "bin", monkeypatch, script)
+    cache = tmp_path / "cache"
+
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(jars.ensure_jars, [cache] * 8))
+
+    assert folders == {cache}
+    assert calls.read_text(encoding="utf-8") == "call\n"
 
 
 @pytest.mark.usefixtures("one_pinned_jar")
