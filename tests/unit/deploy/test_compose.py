@@ -29,7 +29,7 @@ def test_kafka_runs_without_zookeeper(services: dict[str, Any]) -> None:
     """The broker is its own controller, and no service is called ZooKeeper."""
     assert "zookeeper" not in docker.COMPOSE_FILE.read_text("utf-8").lower()
     assert services["kafka"]["environment"]["KAFKA_PROCESS_ROLES"] == "broker,controller"
-    assert sorted(services) == ["grafana", "kafka", "prometheus", "worker"]
+    assert sorted(services) == ["grafana", "kafka", "prometheus", "setup", "worker"]
 
 
 def test_kafka_in_docker_is_the_kafka_that_runs_locally(services: dict[str, Any]) -> None:
@@ -73,8 +73,9 @@ def test_every_service_is_bounded_checked_and_private(services: dict[str, Any]) 
         limits = service["deploy"]["resources"]["limits"]
         assert float(limits["cpus"]) <= 2, name
         assert re.fullmatch(r"\d+[MG]", limits["memory"]), name
-        assert service["healthcheck"]["test"][0] == "CMD", name
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+        if name != "setup":  # it ends, and what waits for it sees how
+            assert service["healthcheck"]["test"][0] == "CMD", name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert not re.search(r":(latest)?$", service["image"]), name
         assert ":" in service["image"], f"{name} has no version"
 
@@ -91,9 +92,22 @@ def test_what_is_mounted_is_there(services: dict[str, Any]) -> None:
 
 
 def test_services_wait_for_what_they_need(services: dict[str, Any]) -> None:
-    """The worker starts when Kafka answers, not when its container exists."""
-    for name, needed in (("worker", "kafka"), ("grafana", "prometheus")):
-        assert services[name]["depends_on"] == {needed: {"condition": "service_healthy"}}
+    """The worker starts when Kafka answers and topic and secrets are made, not before."""
+    for name, needed, when in (
+        ("setup", "kafka", "service_healthy"),
+        ("worker", "setup", "service_completed_successfully"),
+        ("grafana", "prometheus", "service_healthy"),
+    ):
+        assert services[name]["depends_on"] == {needed: {"condition": when}}
+
+
+def test_setup_prepares_what_the_worker_uses(services: dict[str, Any]) -> None:
+    """Secrets and topic are made for the same volume and broker that the worker has."""
+    setup, worker = services["setup"], services["worker"]
+
+    assert setup["command"] == ["up"]
+    for shared in ("image", "environment", "volumes"):
+        assert setup[shared] == worker[shared]
 
 
 def test_prometheus_and_grafana_are_pointed_at_each_other(services: dict[str, Any]) -> None:
