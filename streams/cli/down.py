@@ -3,12 +3,10 @@
 import shutil
 from typing import Annotated
 
-import typer
-
 from deploy.broker.choose import stop_broker
 from streams.cli.broker import broker_errors, broker_home
 from streams.cli.console import messages, output
-from streams.cli.options import DataDir, read_settings
+from streams.cli.options import DataDir, flag, read_settings
 
 EXAMPLES = ("weir down", "weir down --purge")
 
@@ -16,7 +14,7 @@ EXAMPLES = ("weir down", "weir down --purge")
 def command(
     purge: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--purge",
             help="Also delete the local broker's data and all worker state; secrets stay.",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -28,10 +29,10 @@ class LazyCommand(TyperCommand):
         """The command itself."""
         module = import_module(self.module)
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        examples = "\n".join(f"  {line}" for line in module.EXAMPLES)
         app.command(
             self.name,
-            epilog=f"[bold]Example{'s' if len(module.EXAMPLES) > 1 else ''}[/bold]\n{examples}",
+            help=_unwrapped(module.command.__doc__),
+            epilog=examples_epilog(*module.EXAMPLES),
         )(module.command)
         return typer.main.get_command(app)
 
@@ -40,3 +41,15 @@ class LazyCommand(TyperCommand):
     ) -> Any:
         """Parse the arguments with the command itself; its context runs it."""
         return self.loaded.make_context(info_name, args, parent=parent, **extra)
+
+
+def examples_epilog(*lines: str) -> str:
+    """Return the end of a help text that shows how a command is called."""
+    return "\n".join((f"[bold]Example{'s' if len(lines) > 1 else ''}[/bold]", *lines))
+
+
+def _unwrapped(docstring: str) -> str:
+    """Join the lines of each paragraph, for the terminal to wrap them where it ends."""
+    return "\n\n".join(
+        " ".join(paragraph.split()) for paragraph in inspect.cleandoc(docstring).split("\n\n")
+    )

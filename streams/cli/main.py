@@ -15,7 +15,8 @@ from typer.core import TyperGroup
 
 from schemas.errors import WeirError
 from streams.cli import exit_codes
-from streams.cli.lazy import LazyCommand
+from streams.cli.lazy import LazyCommand, examples_epilog
+from streams.cli.options import flag
 
 # In the order in which one meets them.
 COMMANDS = {
@@ -83,7 +84,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="[bold]Example[/bold]\n  weir demo")
+@app.callback(epilog=examples_epilog("weir demo"))
 def weir(
     config: Annotated[
         Path | None,
@@ -93,12 +94,10 @@ def weir(
             help="Settings file; default: weir.toml where it is there. WEIR_CONFIG does the same.",
         ),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where errors come from.")] = False,  # noqa: ARG001 - read from the context where errors are reported
+    debug: Annotated[bool, flag("--debug", help="Show where errors come from.")] = False,  # noqa: ARG001 - read from the context where errors are reported
     version: Annotated[  # noqa: ARG001 - its callback prints and exits
         bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
+        flag("--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """A gate on your Kafka stream that learns, catches leaks, and can prove what it did."""

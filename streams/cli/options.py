@@ -10,6 +10,12 @@ import typer
 if TYPE_CHECKING:
     from streams.settings import Settings
 
+
+def flag(name: str, **how: Any) -> Any:
+    """Declare an option without a value; Typer would show ``<bool>`` behind its name."""
+    return typer.Option(name, metavar="", **how)
+
+
 Bootstrap = Annotated[
     str | None,
     typer.Option(
@@ -18,7 +24,7 @@ Bootstrap = Annotated[
         help="Address of the brokers; default: the settings, then the broker of `weir up`.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+AsJson = Annotated[bool, flag("--json", help="Print JSON, one object a line.")]
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", metavar="DIR", help="Folder of broker, state and secrets."),

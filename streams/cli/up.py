@@ -24,7 +24,10 @@ def command(
         typer.Option("--brokers", metavar="1|3", help="How many; three survive the loss of one."),
     ] = 1,
     port: Annotated[
-        int, typer.Option("--port", help="Port of the first broker; 0 for any free one.")
+        int,
+        typer.Option(
+            "--port", metavar="PORT", help="Port of the first broker; 0 for any free one."
+        ),
     ] = DEFAULT_PORT,
     data_dir: DataDir = None,
 ) -> None:

@@ -21,7 +21,9 @@ def command(
     bootstrap: Bootstrap = None,
     application_id: Annotated[
         str | None,
-        typer.Option("--application-id", help="Consumer group, and first part of all names."),
+        typer.Option(
+            "--application-id", metavar="ID", help="Consumer group, and first part of all names."
+        ),
     ] = None,
     data_dir: DataDir = None,
     mapping: Annotated[
@@ -32,17 +34,21 @@ def command(
         str | None,
         typer.Option(
             "--member",
+            metavar="NAME",
             help="Name that survives restarts: the worker keeps its shards over a short absence.",
         ),
     ] = None,
     http_port: Annotated[
         int | None,
         typer.Option(
-            "--http-port", help="Port of /metrics, /healthz, /readyz; 0 for any free one."
+            "--http-port",
+            metavar="PORT",
+            help="Port of /metrics, /healthz, /readyz; 0 for any free one.",
         ),
     ] = None,
     log_level: Annotated[
-        logs.Level, typer.Option("--log-level", help="Least severe messages that are logged.")
+        logs.Level,
+        typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error."),
     ] = logs.Level.INFO,
 ) -> None:
     """Serve shards: read events, predict, learn, audit, commit.
