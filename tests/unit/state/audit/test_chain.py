@@ -37,7 +37,9 @@ def test_rows_get_their_prev_and_keep_the_rest() -> None:
     """What the step recorded travels unchanged, beside the link that the chain adds."""
     rows = random_rows(4)
     original = rows.copy()
-    records = np.frombuffer(b"".join(Chain(ORIGIN).append(rows)), RECORD_DTYPE)
+    chain = Chain(ORIGIN)
+    values = chain.append(rows[:1]) + chain.append(rows[1:])
+    records = np.frombuffer(b"".join(values), RECORD_DTYPE)
     assert records["leaf"].tobytes() == rows.tobytes()
     for name in LEAF_DTYPE.names or ():
         if name != "prev":
