@@ -10,7 +10,7 @@
     ├── VerificationError   an audit log does not hold
     └── Bug                 an invariant broke: the worker stops before the commit
 
-Errors of libraries do not leave the package that uses the library; they are chained as ``__cause__``.
+Errors of libraries do not leave the package that uses the library; they are chained as the cause.
 The message says what happened, where (topic, partition, offset) and what to do.
 """
 
