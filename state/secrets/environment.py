@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from schemas.errors import SecretError
-from state.secrets.secret import Secret, parse_secret
+from state.secrets.secret import GENERATOR, Secret, parse_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class EnvSecrets:
         if value is None:
             raise SecretError(
                 f"{variable} is malformed: set it to 64 hexadecimal digits or to the base64 of 32 "
-                "bytes, as `openssl rand -hex 32` makes them"
+                f"bytes, as `{GENERATOR}` prints them"
             )
         return Secret(name, version, value)
 
@@ -50,7 +50,7 @@ class EnvSecrets:
         versions = [int(m[1]) for m in map(pattern.fullmatch, self._environ) if m]
         if not versions:
             raise SecretError(
-                f"secret {name} is missing: set {_prefix(name)}1 to what `openssl rand -hex 32` "
+                f"secret {name} is missing: set {_prefix(name)}1 to what `{GENERATOR}` "
                 "prints, and keep a copy where you keep keys"
             )
         return max(versions)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from schemas.errors import SecretError
-from state.secrets.secret import SECRET_BYTES, SECRET_NAMES, Secret, parse_secret
+from state.secrets.secret import GENERATOR, SECRET_BYTES, SECRET_NAMES, Secret, parse_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,12 +73,7 @@ class FileSecrets:
             path = self._directory / f"{name}.v{version}"
             value = parse_secret(_read(path))
         except FileNotFoundError as error:
-            raise SecretError(
-                f"secret {name} version {version or 1} is missing in {self._directory}: restore "
-                f"the file from your backup; for a new deployment make it with `umask 077; mkdir "
-                f"-p {self._directory}; openssl rand -hex 32 > {self._directory / name}"
-                f".v{version or 1}`"
-            ) from error
+            raise self._missing(name, version or 1) from error
         except OSError as error:
             raise SecretError(
                 f"secret {name} in {self._directory} cannot be read: {error.strerror}; run the "
@@ -86,9 +82,18 @@ class FileSecrets:
         if value is None:
             raise SecretError(
                 f"{path} is malformed: it must hold 64 hexadecimal digits or the base64 of 32 "
-                "bytes, as `openssl rand -hex 32` makes them"
+                f"bytes, as `{GENERATOR}` prints them"
             )
         return Secret(name, version, value)
+
+    def _missing(self, name: str, version: int) -> SecretError:
+        folder = shlex.quote(str(self._directory))
+        path = shlex.quote(str(self._directory / f"{name}.v{version}"))
+        return SecretError(
+            f"secret {name} version {version} is missing in {self._directory}: restore the file "
+            "from your backup; only for a new deployment make it with "
+            f"`(umask 077; mkdir -p {folder}; {GENERATOR} > {path})`"
+        )
 
     def _versions(self, name: str) -> list[int]:
         pattern = re.compile(re.escape(name) + r"\.v([1-9][0-9]*)")

@@ -23,6 +23,9 @@ SECRET_NAMES: Final = (FEATURE_HASH, PRF_SEED, HASH_SALT, AUDIT_SIGNING)
 SECRET_BYTES: Final = 32
 """Length of every secret: what an Ed25519 key is made of, and as strong as SHA-256 can use."""
 
+GENERATOR: Final = "head -c 32 /dev/urandom | base64"
+"""Command that prints a new secret."""
+
 _HEX_DIGITS: Final = 2 * SECRET_BYTES
 
 

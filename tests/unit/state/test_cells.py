@@ -221,6 +221,13 @@ def test_blocks_whose_tombstones_were_missed_are_ignored() -> None:
     assert same(load_cell(store, "acme"), arrays)
 
 
+def test_blocks_of_an_array_that_is_gone_are_ignored() -> None:
+    """The same if the tombstone of the manifest was seen and those of the blocks were missed."""
+    store = stored({"a": np.arange(9.0), "gone": np.arange(9.0), "z": np.arange(9.0)})
+    del store[manifest_key("acme", "gone")]
+    assert same(load_cell(store, "acme"), {"a": np.arange(9.0), "z": np.arange(9.0)})
+
+
 def test_a_grown_array_is_written_whole() -> None:
     """An array that was reallocated is complete in the store whatever was reported as changed."""
     writer = CellWriter("acme")

@@ -9,11 +9,13 @@ import json
 import logging
 import os
 import pickle
+import re
 import stat
 import subprocess
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +41,8 @@ from state.secrets import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+DOCS = Path(__file__).parents[3] / "docs" / "secrets.md"
 
 VALUE = bytes(range(100, 132))
 OTHER = bytes(range(200, 232))
@@ -277,6 +280,24 @@ def test_rotation_is_adding_a_file(folder: Path) -> None:
     assert provider.get(PRF_SEED, 1) == old
 
 
+def test_the_documented_rotation_works(tmp_path: Path) -> None:
+    """The commands of docs/secrets.md make a first version and add a second, for the owner only."""
+    commands = re.findall(r"^```sh\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(commands) == 2
+    folder = tmp_path / ".weir" / "secrets"
+    run_shell(commands[0], tmp_path)
+    provider = FileSecrets(folder)
+    first = {name: provider.get(name) for name in SECRET_NAMES}
+    run_shell(commands[1], tmp_path)
+    second = provider.get(AUDIT_SIGNING)
+    assert second.version == 2
+    assert second.reveal() != first[AUDIT_SIGNING].reveal()
+    assert provider.get(AUDIT_SIGNING, 1) == first[AUDIT_SIGNING]
+    # Once more by mistake; whether mv -n calls it a failure depends on its version.
+    run_shell(f"({commands[1]}) || true", tmp_path)
+    assert provider.get(AUDIT_SIGNING) == second
+
+
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o620, 0o601, 0o666])
 def test_a_file_that_others_may_read_is_refused(folder: Path, bits: int) -> None:
     """A secret with careless permissions is not used; the message is the command that helps."""
@@ -343,11 +364,15 @@ def test_a_missing_file_is_named(folder: Path) -> None:
     """The message names the file that lacks, and the command that makes it does make it."""
     with pytest.raises(SecretError, match="prf-seed version 1 is missing") as caught:
         FileSecrets(folder).get(PRF_SEED)
-    command = str(caught.value).split("`")[1].replace("openssl rand -hex 32", f"echo {VALUE.hex()}")
-    subprocess.run(command, shell=True, check=True)  # noqa: S602 - our own message, in a test folder
-    assert FileSecrets(folder).get(PRF_SEED) == Secret(PRF_SEED, 1, VALUE)
-    with pytest.raises(SecretError, match=r"version 7 is missing.*/prf-seed.v7`"):
+    run_shell(str(caught.value).split("`")[1], folder.parent.parent)
+    assert FileSecrets(folder).get(PRF_SEED).version == 1
+    with pytest.raises(SecretError, match=r"version 7 is missing.*/prf-seed.v7\)`"):
         FileSecrets(folder).get(PRF_SEED, 7)
+
+
+def run_shell(command: str, folder: Path) -> None:
+    """Run a command that we tell our users to run."""
+    subprocess.run(["sh", "-eu", "-c", command], cwd=folder, check=True)
 
 
 @pytest.mark.parametrize("text", [*MALFORMED, "a" * 10_000])

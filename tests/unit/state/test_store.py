@@ -337,10 +337,11 @@ def test_another_format_is_refused(path: Path) -> None:
     """State of another version is not misread; the message says how to go on."""
     with ShardStore(path) as store:
         store.write({FORMAT_KEY: b"2"})
-    with pytest.raises(StateError, match=r"of format 2, .* reads format 1: run the version"):
+    with pytest.raises(StateError, match=r"of format 2, .* reads format 1: run the ver") as refusal:
         ShardStore(path)
-    with pytest.raises(StateError, match="of format 2"):  # and the refusal left no lock behind
+    with pytest.raises(StateError, match="of format 2"):  # the refusal left no lock behind
         ShardStore(path)
+    assert refusal.tb  # though its frames, and so the store, are still alive
 
 
 def test_a_store_of_another_program_is_refused(path: Path) -> None:
