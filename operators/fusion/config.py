@@ -18,15 +18,15 @@ class FusionConfig:
 
     Attributes:
         output: which prediction is ``y_hat``: ``"gate"`` mixes the halves with a learnt weight,
-            ``"meta"`` regresses on them. While the gate is held down, ``y_hat`` is the gated
-            mixture either way, for else the clamp would have no effect.
+            ``"meta"`` corrects that mixture by a linear regression on the halves.
         learn_from: the error that Hlm learns from: its ``"own"``, or that of the ``"fused"``
             prediction, as in the seed's pseudocode.
         gate_lr: learning rate of the gate's weights.
-        gate_trust: weight, before anything is learnt, of the contrast of the halves' rolling
-            errors in the gate's logit; 0 starts from equal shares whatever the errors.
+        gate_trust: weight, before anything is learnt, of Sera's advantage in the gate's logit.
+            At 8, halves get the shares of an exponentially weighted forecaster of rate 1 on their
+            discounted squared errors; at 0, equal shares whatever the errors.
         meta_lr: learning rate of the meta-linear weights, relative to the squared input norm.
-        rolling: weight of the latest event in rolling errors.
+        rolling: weight of the latest event in rolling errors, and discount of the advantage.
         g_min: least weight of Sera in the mixture.
         g_max: largest weight of Sera, where nothing is wrong.
         g_hold: largest weight of Sera after a first trigger of the controller.
@@ -41,10 +41,10 @@ class FusionConfig:
         InvalidConfig: a value is out of range; the message names it and the range.
     """
 
-    output: Literal["gate", "meta"] = "gate"
+    output: Literal["gate", "meta"] = "meta"
     learn_from: Literal["own", "fused"] = "own"
     gate_lr: float = 0.05
-    gate_trust: float = 4.0
+    gate_trust: float = 8.0
     meta_lr: float = 0.05
     rolling: float = 0.01
     g_min: float = 0.01

@@ -34,8 +34,9 @@ Z_HALF_DIFF = 1  # relative half difference over the yellow bound, a quarter, at
 Z_MARGIN = 2  # m_{t-1} over the capital of its epoch, in [-1, 1]
 Z_DEN = 3  # log(den (1 - gamma)): 0 where the mean kernel value is 1; a quarter, in [-1, 1]
 Z_PHI = 4  # log of the mean of sqrt(r) phi_i(q), whose expectation is 1; in [-1, 1]
-Z_ERROR = 5  # contrast of the rolling |e| of Hlm and Sera, in [-1, 1]; above 0 Sera is better
-GATE_INPUTS = 6
+Z_ERROR = 5  # rolling |e|, relative to the labels' rolling root mean square; at most 1
+Z_ADVANTAGE = 6  # Sera's advantage over Hlm, see ADVANTAGE; an eighth, in [-1, 1]
+GATE_INPUTS = 7
 
 # Inputs of the meta-linear combination; input k has the id RESERVED + META + k.
 META = 16
@@ -52,11 +53,12 @@ ERROR_HLM = 3  # the same of Hlm
 ERROR_SERA = 4  # the same of Sera
 LABEL_SQUARE = 5  # rolling squared label
 ERROR_SQUARE = 6  # rolling squared error of the gated mixture
-G_MAX = 7  # controls in force at the next step, see ``operators.fusion.controller.Controls``
-HOLD = 8
-REDS = 9
-LAMBDA_STAR = 10
-TALLY_WORDS = 11
+ADVANTAGE = 7  # discounted sum of squared errors, Hlm's less Sera's; each at most 1
+G_MAX = 8  # controls in force at the next step, see ``operators.fusion.controller.Controls``
+HOLD = 9
+REDS = 10
+LAMBDA_STAR = 11
+TALLY_WORDS = 12
 
 
 class FusionParams(NamedTuple):
