@@ -83,6 +83,16 @@ class WireCodec(Codec):
         self._header = _MAGIC + schema_id.to_bytes(_HEADER_BYTES - 1, "big")
         return schema_id
 
+    def header(self) -> bytes:
+        """Return the wire header of records written with our schema, for what is encoded elsewhere.
+
+        Raises:
+            ConfigError, RegistryUnavailable: as ``announce``, at the first call.
+        """
+        if self._header is None:
+            self.announce()
+        return cast("bytes", self._header)
+
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """Return the record as bytes with wire header.
 
@@ -90,10 +100,8 @@ class WireCodec(Codec):
             BadMessage: as ``Codec.encode``.
             ConfigError, RegistryUnavailable: as ``announce``, at the first call.
         """
-        if self._header is None:
-            self.announce()
         out = BytesIO()
-        out.write(cast("bytes", self._header))
+        out.write(self.header())
         self._write(out, record)
         return out.getvalue()
 

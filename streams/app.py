@@ -1,4 +1,4 @@
-"""The Faust application: an agent that hands fetches to shards, and a table whose partitions are shards.
+"""The Faust application: an agent that feeds shards, a table whose partitions are shards.
 
 Faust decides which worker owns which partition, fetches, and keeps standbys. What it would do less
 safely — restoring, writing tables, committing — the shards do (see ``streams.shard``).
@@ -7,7 +7,7 @@ safely — restoring, writing tables, committing — the shards do (see ``stream
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.stores import base
@@ -36,7 +36,7 @@ RAW: dict[str, Any] = {
 }
 
 
-class ShardTableStore(base.Store):  # type: ignore[misc]
+class ShardTableStore(base.Store[bytes, bytes]):
     """What Faust sees of the shards' tables: rebalances, and changelog batches for standbys."""
 
     def __init__(self, *args: Any, shards: Shards, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class ShardTableStore(base.Store):  # type: ignore[misc]
         """Refuse: Faust's reset would delete tables under the shards' feet."""
         raise Bug("tables are reset by deleting their folder while the worker is down")
 
-    def backup_partition(self, *_: Any, **__: Any) -> None:
+    async def backup_partition(self, *_: Any, **__: Any) -> None:
         """Refuse: a copy of a table without its place in the changelog is of no use."""
         raise Bug("Faust's backups of tables are not used; the changelog is the backup")
 
@@ -85,7 +85,7 @@ class ShardTableStore(base.Store):  # type: ignore[misc]
         raise Bug("Faust's backups of tables are not used; the changelog is the backup")
 
 
-class ShardTable(faust.Table):  # type: ignore[misc]
+class ShardTable(faust.Table[bytes, bytes]):
     """The table whose partitions are the shards' state."""
 
     def __init__(self, *args: Any, shards: Shards, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ class ShardTable(faust.Table):  # type: ignore[misc]
     def _new_store_by_url(self, url: Any) -> ShardTableStore:
         return ShardTableStore(url, self.app, self, loop=self.loop, shards=self._shards)
 
-    def send_changelog(self, partition: int, *_: Any, **__: Any) -> Any:
+    def send_changelog(self, partition: int | None, *_: Any, **__: Any) -> Any:
         """Send nothing: the unit of work writes the changelog in its transaction."""
         return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
 
@@ -151,15 +151,15 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
     )
     events = app.topic(source, partitions=partitions, **RAW)
 
-    @app.agent(events, name="weir-events")  # type: ignore[untyped-decorator]
+    @app.agent(events, name="weir-events")
     async def ingest(stream: Any) -> None:
         async for event in stream.noack().events():
             batch: FetchedBatch = event.value
             event.ack()
             await shards.offer(event.message.partition, batch)
 
-    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
         await shards.pause({tp.partition for tp in revoked if tp.topic == source})
 
+    cast("Any", app.on_partitions_revoked).connect(pause, weak=False)
     return app

@@ -6,14 +6,15 @@ in the same shards whether it goes through Kafka or not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.partitioner import murmur2
 
 from schemas.codec import Codec
 from schemas.errors import BadMessage, ConfigError
-from schemas.mapping import Mapper, Mapping
-from schemas.sources import BadRow, Format, MappedRow, Rows, map_rows, read_rows
+from schemas.mapping import Mapper, Mapping, check
+from schemas.sources import BadRow, Format, MappedRow, Rows, map_rows, read_rows, row_samples
 from schemas.sources.stream import STANDARD_INPUT
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Event = dict[str, Any]
+
+LOOKED_AT: Final = 1_000
+"""Rows that are looked at for what is rarely meant, before a file is fed."""
 
 _POSITIVE = 0x7FFFFFFF  # Java's hash is signed; its producer drops the sign like this
 _PAUSE_US = 1_000_000
@@ -90,6 +94,21 @@ class FileEvents:
     def file_bytes(self) -> int | None:
         """How many bytes one iteration reads; None before the first one and for a pipe."""
         return self._rows.total_bytes if self._rows is not None else None
+
+    def warnings(self) -> list[str]:
+        """Say what is rarely meant in the first rows, such as a named column that no row has.
+
+        Standard input is left alone: its rows come once.
+
+        Raises:
+            ConfigError: the format is unknown.
+            UnreadableSource: the file cannot be read.
+        """
+        if self.path == STANDARD_INPUT:
+            return []
+        with read_rows(self.path, self._format, self._delimiter) as rows:
+            samples = islice(row_samples(rows), LOOKED_AT)
+            return check(self._mapper, samples, preview=0).warnings
 
     def __iter__(self) -> Iterator[MappedRow | BadRow]:
         """Yield mapped and bad rows.

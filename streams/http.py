@@ -47,7 +47,7 @@ def build_http(registry: CollectorRegistry, ready: Callable[[], bool]) -> FastAP
 
 
 class HttpServer:
-    """Runs an application on a thread of its own, so that a busy stream does not silence /healthz."""
+    """Runs an application on its own thread: a busy stream does not silence /healthz."""
 
     def __init__(self, api: FastAPI, settings: HttpSettings) -> None:
         self._settings = settings
@@ -87,8 +87,9 @@ class HttpServer:
             waited.wait(0.01)
         if not self._server.started:
             raise ConfigError(
-                f"HTTP cannot listen on {self._settings.host}:{self._settings.port}: the port is taken or may "
-                "not be bound. Set http.port (0: any free one), or http.enabled = false"
+                f"HTTP cannot listen on {self._settings.host}:{self._settings.port}: the port is "
+                "taken or may not be bound. Set http.port (0: any free one), or http.enabled = "
+                "false"
             )
 
     @property

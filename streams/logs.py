@@ -82,6 +82,7 @@ def configure(level: Level = Level.INFO) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_libraries_from_warning_on)
     handler.addFilter(_without_payload)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -100,6 +101,11 @@ def _shortened(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> Eve
     if isinstance(event, str) and len(event) > MAX_CHARACTERS:
         event_dict["event"] = f"{event[:MAX_CHARACTERS]}… ({len(event)} characters)"
     return event_dict
+
+
+def _libraries_from_warning_on(record: logging.LogRecord) -> bool:
+    # By what wrote the record, not by its logger: Faust logs in the name of our subclasses too.
+    return isinstance(record.msg, dict) or record.levelno >= logging.WARNING
 
 
 class _Shown(str):

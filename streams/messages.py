@@ -44,7 +44,7 @@ def build_codecs(settings: Settings) -> MessageCodecs:
         output("prediction", "predictions"),
         output("audit_checkpoint", "audit-checkpoints"),
         output("quarantine", "quarantine"),
-        output("audit_record", "audit").header,
+        output("audit_record", "audit").header(),
     )
 
 

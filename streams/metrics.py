@@ -1,7 +1,7 @@
 """Prometheus metrics of a worker.
 
-Everything is updated once a unit of work, never once an event: at 40,000 events/s a counter per event
-would cost more than the learning.
+Everything is updated once a unit of work, never once an event: at 40,000 events/s a counter per
+event would cost more than the learning.
 """
 
 from __future__ import annotations

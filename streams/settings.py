@@ -1,8 +1,9 @@
 """Settings of a worker and of the commands around it.
 
-Read, later ones winning, from the defaults here, a TOML file (``weir.toml`` in the working folder, or
-the file named by ``--config`` or ``WEIR_CONFIG``), the environment (``WEIR_STREAM__GATHER_MS=50``) and
-the command line. Secrets are no settings: they come from the secret provider named here.
+Read, later ones winning, from the defaults here, a TOML file (``weir.toml`` in the working folder,
+or the file named by ``--config`` or ``WEIR_CONFIG``), the environment
+(``WEIR_STREAM__GATHER_MS=50``) and the command line. Secrets are no settings: they come from the
+secret provider named here.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class TopicSettings(Section):
     replication: Positive = 1
 
     def name(self, role: str) -> str:
-        """Return the topic that plays a role: ``events``, ``predictions``, ``audit`` …"""
+        """Return the topic that plays a role, such as ``events`` or ``audit``."""
         return self.prefix + role
 
 

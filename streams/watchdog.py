@@ -103,8 +103,8 @@ class Watchdog(threading.Thread):
                 f"shard {shard.number} ({self._topic}[{shard.number}]) stands at offset "
                 f"{shard.next_offset} of {end} without progress for {quiet_s:.0f} s "
                 f"(state {shard.state.value}, {shard.queued} queued); stacks are above. The worker "
-                "ends: restarted, it goes on from the last commit. Raise stream.watchdog_s if a unit "
-                "of work may take longer"
+                "ends: restarted, it goes on from the last commit. Raise stream.watchdog_s if a "
+                "unit of work may take longer"
             )
         )
 

@@ -1,8 +1,8 @@
 """A worker process: settings in, shards served until a signal or a failure.
 
-Exit codes: 0 after SIGTERM or SIGINT; 130 when a second SIGINT cuts the first short; 69 the broker is
-gone or a transaction failed (restart me); 70 a bug; 71 a shard stalled; 73 state or disk cannot be used;
-78 configuration, secrets or topics are wrong (restarting does not help).
+Exit codes: 0 after SIGTERM or SIGINT; 130 when a second SIGINT cuts the first short; 69 the broker
+is gone or a transaction failed (restart me); 70 a bug; 71 a shard stalled; 73 state or disk cannot
+be used; 78 configuration, secrets or topics are wrong (restarting does not help).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Kafka clients: configuration, administration, and Faust's transport made to hand on whole fetches."""
+"""Kafka clients: configuration, topics, reading, and Faust's transport made for whole fetches."""

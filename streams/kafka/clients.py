@@ -1,4 +1,4 @@
-"""Client configuration: one place from which TLS and SASL reach every librdkafka client and Faust."""
+"""Client configuration: one place from which TLS and SASL reach librdkafka and Faust."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
-"""Faust's Kafka transport, made to hand on each fetch whole and to leave commits to the units of work.
+"""Faust's Kafka transport, made to hand on each fetch whole and to commit nothing.
 
 Faust delivers one event per message, which costs some 60 µs each. Here one Faust event carries all
-records of one (partition, fetch), so that the cost of the framework is paid per fetch. Three more things differ:
+records of one (partition, fetch), so that the cost of the framework is paid per fetch. Three more
+things differ:
 
 - records are read with ``read_committed`` although Faust's own transactions are off;
-- Faust commits nothing: source offsets travel in the transactions of the units of work, and a second
-  committer causes IllegalGeneration rejoins;
-- seeking goes to the offset that a shard's state has reached, because the offset lives in the state.
-  Each batch says from which position it was fetched, so that a shard can tell a batch that belongs
-  to an older position (before a rebalance, say) from one that continues where it stands.
+- Faust commits nothing: source offsets travel in the transactions of the units of work, and a
+  second committer causes IllegalGeneration rejoins;
+- seeking goes to the offset that a shard's state has reached, because the offset lives in the
+  state. Each batch says from which position it was fetched, so that a shard can tell a batch that
+  belongs to an older position (before a rebalance, say) from one that continues where it stands.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
 from faust.tables.manager import TableManager
@@ -62,7 +63,7 @@ class FetchedBatch:
     highwater: int | None
 
 
-class ReadCommittedThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     """Creates the aiokafka consumer with ``isolation_level=read_committed``."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -75,7 +76,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             consumer.in_transaction = before
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+class BatchConsumer(driver.Consumer):
     """Yields one message per (partition, fetch) for the topics in ``app.batch_topics``."""
 
     app: BatchApp
@@ -122,9 +123,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
-            (),
+            [],
             None,
-            batch,
+            cast("Any", batch),  # Faust's raw codec hands on whatever the value is
             None,
             0,
             0,
@@ -156,17 +157,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return True
 
 
-class BatchTransport(driver.Transport):  # type: ignore[misc]
+class BatchTransport(driver.Transport):
     """The aiokafka transport with the consumer above."""
 
     Consumer = BatchConsumer
 
 
-class StandbyRecovery(Recovery):  # type: ignore[misc]
+class StandbyRecovery(Recovery):
     """Faust's table recovery, for standbys only.
 
-    Active partitions are restored before Faust looks at them (shards are ready once assigned). Faust
-    would wait for records up to the changelog's end, which is a transaction marker that never arrives.
+    Active partitions are restored before Faust looks at them (shards are ready once assigned).
+    Faust would wait for records up to the changelog's end, which is a transaction marker that
+    never arrives.
     """
 
     def need_recovery(self) -> bool:
@@ -174,7 +176,7 @@ class StandbyRecovery(Recovery):  # type: ignore[misc]
         return False
 
 
-class StandbyTableManager(TableManager):  # type: ignore[misc]
+class StandbyTableManager(TableManager):
     """Faust's table manager with the recovery above."""
 
     @property
@@ -185,7 +187,7 @@ class StandbyTableManager(TableManager):  # type: ignore[misc]
         return self._recovery
 
 
-class BatchApp(faust.App):  # type: ignore[misc]
+class BatchApp(faust.App):
     """A Faust application whose ``batch_topics`` arrive fetch by fetch.
 
     Args:

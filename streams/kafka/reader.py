@@ -13,7 +13,8 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from schemas.errors import BrokerUnavailable
 from streams.kafka.clients import client_config, retried
@@ -85,7 +86,7 @@ class PartitionReader:
         """
         if self._admin is None:
             self._admin = AdminClient(client_config(self._broker))
-        request = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
+        request = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]
         admin = self._admin
 
         def ask() -> dict[int, int]:
@@ -102,7 +103,8 @@ class PartitionReader:
         """Yield batches of the committed records with start ≤ offset < stop.
 
         Args:
-            topic, partition: where.
+            topic: of the partition.
+            partition: its number.
             start: first offset; None: from the start of the log.
             stop: offset to stop before; at most the last stable offset.
 
@@ -113,45 +115,41 @@ class PartitionReader:
         if start is not None and start >= stop:
             return
         first = OFFSET_BEGINNING if start is None else start
-        here = TopicPartition(topic, partition, first)
-        self._consumer.assign([here])
+        self._consumer.assign([TopicPartition(topic, partition, first)])
         try:
             quiet_since = time.monotonic()
             while True:
-                messages = self._consumer.consume(POLL_MESSAGES, POLL_S)
-                batch: list[Record] = []
-                ended = False
-                for message in messages:
-                    error = message.error()
-                    if error is None:
-                        if message.offset() >= stop:
-                            ended = True
-                            break
-                        batch.append(
-                            Record(
-                                message.offset(),
-                                message.timestamp()[1],
-                                message.key(),
-                                message.value(),
-                            )
-                        )
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's spelling
-                        ended = True
-                    elif error.fatal() or not error.retriable():
-                        raise KafkaException(error)
+                batch, ended = self._poll(stop)
                 if batch:
                     yield batch
-                if messages:
                     quiet_since = time.monotonic()
-                if ended or (batch and batch[-1].offset + 1 >= stop):
+                if ended:
                     return
                 if time.monotonic() - quiet_since > self._patience_s:
                     raise BrokerUnavailable(
-                        f"{topic}[{partition}]: nothing read for {self._patience_s:.0f} s on the way to "
-                        f"offset {stop}; check the brokers and the partition's leader"
+                        f"{topic}[{partition}]: nothing read for {self._patience_s:.0f} s on the "
+                        f"way to offset {stop}; check the brokers and the partition's leader"
                     )
         finally:
             self._consumer.unassign()
+
+    def _poll(self, stop: int) -> tuple[list[Record], bool]:
+        """Return what has arrived below ``stop``, and whether the range has ended."""
+        batch: list[Record] = []
+        for message in self._consumer.consume(POLL_MESSAGES, POLL_S):
+            error = message.error()
+            if error is None:
+                offset = message.offset()
+                assert offset is not None
+                if offset >= stop:
+                    return batch, True
+                timestamp_ms = message.timestamp()[1]
+                batch.append(Record(offset, timestamp_ms, message.key(), message.value()))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's spelling
+                return batch, True
+            elif error.fatal() or not error.retriable():
+                raise KafkaException(error)
+        return batch, bool(batch) and batch[-1].offset + 1 >= stop
 
     def close(self) -> None:
         """Release the connection."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import BrokerUnavailable, TopologyError
 from streams.kafka.clients import client_config
@@ -50,8 +51,8 @@ def partition_counts(client: AdminClient, address: str | None) -> dict[str, int]
         topics = client.list_topics(timeout=CALL_S).topics
     except KafkaException as error:
         raise BrokerUnavailable(
-            f"no broker answers at {address}: {error.args[0].str()}. Start one (`weir up`), or correct "
-            "broker.bootstrap (WEIR_BROKER__BOOTSTRAP) and the security settings"
+            f"no broker answers at {address}: {error.args[0].str()}. Start one (`weir up`), or "
+            "correct broker.bootstrap (WEIR_BROKER__BOOTSTRAP) and the security settings"
         ) from error
     return {name: len(topic.partitions) for name, topic in topics.items()}
 
@@ -77,8 +78,8 @@ def create_topics(
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
             raise TopologyError(
-                f"topic {name} cannot be created: {error.args[0].str()}. Create it by hand, or give "
-                "the application's user the right to"
+                f"topic {name} cannot be created: {error.args[0].str()}. Create it by hand, or "
+                "give the application's user the right to"
             ) from error
 
 
@@ -99,7 +100,8 @@ def prepare_topics(settings: Settings) -> int:
 
     Raises:
         BrokerUnavailable: no broker answers.
-        TopologyError: the source topic is missing, or another topic has another number of partitions.
+        TopologyError: the source topic is missing, or another topic has another number of
+        partitions.
     """
     client = admin(settings.broker)
     counts = partition_counts(client, settings.broker.bootstrap)
@@ -107,9 +109,9 @@ def prepare_topics(settings: Settings) -> int:
     shards = counts.get(source)
     if shards is None:
         raise TopologyError(
-            f"topic {source} is not on {settings.broker.bootstrap}. Create it with as many partitions as "
-            f"you want shards (`weir up` makes it with topics.partitions = {settings.topics.partitions}), "
-            "or set topics.prefix to where your events are"
+            f"topic {source} is not on {settings.broker.bootstrap}. Create it with as many "
+            "partitions as you want shards (`weir up` makes it with topics.partitions = "
+            f"{settings.topics.partitions}), or set topics.prefix to where your events are"
         )
     changelog = changelog_name(settings.application_id)
     copies = settings.topics.replication
@@ -123,10 +125,10 @@ def prepare_topics(settings: Settings) -> int:
         if have is not None and have != shards:
             what = "The state of this application is" if name == changelog else "Its records are"
             raise TopologyError(
-                f"topic {source} has {shards} partitions, but {name} has {have}. {what} sharded by {have} "
-                "and cannot be read with another number: an id would meet a shard that never learnt it. "
-                f"Give {source} {have} partitions again (delete and create it, or use another prefix), or "
-                "start a new application_id and replay the log into it"
+                f"topic {source} has {shards} partitions, but {name} has {have}. {what} sharded "
+                f"by {have} and cannot be read with another number: an id would meet a shard that "
+                f"never learnt it. Give {source} {have} partitions again (delete and create it, "
+                "or use another prefix), or start a new application_id and replay the log into it"
             )
     create_topics(client, {name: spec for name, spec in needed.items() if name not in counts})
     return shards

@@ -30,8 +30,8 @@ class Fenced(TopologyError):  # noqa: N818 - Kafka's own word
 class ShardProducer:
     """The transactional producer of one shard.
 
-    Its ``transactional.id`` is the application id and the shard, so that starting it fences whichever
-    worker owned the shard before: its open transaction is aborted, its next call fails.
+    Its ``transactional.id`` is the application id and the shard, so that starting it fences
+    whichever worker owned the shard before: its open transaction is aborted, its next call fails.
 
     Args:
         broker: where and how to connect.
@@ -58,7 +58,8 @@ class ShardProducer:
         self._topics = topics
         self._timeout_s = timeout_s
         self._where = f"shard {shard} ({source_topic}[{shard}])"
-        # Group metadata of a consumer that is no member: fencing rests on the transactional id alone.
+        # Group metadata of a consumer that is no member: fencing rests on the transactional id
+        # alone.
         self._group = Consumer(client_config(broker, group_id=application_id))
         self._producer = Producer(
             client_config(
@@ -98,7 +99,7 @@ class ShardProducer:
             self._send(self._topics[role], values)
         for key, value, headers in unit.quarantine:
             self._patiently(
-                lambda key=key, value=value, headers=headers: producer.produce(  # type: ignore[misc]
+                lambda key=key, value=value, headers=headers: producer.produce(
                     self._topics["quarantine"],
                     value,
                     key=key,
@@ -127,7 +128,8 @@ class ShardProducer:
             )
             if queued == len(messages):
                 return
-            # The local queue is full: what did not fit carries its error; wait and go on from there.
+            # The local queue is full: what did not fit carries its error; wait and go on from
+            # there.
             self._producer.poll(POLL_S)
             messages = [
                 {"key": message["key"], "value": message["value"]}
@@ -141,7 +143,7 @@ class ShardProducer:
         produce, topic, shard = self._producer.produce, self._changelog_topic, self._shard
         for key, value in items[:-1]:
             self._patiently(
-                lambda key=key, value=value: produce(topic, value, key=key, partition=shard)  # type: ignore[misc]
+                lambda key=key, value=value: produce(topic, value, key=key, partition=shard)
             )
         # Order within the partition is kept, so the last one's offset is the highest.
         key, value = items[-1]
@@ -178,8 +180,9 @@ class ShardProducer:
                 "broker forgot this one after a crash; this worker ends and rejoins when restarted"
             )
         return CommitFailed(
-            f"{self._where}: {what}: {cause.str()} ({cause.name()}). The transaction is not committed; "
-            "the worker ends, and the shard goes on from its last commit when it is restarted"
+            f"{self._where}: {what}: {cause.str()} ({cause.name()}). The transaction is not "
+            "committed; the worker ends, and the shard goes on from its last commit when it is "
+            "restarted"
         )
 
     def close(self) -> None:

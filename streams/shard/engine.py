@@ -1,7 +1,7 @@
 """The steps of a shard, without Kafka: records in, a unit of work out.
 
-The stream, the silent re-step after a restart and the offline driver all run this one class, so that
-a batch gives the same bytes wherever and in whatever portions it is run.
+The stream, the silent re-step after a restart and the offline driver all run this one class, so
+that a batch gives the same bytes wherever and in whatever portions it is run.
 """
 
 from __future__ import annotations
@@ -143,10 +143,11 @@ class Engine:
             rows = at.cell.step_batch(columns.batch)
             stepped = time.perf_counter()
             good = rows["status"] == 0
+            used = columns
             if not good.all():
                 rejected.extend(_refused(columns, rows["status"]))
-                columns, rows = _select(columns, good), rows[good]
-            leaves = leaf_rows(rows, columns, self._config, at.seeds)
+                used, rows = _select(columns, good), rows[good]
+            leaves = leaf_rows(rows, used, self._config, at.seeds)
             values = at.chain.append(leaves)
             at.touched = True
             unit.steps += len(values)
@@ -155,7 +156,7 @@ class Engine:
             kernel_s += stepped - stepping
             audit_s += chained - stepped
             if emit and values:
-                self._emit(tenant, columns, rows, values, predictions, audit)
+                self._emit(tenant, used, rows, values, predictions, audit)
                 checkpoint = self._codecs.checkpoint(
                     tenant, self.shard, at.chain.checkpoint(self._keys.signer)
                 )
@@ -269,8 +270,8 @@ class Engine:
         chain = store.get(cell_keys.chain_checkpoint_key(tenant))
         if chain is None:
             raise StateError(
-                f"shard {self.shard} has arrays of tenant {tenant!r} but no audit chain: delete the "
-                "state folder, it will be restored from the changelog"
+                f"shard {self.shard} has arrays of tenant {tenant!r} but no audit chain: delete "
+                "the state folder, it will be restored from the changelog"
             )
         cell_arrays = dict(arrays)
         versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
@@ -294,10 +295,10 @@ class Engine:
             at = self._tenants.get(tenant)
             if at is None or at.chain.to_bytes() != chain:
                 raise StateError(
-                    f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to offset "
-                    f"{self.next_offset} gave another audit chain than the one committed. The configuration, "
-                    "the keys or the program differ from those that wrote it: start with the same ones, "
-                    "or begin anew under another application id"
+                    f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
+                    f"offset {self.next_offset} gave another audit chain than the one committed. "
+                    "The configuration, the keys or the program differ from those that wrote it: "
+                    "start with the same ones, or begin anew under another application id"
                 )
 
 

@@ -1,7 +1,7 @@
-"""Bringing a shard back: changelog to RocksDB, RocksDB to memory, and a silent re-step up to the last commit.
+"""Bringing a shard back: changelog to RocksDB, RocksDB to memory, then a silent re-step.
 
-The arrays in the store stand at the last checkpoint; outputs are committed further on. The events in
-between are stepped again with their outputs suppressed, after which every audit chain must stand
+The arrays in the store stand at the last checkpoint; outputs are committed further on. The events
+in between are stepped again with their outputs suppressed, after which every audit chain must stand
 exactly where the committed one does: determinism is checked at every restart.
 """
 
@@ -45,9 +45,9 @@ def restore_store(
     reached = store.changelog_offset
     if reached is not None and reached >= end:
         raise StateError(
-            f"{store.path} holds state up to offset {reached} of {topic}[{partition}], which ends at {end}: "
-            "the topic was deleted or is another one. Delete the folder to rebuild it from the topic, "
-            "or point the worker at the cluster that it belongs to"
+            f"{store.path} holds state up to offset {reached} of {topic}[{partition}], which ends "
+            f"at {end}: the topic was deleted or is another one. Delete the folder to rebuild it "
+            "from the topic, or point the worker at the cluster that it belongs to"
         )
     start = low if reached is None else max(low, reached + 1)
     applied = 0
@@ -70,7 +70,8 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
     """Put the cells of the last checkpoint into the engine.
 
     Returns:
-        The source offset at which they stand and the one that is committed; both None for a fresh shard.
+        The source offset at which they stand and the one that is committed; both None for a fresh
+        shard.
 
     Raises:
         StateError: a record is damaged, missing or of another format.
@@ -111,9 +112,10 @@ def re_step(
     low, _ = reader.bounds(topic, engine.shard)
     if reached < committed and low > reached:
         raise StateError(
-            f"{where}: events {reached} to {low - 1} are needed to rebuild the state of the last commit and "
-            "have been deleted: the topic's retention is shorter than the time between two checkpoints. "
-            "Lengthen retention.ms or lower stream.checkpoint_events; then start from a snapshot"
+            f"{where}: events {reached} to {low - 1} are needed to rebuild the state of the last "
+            "commit and have been deleted: the topic's retention is shorter than the time "
+            "between two checkpoints. Lengthen retention.ms or lower stream.checkpoint_events; "
+            "this state is lost, so begin anew under another application_id"
         )
     stepped = 0
     try:

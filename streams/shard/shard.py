@@ -2,13 +2,13 @@
 
     state     event                      next       what happens
     CLOSED    open                       READY      fence, restore, re-step (blocking, on a thread)
-    READY     offer                      RUNNING    a task takes all that has queued up, unit by unit
+    READY     offer                      RUNNING    a task takes what has queued up, unit by unit
     RUNNING   queue empty                READY
     READY     pause (rebalance begins)   PAUSED     the queue is dropped; it will be fetched again
     RUNNING   pause                      PAUSED     the same, after the unit in flight has committed
     PAUSED    resume (still ours)        READY
     PAUSED    close (no longer ours)     CLOSED     connections and tables are released
-    RUNNING   a unit fails               FAILED     the worker ends; the shard restores when it is restarted
+    RUNNING   a unit fails               FAILED     the worker ends; its successor restores
 
 A unit that failed to commit leaves memory ahead of the log, so no state leads out of FAILED.
 """
@@ -184,8 +184,8 @@ class Shard:
     async def offer(self, batch: FetchedBatch) -> None:
         """Queue a batch and return once the queue has room for another.
 
-        A batch that does not continue where the queue ends was fetched before a seek and is dropped;
-        its events arrive again from the right position.
+        A batch that does not continue where the queue ends was fetched before a seek and is
+        dropped; its events arrive again from the right position.
         """
         if self.state not in (ShardState.READY, ShardState.RUNNING):
             return
@@ -216,14 +216,14 @@ class Shard:
             await self._room.wait()
 
     def _check_gap(self, start: int, stop: int) -> None:
-        """Tell markers and compacted or aborted records, which may be passed over, from lost ones."""
+        """Tell markers and aborted records, which may be passed over, from lost ones."""
         where = f"{self._source_topic}[{self.number}]"
         low, _ = self._reader.bounds(self._source_topic, self.number)
         if low > start:
             raise StateError(
-                f"{where}: events {start} to {low - 1} were deleted before they were read: the topic's "
-                "retention is shorter than the lag. Lengthen retention.ms; the shard cannot go on "
-                "without a hole in what it has learnt"
+                f"{where}: events {start} to {low - 1} were deleted before they were read: the "
+                "topic's retention is shorter than the lag. Lengthen retention.ms; the shard "
+                "cannot go on without a hole in what it has learnt"
             )
         if any(True for _ in self._reader.read(self._source_topic, self.number, start, stop)):
             raise Bug(f"{where}: the fetcher passed over committed events in {start}..{stop - 1}")

@@ -19,8 +19,8 @@ class UnitOfWork:
     Attributes:
         next_offset: source offset after the last record of the unit.
         records: source records taken.
-        outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → keyed values, in order.
-        quarantine: keyed values with headers, for the ``quarantine`` topic.
+        outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → keyed values, in
+        order. quarantine: keyed values with headers, for the ``quarantine`` topic.
         state: table key → value, None to delete; the same go to the changelog.
         is_checkpoint: the state holds the cells' arrays, not the chain heads alone.
         seconds: what each stage took, for the metrics only.

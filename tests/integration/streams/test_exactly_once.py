@@ -26,7 +26,7 @@ def test_an_undisturbed_run_equals_the_offline_driver(stream: Stream) -> None:
 
 @pytest.mark.parametrize("stage", ["stepped", "open-transaction", "committed"])
 def test_a_worker_killed_at_a_stage_of_a_commit_leaves_no_trace(stream: Stream, stage: str) -> None:
-    """Killed -9 before, in and right after a transaction, its successor repeats and loses nothing."""
+    """Killed -9 before, in or right after a transaction: nothing is repeated or lost."""
     stream.produce(make_events(3_000, tenants=TENANTS))
     crashed = stream.start(crash=stage)
     assert crashed.wait_ended() == -9

@@ -58,7 +58,7 @@ def make_events(
         ids = rng.zipf(1.3, size=8).astype("<u8") % 5_000
         values = rng.normal(size=8)
         key = rng.normal(size=4)
-        record = {
+        record: dict[str, Any] = {
             "kind": "OBSERVATION",
             "tenant": tenants[number % len(tenants)],
             "id": f"entity-{rng.integers(200)}",
@@ -85,7 +85,7 @@ class WorkerProcess:
     def get(self, path: str) -> tuple[int, str]:
         """Ask the worker's HTTP server; status 0 while nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:  # noqa: S310 - the worker under test
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -285,7 +285,7 @@ class Stream:
         }
         for role, read in decode.items():
             for shard, values in enumerate(self.values(role)):
-                expected = []
+                expected: list[Any] = []
                 for path in sorted((folder / role).rglob(f"{shard:05d}.avro")):
                     with path.open("rb") as file:
                         expected.extend(fastavro.reader(file))
