@@ -62,3 +62,8 @@ def table(title: str, columns: Iterable[str], numbers: Iterable[str] = ()) -> Ta
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", no_wrap=True)
     return made
+
+
+def printable(text: str) -> str:
+    """Replace what is no character to read: data must not steer the terminal that shows it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)

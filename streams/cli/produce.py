@@ -19,7 +19,7 @@ from streams.cli.progress import WorkProgress
 from streams.cli.rejects import Rejects
 from streams.cli.sender import EventSender
 from streams.cli.source_options import FileOptions, takes_file
-from streams.feed import Feed, RejectedRow
+from streams.feed import LOOKED_AT, Feed, RejectedRow
 from streams.kafka.topics import SOURCE_ROLE
 from streams.settings import Settings
 
@@ -76,6 +76,9 @@ def command(
         )
     events = file.events(source)
     say = messages()
+    for warning in events.warnings():
+        text = f"in the first {LOOKED_AT:,} rows: {warning}"
+        say.print(text, style="yellow", markup=False, soft_wrap=True)
     sender = EventSender(settings, rate)
     feed = Feed(events, tenant=tenant, rounds=loop, encode=_encoder(settings))
     started = time.monotonic()

@@ -60,7 +60,6 @@ class EventSender:
                 partitioner="murmur2",
                 enable_idempotence=True,
                 linger_ms=20,
-                compression_type="lz4",
                 delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
                 message_max_bytes=MAX_MESSAGE_BYTES,
             )

@@ -120,6 +120,15 @@ def test_file_becomes_events(tmp_path: Path) -> None:
     assert source.bytes_read == 2 * path.stat().st_size
 
 
+def test_column_that_no_row_has_is_warned_of(tmp_path: Path) -> None:
+    """A misspelt label would otherwise only show as a learner that learns nothing."""
+    path = tmp_path / "cards.csv"
+    path.write_text("card,amount,fraud\nc1,3,0\nc2,5,1\n", encoding="utf-8")
+    assert columns_of(path, id="card", label="fraud").warnings() == []
+    [warning] = columns_of(path, id="card", label="fraudd").warnings()
+    assert "fraudd" in warning
+
+
 def test_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     """A wrong path is an error that names it, not an empty stream."""
     with pytest.raises(UnreadableSource, match=r"nowhere\.csv"):

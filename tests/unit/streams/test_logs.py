@@ -92,6 +92,7 @@ def test_level_holds_for_the_application_and_libraries_start_at_warning(
     logs.configure(logs.Level.DEBUG)
     structlog.get_logger("streams.shard").debug("own detail")
     logging.getLogger("faust.app").info("their detail")
+    logging.getLogger("streams.kafka.fetch").info("detail of their base class")
     logging.getLogger("aiokafka").warning("their warning %d", 7)
     assert [line["message"] for line in lines(capsys)] == ["own detail", "their warning 7"]
 
