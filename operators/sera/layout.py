@@ -181,5 +181,6 @@ def allocate(config: SeraConfig, seed: int) -> SeraArrays:
             low=np.zeros(r),
             y=np.zeros((3, d_v)),
         ),
-        sketch_key=sketch_key,
+        # To numba a Python int is int64 or uint64 as its value falls; kernels are kept by type.
+        sketch_key=np.uint64(sketch_key),
     )
