@@ -14,20 +14,17 @@ from numba import njit
 from operators.fusion import codes
 from operators.fusion import layout as at
 from operators.fusion.controller import Controls, advance
+from operators.fusion.kernel_learn import learn_fusion, learn_linear, reserve
 from operators.fusion.kernel_status import status_of
 from operators.fusion.kernels import (
-    MAX_SCORE,
     Fused,
     fuse,
     gate_inputs,
-    learn_fusion,
-    reserve,
     vector_of,
 )
 from operators.hlm import layout as hlm_at
 from operators.hlm.kernels import (
     MOST_PROBES,
-    learn_event,
     locate_event,
     observe_event,
     predict_event,
@@ -145,15 +142,11 @@ def step_events(
     for t in range(start, batch.time_us.shape[0]):
         status = status_of(batch, t, cell.params.logistic)
         lo, hi = batch.indptr[t], batch.indptr[t + 1]
-        score = 0.0
-        if status == codes.OK:
-            score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
-            if not abs(score) <= MAX_SCORE:
-                status = codes.TOO_LARGE
         if status != codes.OK:
             rows[t].status = status
             continue
 
+        score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
         now = _controls(tally)
         query = vector_of(cell, scratch, batch, t)
         seen = project(sera, query, sera.scratch.query)
@@ -172,7 +165,7 @@ def step_events(
         rows[t].margin = cell.margin.tally[margin_at.MARGIN]
         rows[t].log_e = cell.margin.tally[margin_at.LOG_E]
         if learn:
-            _learn(cell, scratch, batch, t, gates, out)
+            diverged = _learn(cell, scratch, batch, t, gates, out)
             alarm = 0
             if labelled:
                 verdict = margin_at.observe(cell.margin, y, out.y_hat)
@@ -185,7 +178,7 @@ def step_events(
             red = 1 if reading.level == sera_at.RED else 0
             controls, actions = advance(cell.control, now, alarm, red, floored)
             _keep(tally, controls)
-            rows[t].actions += float(actions)
+            rows[t].actions += float(actions | diverged)
             tally[at.STEPS] += 1.0
         _write_health(rows, t, cell)
     return int(batch.time_us.shape[0])
@@ -194,16 +187,16 @@ def step_events(
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _learn(
     cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, gates: int, out: Fused
-) -> None:
-    """Let Hlm and the fusion learn from the event, if it has a label."""
+) -> int:
+    """Let Hlm and the fusion learn from the event, if it has a label; bits of what happened."""
     hlm, params = cell.hlm, cell.params
     slots = scratch.slots
     slots[MOST_PROBES] = max(slots[MOST_PROBES], scratch.own_slots[MOST_PROBES])
     observe_event(hlm, slots)
     if not batch.has_label[t]:
-        return
+        return 0
     y = batch.label[t]
     error = y - (out.y_hat if params.learn_fused else out.y_hlm)
-    lo, hi = batch.indptr[t], batch.indptr[t + 1]
-    learn_event(hlm, slots, batch.values, lo, hi, error, params.lr, params.l2)
+    learnt = learn_linear(cell, scratch, batch, t, error)
     learn_fusion(cell, scratch, gates, y, out)
+    return 0 if learnt else codes.HLM_DIVERGED

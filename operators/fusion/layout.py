@@ -58,7 +58,9 @@ G_MAX = 8  # controls in force at the next step, see ``operators.fusion.controll
 HOLD = 9
 REDS = 10
 LAMBDA_STAR = 11
-TALLY_WORDS = 12
+LABEL_MIN = 12  # least and largest label so far; 0 before the first
+LABEL_MAX = 13
+TALLY_WORDS = 14
 
 
 class FusionParams(NamedTuple):

@@ -63,7 +63,7 @@ class Status(IntEnum):
     LABEL_OUT_OF_RANGE = (
         codes.LABEL_OUT_OF_RANGE
     )  # a label outside [0, 1] where predictions are probabilities
-    TOO_LARGE = codes.TOO_LARGE  # a finite number so large that sums with it could overflow
+    TOO_LARGE = codes.TOO_LARGE  # a number of a magnitude above 1e100, whose sums could overflow
 
 
 QUARANTINE_STATUS: Final[Mapping[int, str]] = MappingProxyType(
@@ -84,3 +84,4 @@ class Action(IntFlag):
     DENOMINATOR_FLOORED = codes.DENOMINATOR_FLOORED  # beta_floor was needed at this event
     MARGIN_ALARM = codes.MARGIN_ALARM  # m_t went below zero; the next epoch begins
     RED_PERSISTED = codes.RED_PERSISTED  # too many reds among the last events
+    HLM_DIVERGED = codes.HLM_DIVERGED  # Hlm did not learn: its step was beyond all measure

@@ -1,0 +1,114 @@
+"""What a labelled event teaches: slots for its ids, then the learning rules of ``kernels``.
+
+Rules and symbols stand in the docstring of ``operators.fusion.kernels``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numba import njit
+
+from operators.fusion import layout as at
+from operators.fusion.kernels import MAX_SCORE, META_CLIP, P_MIN, Fused, between
+from operators.hlm import layout as hlm_at
+from operators.hlm.kernels import (
+    SCRATCH_HEADER,
+    UNKNOWN,
+    learn_event,
+    locate_event,
+    reserve_event,
+)
+
+if TYPE_CHECKING:
+    from operators.batch import EventBatch
+    from operators.fusion.layout import CellArrays, Scratch
+    from operators.hlm.layout import HlmArrays
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: int) -> bool:
+    """Give the ids of the event and of the fusion a slot each; False: Hlm must grow first.
+
+    The ids that lack room are then counted in ``scratch.slots[UNKNOWN]``.
+    """
+    hlm, lo, hi = cell.hlm, batch.indptr[t], batch.indptr[t + 1]
+    moved = hlm.meta[hlm_at.RELOCATED]
+    if not reserve_event(hlm, scratch.slots, batch.ids, lo, hi):
+        scratch.slots[UNKNOWN] += scratch.own_slots[UNKNOWN]
+        return False
+    if hlm.meta[hlm_at.RELOCATED] != moved:
+        locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, own)
+    moved = hlm.meta[hlm_at.RELOCATED]
+    if not reserve_event(hlm, scratch.own_slots, scratch.own_ids, 0, own):
+        scratch.slots[UNKNOWN] = scratch.own_slots[UNKNOWN]
+        return False
+    if hlm.meta[hlm_at.RELOCATED] != moved:
+        locate_event(hlm, scratch.slots, batch.ids, lo, hi)
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> None:
+    """Add ``step`` times its input to each of the fusion's own weights ``lo .. hi-1``."""
+    for i in range(lo, hi):
+        slot = scratch.own_slots[SCRATCH_HEADER + i]
+        hlm.weights[2 * slot + 1] += step * scratch.own_values[i]
+        hlm.dirty[slot >> hlm_at.BLOCK_SLOT_BITS] = 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def learn_linear(
+    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, error: float
+) -> int:
+    """Teach Hlm the event with its error; 0 if the step was too large, and nothing was learnt."""
+    params, lo, hi = cell.params, batch.indptr[t], batch.indptr[t + 1]
+    largest = 1.0
+    for i in range(lo, hi):
+        largest = max(largest, abs(batch.values[i]))
+    if abs(params.lr * error) * largest > MAX_SCORE:
+        return 0
+    learn_event(cell.hlm, scratch.slots, batch.values, lo, hi, error, params.lr, params.l2)
+    return 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def learn_fusion(cell: CellArrays, scratch: Scratch, gates: int, y: float, out: Fused) -> None:
+    """Move the weights of the gate and of the meta-linear combination; update what rolls."""
+    hlm, params, tally = cell.hlm, cell.params, cell.tally
+    open_gate = out.open_gate
+    mixed = open_gate * out.y_sera + (1.0 - open_gate) * out.bounded
+    error = y - mixed
+    delta = error * (out.y_sera - out.bounded) * (open_gate * (1.0 - open_gate))
+    if params.logistic:
+        p = between(mixed, P_MIN, 1.0 - P_MIN)
+        delta /= p * (1.0 - p)
+    else:
+        variance = tally[at.ERROR_SQUARE]
+        delta = delta / variance if variance > 0.0 else 0.0
+    step = params.gate_lr * between(delta, -1.0, 1.0)
+    _move(hlm, scratch, 0, gates, step)
+
+    square = 1.0
+    for k in range(gates, gates + at.META_INPUTS):
+        square += scratch.own_values[k] * scratch.own_values[k]
+    miss = between((y - out.y_meta) / out.scale, -META_CLIP, META_CLIP)
+    _move(hlm, scratch, gates, gates + at.META_INPUTS, params.meta_lr * miss / square)
+
+    e_hlm, e_sera = y - out.bounded, y - out.y_sera
+    gained = e_hlm * e_hlm - e_sera * e_sera
+    if not params.logistic:
+        variance = tally[at.ERROR_SQUARE]
+        gained = gained / (2.0 * variance) if variance > 0.0 else 0.0
+    tally[at.ADVANTAGE] = (1.0 - params.rolling) * tally[at.ADVANTAGE] + between(gained, -1.0, 1.0)
+
+    first = tally[at.LABELLED] == 0.0
+    tally[at.LABEL_MIN] = y if first else min(tally[at.LABEL_MIN], y)
+    tally[at.LABEL_MAX] = y if first else max(tally[at.LABEL_MAX], y)
+    tally[at.LABELLED] += 1.0
+    rate = max(params.rolling, 1.0 / tally[at.LABELLED])
+    tally[at.ERROR] += rate * (abs(y - out.y_hat) - tally[at.ERROR])
+    tally[at.ERROR_HLM] += rate * (abs(e_hlm) - tally[at.ERROR_HLM])
+    tally[at.ERROR_SERA] += rate * (abs(e_sera) - tally[at.ERROR_SERA])
+    tally[at.LABEL_SQUARE] += rate * (y * y - tally[at.LABEL_SQUARE])
+    tally[at.ERROR_SQUARE] += rate * (error * error - tally[at.ERROR_SQUARE])
