@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
 from schemas.errors import BadMessage
+from schemas.mapping import Mapper, Origin, load_mapping
 from schemas.reasons import Reason
 from schemas.wire import WireCodec
 from streams.kafka.topics import SOURCE_ROLE
@@ -26,21 +27,27 @@ def build_codecs(settings: Settings) -> MessageCodecs:
         ConfigError: the registry or the mapping file cannot be used.
         RegistryUnavailable: the registry does not answer.
     """
-    url = settings.registry.url
-    if url is None:
+    source = settings.topics.name(SOURCE_ROLE)
+    registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
+    if settings.mapping is not None:
+        lookup = registry.fetch if registry is not None else None
+        reader = mapped_reader(Mapper(load_mapping(settings.mapping), lookup), source)
+    elif registry is not None:
+        reader = wire_reader(WireCodec("event", registry, source, may_register=False))
+    else:
+        reader = plain_reader()
+    if registry is None:
         return MessageCodecs(
-            plain_reader(), Codec("prediction"), Codec("audit_checkpoint"), Codec("quarantine"), b""
+            reader, Codec("prediction"), Codec("audit_checkpoint"), Codec("quarantine"), b""
         )
-    registry = SchemaRegistry(url)
 
     def output(schema: SchemaName, role: str) -> WireCodec:
         codec = WireCodec(schema, registry, settings.topics.name(role), may_register=True)
         codec.announce()
         return codec
 
-    events = WireCodec("event", registry, settings.topics.name(SOURCE_ROLE), may_register=False)
     return MessageCodecs(
-        wire_reader(events),
+        reader,
         output("prediction", "predictions"),
         output("audit_checkpoint", "audit-checkpoints"),
         output("quarantine", "quarantine"),
@@ -57,11 +64,11 @@ def _value(record: SourceRecord) -> bytes:
 
 def plain_reader() -> EventReader:
     """Return a reader of plain Avro events."""
-    codec = Codec("event")
+    decode = Codec("event").decode
 
-    def read(record: SourceRecord) -> tuple[bytes, dict[str, Any]]:
+    def read(record: SourceRecord, _: int) -> tuple[bytes, dict[str, Any]]:
         value = _value(record)
-        return value, codec.decode(value)
+        return value, decode(value)
 
     return read
 
@@ -69,9 +76,22 @@ def plain_reader() -> EventReader:
 def wire_reader(codec: WireCodec) -> EventReader:
     """Return a reader of events with wire header; the header is no part of what is audited."""
 
-    def read(record: SourceRecord) -> tuple[bytes, dict[str, Any]]:
+    def read(record: SourceRecord, _: int) -> tuple[bytes, dict[str, Any]]:
         value = _value(record)
         event = codec.decode(value)
         return bytes(codec.strip(value)[0]), event
+
+    return read
+
+
+def mapped_reader(mapper: Mapper, topic: str) -> EventReader:
+    """Return a reader of foreign messages; what is audited is the event that they map to."""
+    codec = Codec("event")
+
+    def read(record: SourceRecord, shard: int) -> tuple[bytes, dict[str, Any]]:
+        origin = Origin.kafka(topic, shard, record.offset, record.timestamp, record.key)
+        payload = codec.encode(mapper.map_message(record.value, origin))
+        # Decoded again, so that the step sees what an auditor reads from the same bytes.
+        return payload, codec.decode(payload)
 
     return read

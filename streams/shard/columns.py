@@ -21,7 +21,8 @@ MAX_TENANT_BYTES = 200
 WORD = 8  # bytes of an id, of a value, of a vector's element
 
 
-EventReader = Callable[[SourceRecord], tuple[bytes, dict[str, Any]]]
+EventReader = Callable[[SourceRecord, int], tuple[bytes, dict[str, Any]]]
+"""Takes a record and its shard to the Avro bytes of an event, without wire header, and the event."""
 
 
 class Rejected(NamedTuple):
@@ -178,8 +179,8 @@ class Decoder:
     """Turns records into columns; bad ones are told apart, never dropped.
 
     Args:
-        read: takes a record to the Avro bytes of an event, without wire header, and the event.
-            Raises BadMessage.
+        read: see ``EventReader``; raises BadMessage.
+        shard: partition that the records come from.
         hasher: gives a tenant's feature hasher. Raises BadMessage where the tenant is not served.
         dimension: length of key and query vectors.
         value_dimension: length of value vectors.
@@ -189,6 +190,7 @@ class Decoder:
     def __init__(
         self,
         read: EventReader,
+        shard: int,
         hasher: Callable[[str], FeatureHasher],
         *,
         dimension: int,
@@ -196,6 +198,7 @@ class Decoder:
         max_bytes: int,
     ) -> None:
         self._read = read
+        self._shard = shard
         self._hasher = hasher
         self._dimension = dimension
         self._value_dimension = value_dimension
@@ -207,7 +210,7 @@ class Decoder:
         """Decode a batch. O(bytes); the order of events within a tenant is that of the log."""
         tenants: dict[str, _Rows] = {}
         rejected: list[Rejected] = []
-        read, max_bytes = self._read, self._max_bytes
+        read, shard, max_bytes = self._read, self._shard, self._max_bytes
         for position, record in enumerate(records):
             try:
                 value = record.value
@@ -218,7 +221,7 @@ class Decoder:
                         Reason.OVERSIZED,
                         f"{len(value)} bytes; stream.max_event_bytes allows {max_bytes}",
                     )
-                payload, event = read(record)
+                payload, event = read(record, shard)
                 if event["kind"] != "OBSERVATION":
                     raise BadMessage(
                         Reason.LATE_LABEL_UNMATCHED,

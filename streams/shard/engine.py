@@ -110,6 +110,7 @@ class Engine:
         self._hashers: dict[str, FeatureHasher] = {}
         self._decoder = Decoder(
             codecs.read_event,
+            shard,
             self._hasher,
             dimension=config.sera.d,
             value_dimension=config.sera.d_v,
