@@ -7,9 +7,9 @@ import typer
 from deploy.broker.choose import choose_broker
 from deploy.broker.local import DEFAULT_PORT
 from schemas.errors import ConfigError
-from state.secrets import FileSecrets
 from streams.cli.broker import broker_errors, broker_home, with_bootstrap
 from streams.cli.console import messages, output
+from streams.cli.keys import make_secrets
 from streams.cli.options import DataDir, read_settings
 from streams.kafka.clients import client_config
 from streams.kafka.topics import SOURCE_ROLE, create_source
@@ -54,8 +54,7 @@ def command(
         say.print(f"[dim]{note}[/dim]", soft_wrap=True)
     settings = with_bootstrap(settings, handle.bootstrap)
     create_source(settings)
-    if settings.secrets.provider == "file":
-        FileSecrets.initialise(settings.secrets_dir)
+    make_secrets(settings)
     where = {"address": "given in the settings", "docker": "in docker", "local": "on this machine"}
     out = output()
     out.print(

@@ -1,0 +1,45 @@
+"""Secrets, as commands need them: made where missing, and the public keys to verify with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from schemas.errors import SecretError
+from state.audit.note import Signer, Verifier
+from state.secrets import AUDIT_SIGNING, FileSecrets, audit_signing_key
+from streams.keys import open_secrets
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+def make_secrets(settings: Settings) -> None:
+    """Make the secrets that are missing, where they are files.
+
+    Raises:
+        SecretError: they cannot be written.
+    """
+    if settings.secrets.provider == "file":
+        FileSecrets.initialise(settings.secrets_dir)
+
+
+def own_verifiers(settings: Settings) -> list[Verifier]:
+    """Return the public keys of the audit signing secrets that are here, the current one first.
+
+    Earlier versions signed earlier parts of the trail.
+
+    Raises:
+        SecretError: there is none.
+    """
+    provider = open_secrets(settings)
+    name = quote(settings.application_id, safe="")
+    current = provider.get(AUDIT_SIGNING).version
+    keys = [Signer(name, audit_signing_key(provider, current)).verifier]
+    for version in range(current - 1, 0, -1):
+        try:
+            key = audit_signing_key(provider, version)
+        except SecretError:
+            continue  # put away, as a rotated key may be
+        keys.append(Signer(name, key).verifier)
+    return keys
