@@ -22,7 +22,7 @@ WORD = 8  # bytes of an id, of a value, of a vector's element
 
 
 EventReader = Callable[[SourceRecord, int], tuple[bytes, dict[str, Any]]]
-"""Takes a record and its shard to the Avro bytes of an event, without wire header, and the event."""
+"""Takes a record and its shard to an event's Avro bytes, without wire header, and the event."""
 
 
 class Rejected(NamedTuple):
