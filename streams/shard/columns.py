@@ -50,29 +50,35 @@ class TenantColumns(NamedTuple):
     batch: EventBatch
 
 
+class _Row(NamedTuple):
+    """One event; parts of columns stay bytes until they are joined once a batch."""
+
+    position: int
+    entity: str
+    event_id: str
+    time_us: int
+    digest: bytes
+    feature_ids: bytes
+    feature_values: bytes
+    label: float
+    has_label: bool
+    key: bytes
+    has_key: bool
+    query: bytes
+    has_query: bool
+    value: bytes
+    has_value: bool
+    context: bytes
+
+
 class _Rows:
-    """Collects the events of one tenant; column parts stay bytes until they are joined once."""
+    """Collects the events of one tenant."""
 
     def __init__(self, dimension: int, value_dimension: int, hasher: FeatureHasher) -> None:
-        self.hasher = hasher
-        self.no_vector = bytes(WORD * dimension)
-        self.no_value = bytes(WORD * value_dimension)
-        self.positions: list[int] = []
-        self.ids: list[str] = []
-        self.event_ids: list[str] = []
-        self.times: list[int] = []
-        self.digests: list[bytes] = []
-        self.feature_ids: list[bytes] = []
-        self.feature_values: list[bytes] = []
-        self.labels: list[float] = []
-        self.has_label: list[bool] = []
-        self.keys: list[bytes] = []
-        self.has_key: list[bool] = []
-        self.queries: list[bytes] = []
-        self.has_query: list[bool] = []
-        self.values: list[bytes] = []
-        self.has_value: list[bool] = []
-        self.contexts: list[bytes] = []
+        self.rows: list[_Row] = []
+        self._hasher = hasher
+        self._no_vector = bytes(WORD * dimension)
+        self._no_value = bytes(WORD * value_dimension)
 
     def add(self, position: int, payload: bytes, event: dict[str, Any]) -> None:
         """Take one event, or raise before anything of it is taken.
@@ -84,28 +90,36 @@ class _Rows:
         if not 0 <= time_us < MAX_TIME_US:
             raise BadMessage(Reason.BAD_FIELD, f"time_us {time_us} is outside 0..2^53")
         ids, values = self._features(event)
-        key = self._vector("key", event["key"], self.no_vector)
-        query = self._vector("query", event["query"], self.no_vector)
-        value = self._vector("value", event["value"], self.no_value)
+        no_vector, no_value = self._no_vector, self._no_value
+        key, query, value = event["key"], event["query"], event["value"]
+        if key is not None and len(key) != len(no_vector):
+            raise _misfit("key", key, no_vector)
+        if query is not None and len(query) != len(no_vector):
+            raise _misfit("query", query, no_vector)
+        if value is not None and len(value) != len(no_value):
+            raise _misfit("value", value, no_value)
         context = event["context"]
         label = event["label"]
-
-        self.positions.append(position)
-        self.ids.append(event["id"])
-        self.event_ids.append(event["event_id"])
-        self.times.append(time_us)
-        self.digests.append(hashlib.sha256(payload).digest())
-        self.feature_ids.append(ids)
-        self.feature_values.append(values)
-        self.has_label.append(label is not None)
-        self.labels.append(0.0 if label is None else label)
-        self.has_key.append(key is not None)
-        self.keys.append(self.no_vector if key is None else key)
-        self.has_query.append(query is not None)
-        self.queries.append(self.no_vector if query is None else query)
-        self.has_value.append(value is not None)
-        self.values.append(self.no_value if value is None else value)
-        self.contexts.append(self._context(context) if context else b"")
+        self.rows.append(
+            _Row(
+                position,
+                event["id"],
+                event["event_id"],
+                time_us,
+                hashlib.sha256(payload).digest(),
+                ids,
+                values,
+                0.0 if label is None else label,
+                label is not None,
+                no_vector if key is None else key,
+                key is not None,
+                no_vector if query is None else query,
+                query is not None,
+                no_value if value is None else value,
+                value is not None,
+                self._context(context) if context else b"",
+            )
+        )
 
     def _features(self, event: dict[str, Any]) -> tuple[bytes, bytes]:
         ids: bytes = event["feature_ids"] or b""
@@ -119,57 +133,58 @@ class _Rows:
         named: dict[str, float] | None = event["features"]
         if not named:
             return ids, values
-        hashed = self.hasher.hash_many(list(named))
+        hashed = self._hasher.hash_many(list(named))
         numbers = np.fromiter(named.values(), dtype="<f8", count=len(named))
         return hashed.astype("<u8").tobytes() + ids, numbers.tobytes() + values
 
-    def _vector(self, field: str, packed: bytes | None, blank: bytes) -> bytes | None:
-        if packed is None or len(packed) == len(blank):
-            return packed
-        raise BadMessage(
-            Reason.DIMENSION_MISMATCH,
-            f"{field} has {len(packed)} bytes; the configuration says {len(blank) // WORD} "
-            "packed little-endian doubles",
-        )
-
     def _context(self, context: dict[str, str]) -> bytes:
         names = [f"{name}={value}" for name, value in context.items()]
-        return self.hasher.hash_many(names).astype("<u8").tobytes()
+        return self._hasher.hash_many(names).astype("<u8").tobytes()
 
     def columns(self) -> TenantColumns:
         """Join the parts. O(bytes)."""
-        n = len(self.positions)
+        n = len(self.rows)
+        # The same names, each now a whole column.
+        at: Any = _Row._make(zip(*self.rows, strict=True))
         batch = EventBatch(
-            indptr=_row_pointers(self.feature_ids),
-            ids=_joined(self.feature_ids, np.uint64),
-            values=_joined(self.feature_values, np.float64),
-            time_us=np.array(self.times, dtype=np.int64),
-            label=np.array(self.labels, dtype=np.float64),
-            has_label=np.array(self.has_label, dtype=np.uint8),
-            key=_joined(self.keys, np.float64).reshape(n, -1),
-            has_key=np.array(self.has_key, dtype=np.uint8),
-            query=_joined(self.queries, np.float64).reshape(n, -1),
-            has_query=np.array(self.has_query, dtype=np.uint8),
-            value=_joined(self.values, np.float64).reshape(n, -1),
-            has_value=np.array(self.has_value, dtype=np.uint8),
-            ctx_indptr=_row_pointers(self.contexts),
-            ctx_ids=_joined(self.contexts, np.uint64),
+            indptr=_row_pointers(at.feature_ids),
+            ids=_joined(at.feature_ids, np.uint64),
+            values=_joined(at.feature_values, np.float64),
+            time_us=np.array(at.time_us, dtype=np.int64),
+            label=np.array(at.label, dtype=np.float64),
+            has_label=np.array(at.has_label, dtype=np.uint8),
+            key=_joined(at.key, np.float64).reshape(n, -1),
+            has_key=np.array(at.has_key, dtype=np.uint8),
+            query=_joined(at.query, np.float64).reshape(n, -1),
+            has_query=np.array(at.has_query, dtype=np.uint8),
+            value=_joined(at.value, np.float64).reshape(n, -1),
+            has_value=np.array(at.has_value, dtype=np.uint8),
+            ctx_indptr=_row_pointers(at.context),
+            ctx_ids=_joined(at.context, np.uint64),
         )
         return TenantColumns(
-            positions=np.array(self.positions, dtype=np.int64),
-            ids=self.ids,
-            event_ids=self.event_ids,
-            digests=_joined(self.digests, np.uint8).reshape(n, hashlib.sha256().digest_size),
+            positions=np.array(at.position, dtype=np.int64),
+            ids=list(at.entity),
+            event_ids=list(at.event_id),
+            digests=_joined(at.digest, np.uint8).reshape(n, hashlib.sha256().digest_size),
             batch=batch,
         )
 
 
-def _joined(parts: list[bytes], dtype: type[np.generic]) -> np.ndarray:
+def _misfit(field: str, packed: bytes, blank: bytes) -> BadMessage:
+    return BadMessage(
+        Reason.DIMENSION_MISMATCH,
+        f"{field} has {len(packed)} bytes; the configuration says {len(blank) // WORD} "
+        "packed little-endian doubles",
+    )
+
+
+def _joined(parts: Sequence[bytes], dtype: type[np.generic]) -> np.ndarray:
     # A bytearray, because kernels are compiled for writable arrays.
     return np.frombuffer(bytearray(b"".join(parts)), dtype=dtype)
 
 
-def _row_pointers(parts: list[bytes]) -> np.ndarray:
+def _row_pointers(parts: Sequence[bytes]) -> np.ndarray:
     pointers = np.zeros(len(parts) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)) // WORD, out=pointers[1:])
     return pointers
@@ -234,7 +249,7 @@ class Decoder:
                 rows.add(position, payload, event)
             except BadMessage as error:
                 rejected.append(Rejected(position, error))
-        return {t: rows.columns() for t, rows in tenants.items() if rows.positions}, rejected
+        return {t: rows.columns() for t, rows in tenants.items() if rows.rows}, rejected
 
     def _rows(self, tenant: str) -> _Rows:
         if not tenant or len(tenant.encode()) > MAX_TENANT_BYTES:
