@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from operators.fusion.cell import Cell
 from schemas.errors import (
     BrokerUnavailable,
     ConfigError,
@@ -94,10 +95,12 @@ class Worker:
 
     Args:
         settings: ``broker.bootstrap`` known.
+        cell_type: what learns; see ``Engine``.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, cell_type: type[Cell] = Cell) -> None:
         self.settings = settings
+        self._cell_type = cell_type
         self.metrics = Metrics()
         self._keys = CellKeys.open(settings)
         self._codecs = build_codecs(settings)
@@ -119,6 +122,7 @@ class Worker:
             source_topic=self._source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            cell_type=self._cell_type,
         )
         producer = ShardProducer(
             settings.broker,

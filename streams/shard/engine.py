@@ -84,6 +84,7 @@ class Engine:
         application_id: first part of the audit logs' names.
         source_topic: named in errors and quarantine records.
         max_event_bytes, max_tenants: bounds beyond which events are quarantined.
+        cell_type: what learns; a benchmark puts one in that does not.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Engine:
         source_topic: str,
         max_event_bytes: int,
         max_tenants: int,
+        cell_type: type[Cell] = Cell,
     ) -> None:
         self.shard = shard
         self.next_offset: int | None = None
@@ -106,6 +108,7 @@ class Engine:
         self._application_id = application_id
         self._source_topic = source_topic
         self._max_tenants = max_tenants
+        self._cell_type = cell_type
         self._tenants: dict[str, _Tenant] = {}
         self._hashers: dict[str, FeatureHasher] = {}
         self._decoder = Decoder(
@@ -232,7 +235,7 @@ class Engine:
             versions = self._keys.current
             seeds = self._keys.seeds(tenant, self.shard, versions)
             at = _Tenant(
-                Cell(self._config, seeds),
+                self._cell_type(self._config, seeds),
                 Chain(self._log_name(tenant)),
                 seeds,
                 versions,
@@ -279,7 +282,7 @@ class Engine:
         seeds = self._keys.seeds(tenant, self.shard, versions)
         self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
         self._tenants[tenant] = _Tenant(
-            Cell.from_state(self._config, seeds, cell_arrays),
+            self._cell_type.from_state(self._config, seeds, cell_arrays),
             Chain.from_bytes(self._log_name(tenant), chain),
             seeds,
             versions,
