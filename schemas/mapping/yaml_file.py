@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+# The deepest part of a mapping, features.numbers[0].standardise.std, and some. An alias can make a
+# document contain itself.
+_DEEPEST = 8
+
 Location = tuple[str | int, ...]
 _IMPLICIT = "tag:yaml.org,2002:"
 
@@ -31,6 +35,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # refused below: a list or an object is no key
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} is given twice", key.start_mark
@@ -78,8 +84,8 @@ def parse_mapping(text: str, path: Path) -> Mapping:
     Raises:
         ConfigError: as ``load_mapping`` says.
     """
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         document = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
@@ -87,7 +93,7 @@ def parse_mapping(text: str, path: Path) -> Mapping:
         raise ConfigError(
             f"mapping {path} is no valid YAML: line {line}: {error.problem}; correct that line"
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"mapping {path} is no valid YAML: {error}; correct it") from error
     if not isinstance(document, dict):
         raise ConfigError(
@@ -106,7 +112,7 @@ def parse_mapping(text: str, path: Path) -> Mapping:
 
 def _lines(node: yaml.Node | None, at: Location) -> Iterator[tuple[Location, int]]:
     """The line, counted from 1, on which each part of the document begins."""
-    if node is None:
+    if node is None or len(at) > _DEEPEST:
         return
     if not at:
         yield at, node.start_mark.line + 1
@@ -138,5 +144,7 @@ def _fault(error: ErrorDetails, lines: dict[Location, int]) -> str:
     if error["type"] == "missing":
         named = (*written, location[-1])
         message = "is missing; every mapping names it"
+    elif error["type"] == "model_type":
+        message = "an object is meant here, with a `name: value` for each thing it says"
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
     return f"line {lines[written]}{', ' + place.lstrip('.') if place else ''}: {message}"

@@ -88,6 +88,7 @@ def _next_block(source: _Guarded, blocks: fastavro.block_reader) -> Any:
             f"{source.name} is damaged or cut off after byte {source.block_end} ({error}); "
             "the rows before that have been read. Write the file again"
         ) from error
+    # Inside the number of a block's records, fastavro in plain Python takes the end for the end.
     if block is None and source.tell() != source.block_end:
         raise UnreadableSource(
             f"{source.name} is cut off after byte {source.block_end}; "

@@ -155,6 +155,8 @@ def test_a_wrong_type_in_a_union_is_told_by_its_type(mapper: Mapper) -> None:
         (_encode(ORDER)[:-1], "BAD_AVRO: shop.Order: field blob"),
         (_encode(ORDER) + b"x", "TRAILING_BYTES"),
         (b"\x12" + b"\xff" * 40, "BAD_AVRO"),
+        # Branch -1 of the union of ``day``, which Python would take for the last one.
+        (_encode(ORDER)[:9] + b"\x01" + _encode(ORDER)[10:], "BAD_AVRO: .*no union branch"),
         (_encode(ORDER | {"at": 2**62}, UNDATED), "BAD_AVRO: .*out of its range"),
     ],
 )

@@ -87,6 +87,14 @@ def test_a_label_that_is_none_is_refused(
         map_json(f"{HEAD}{FEATURES}label: {label}", BODY | members)
 
 
+def test_a_late_label_without_its_label_is_refused() -> None:
+    """A message of labels that brings none has nothing to say."""
+    text = HEAD + "kind: label\nevent_id: e\nlabel: y\n"
+    assert map_json(text, BODY | {"e": "t-1", "y": 1})["kind"] == "LABEL"
+    with pytest.raises(BadMessage, match="'y' is missing, and label needs it"):
+        map_json(text, BODY | {"e": "t-1"})
+
+
 @pytest.mark.parametrize(
     ("vector", "members", "numbers"),
     [

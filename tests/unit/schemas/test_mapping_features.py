@@ -1,9 +1,17 @@
 import math
+import tracemalloc
 
 import pytest
 
 from schemas.errors import BadMessage
-from tests.unit.schemas.mapping_cases import BODY, HEAD, map_features, map_json
+from tests.unit.schemas.mapping_cases import (
+    BODY,
+    HEAD,
+    ORIGIN,
+    make_mapper,
+    map_features,
+    map_json,
+)
 
 
 def test_numbers_keep_their_value_and_are_named_by_their_path() -> None:
@@ -154,9 +162,19 @@ def test_a_required_feature_must_be_there(kind: str, field: str) -> None:
         map_features(text, {})
 
 
-def test_a_map_keyed_by_ever_new_names_is_read_to_the_end() -> None:
-    """What the mapping remembers of names is bounded; what it reads is not."""
-    members = {"p": {f"n{index}": index for index in range(10_000)}}
-    features = map_features("{numbers: ['p.*'], exclude: ['p.n9999']}", members)
-    assert len(features) == 9_999
-    assert features["p.n9998"] == 9998.0
+def test_names_that_are_ever_new_do_not_fill_the_memory() -> None:
+    """A map keyed by ids has as many names as there are ids; all are read, few are remembered."""
+    mapper = make_mapper(f"{HEAD}features: {{numbers: ['p.*'], exclude: ['p.x*9']}}")
+
+    def read(first: int, count: int) -> None:
+        members = {f"x{index}": index for index in range(first, first + count)}
+        event = mapper.map_record(BODY | {"p": members}, ORIGIN)
+        assert len(event["features"]) == count * 9 // 10
+
+    read(0, 10_000)
+    tracemalloc.start()
+    for first in range(10_000, 40_000, 1_000):
+        read(first, 1_000)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000

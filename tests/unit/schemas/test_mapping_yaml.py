@@ -84,6 +84,11 @@ def _fault(text: str) -> str:
         ),
         (GOOD + "id: other\n", "line 5: the key 'id' is given twice"),
         (GOOD + "label: [y\n", "no valid YAML: line 6"),
+        (GOOD + "context: &loop [*loop]\n", "line 5, context[0]: an object is meant here"),
+        ("? [a]\n: b\n", "no valid YAML: line 1: found unhashable key"),
+        ("a: " + "[" * 5000, "no valid YAML: maximum recursion depth exceeded"),
+        ("a: \0", "no valid YAML: unacceptable character"),
+        ("a: !!python/name:os.system", "no valid YAML: line 1: could not determine a constructor"),
         ("", "holds no fields; begin with `tenant:`"),
         ("- a\n", "holds no fields; begin with `tenant:`"),
     ],
@@ -108,6 +113,13 @@ def test_yes_and_no_are_strings() -> None:
     label = parse_mapping(text, Path("m.yaml")).label
     assert label is not None
     assert label.values == {"yes": 1.0, "no": 0.0, "true": 2.0, "7": 3.0}
+
+
+def test_dates_are_strings() -> None:
+    """What stands for a missing value may look like a date."""
+    assert parse_mapping(GOOD + "missing: [1900-01-01]\n", Path("m.yaml")).missing == (
+        "1900-01-01",
+    )
 
 
 def test_a_column_called_by_a_number_can_be_named() -> None:
