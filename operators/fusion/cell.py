@@ -79,6 +79,16 @@ class Cell:
         self._reported: dict[str, Floats] = {}
 
     @property
+    def hlm(self) -> Hlm:
+        """The linear half, to inspect: its weights include the fusion's own, under reserved ids."""
+        return self._hlm
+
+    @property
+    def sera(self) -> Sera:
+        """The attention half, to inspect and to query."""
+        return self._sera
+
+    @property
     def steps(self) -> int:
         """Steps done; quarantined events are none."""
         return int(self._tally[at.STEPS])

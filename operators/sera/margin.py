@@ -11,9 +11,12 @@ is a nonnegative martingale under the null, and m_t < 0 is the alarm.
 **Null hypothesis**, logistic link: predictions are conditionally calibrated, E[y_t | F_{t-1}] = p_t
 for every t after the burn-in; the coordinate is Z_t = y_t - p_t.
 **Null hypothesis**, identity link: given F_{t-1} the residual y_t - p_t is as likely above as below
-the centre that the burn-in ended with; the coordinate is the sign of the residual less the centre.
+the running median of the epoch's residuals; the coordinate is the sign of their difference.
 
-Bets, centre and mixture are fixed before the event they are applied to. After an alarm a new epoch
+Bets, median and mixture are fixed before the event they are applied to. The median keeps running:
+frozen after a burn-in of 200, its error alone raised false alarms in 60 to 80 % of streams of 10^4
+independent residuals at alpha = 0.05; running, in at most 2 % (Gauss, t3, log-normal, exponential,
+Cauchy; 400 streams each). After an alarm a new epoch
 starts: burn-in, then a bettor with capital 1 against alpha_k = alpha 6/(pi^2 k^2), k = 1, 2, ...,
 whose sum is alpha, so that the chance of any false alarm in all epochs is at most alpha.
 
@@ -40,8 +43,8 @@ BETS = (-0.5, -0.25, -0.125, -0.0625, -0.03125, 0.03125, 0.0625, 0.125, 0.25, 0.
 # Words of ``tally``.
 EPOCH = 0  # alarms so far
 SEEN = 1  # labelled events of this epoch, burn-in included
-CENTRE = 2  # running median of the residuals, frozen at the end of the burn-in
-SPREAD = 3  # running mean of |residual - centre|, frozen likewise
+CENTRE = 2  # running median of the epoch's residuals
+SPREAD = 3  # running mean of |residual - centre|
 MARGIN = 4  # m_t after the last labelled event, restart included
 LOG_E = 5  # log E_mix after it
 TALLY_WORDS = 6
@@ -99,8 +102,9 @@ def capital(margin: MarginArrays) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _track_centre(tally: Floats, residual: float) -> None:
-    """Recursive median: a step of 2 * spread / n towards the residual's side."""
-    n = tally[SEEN] + 1.0
+    """Recursive median: a step of 2 * spread / n towards the side of the n-th residual."""
+    tally[SEEN] += 1.0
+    n = tally[SEEN]
     if n == 1.0:
         tally[CENTRE] = residual
         tally[SPREAD] = 0.0
@@ -133,15 +137,14 @@ def observe(margin: MarginArrays, y: float, p: float) -> Verdict:
     On an alarm the verdict has the negative margin, and the state is that of the next epoch.
     """
     tally = margin.tally
-    if tally[SEEN] < margin.burn_in:
-        _track_centre(tally, y - p)
-        tally[SEEN] += 1.0
+    residual = y - p
+    away = residual - tally[CENTRE]
+    betting = tally[SEEN] >= margin.burn_in
+    _track_centre(tally, residual)
+    if not betting:
         return Verdict(tally[MARGIN], tally[LOG_E], 0)
-    tally[SEEN] += 1.0
-    if margin.logistic:
-        z = y - p
-    else:
-        away = (y - p) - tally[CENTRE]
+    z = residual
+    if not margin.logistic:
         z = 1.0 if away > 0.0 else (-1.0 if away < 0.0 else 0.0)
     for j in range(margin.bets.shape[0]):
         margin.log_wealth[j] += log(1.0 + margin.bets[j] * z)

@@ -1,0 +1,270 @@
+"""The whole step in plain Python, from the definitions: dictionaries, lists and loops.
+
+It says what a cell must compute, operation by operation. Weights live in a dictionary by id; there
+is no table that fills up, no batch and no vector instruction.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from operators.fusion.layout import CONTEXT, CONTEXT_MASK, META, RESERVED
+from operators.numerics_reference import exp, log, sigmoid
+from operators.sera.margin import BETS
+from tests.property.operators.fusion.reference_sera import ReferenceSera, Row, between
+
+if TYPE_CHECKING:
+    from operators.fusion.cell import CellConfig, Seeds
+    from operators.sera.config import SeraConfig
+
+Event = dict[str, Any]
+Inputs = list[tuple[int, float]]
+
+
+def logit(p: float) -> float:
+    """Inverse of the logistic function."""
+    return log(p / (1.0 - p))
+
+
+class ReferenceMargin:
+    """The e-process, its epochs, and the running median that the identity link bets around."""
+
+    def __init__(self, config: SeraConfig, *, logistic: bool) -> None:
+        self.burn_in, self.logistic = config.burn_in, logistic
+        self.log_alpha = log(config.alpha * 6.0 / math.pi**2)
+        self.log_wealth = [0.0] * len(BETS)
+        self.epoch = self.seen = 0
+        self.centre = self.spread = self.log_e = 0.0
+        self.margin = self.capital()
+
+    def capital(self) -> float:
+        """Margin at the start of the epoch."""
+        return 2.0 * log(self.epoch + 1.0) - self.log_alpha
+
+    def bet(self, y: float, p: float) -> tuple[float, float, bool]:
+        """Margin and log E_mix after an event, and whether it was an alarm."""
+        residual = y - p
+        away = residual - self.centre
+        self.seen += 1
+        self.follow(residual, away)
+        if self.seen <= self.burn_in:
+            return self.margin, self.log_e, False
+        z = residual if self.logistic else float((away > 0) - (away < 0))
+        pairs = zip(self.log_wealth, BETS, strict=True)
+        self.log_wealth = [wealth + log(1.0 + bet * z) for wealth, bet in pairs]
+        top, total = max(self.log_wealth), 0.0
+        for wealth in self.log_wealth:
+            total += exp(wealth - top)
+        self.log_e = top + log(total / len(BETS))
+        self.margin = self.capital() - self.log_e
+        verdict = self.margin, self.log_e, self.margin < 0.0
+        if self.margin < 0.0:
+            self.epoch, self.seen, self.log_e = self.epoch + 1, 0, 0.0
+            self.log_wealth = [0.0] * len(BETS)
+            self.margin = self.capital()
+        return verdict
+
+    def follow(self, residual: float, away: float) -> None:
+        """Move the median towards a residual."""
+        if self.seen == 1:
+            self.centre, self.spread = residual, 0.0
+            return
+        self.spread += (abs(away) - self.spread) / self.seen
+        step = 2.0 * self.spread / self.seen
+        self.centre += step if away > 0 else -step if away < 0 else 0.0
+
+
+class Reference:
+    """A cell, one event at a time."""
+
+    def __init__(self, config: CellConfig, seeds: Seeds) -> None:
+        self.config = config
+        self.weights: dict[int, float] = {}
+        self.bias = 0.0
+        self.sera = ReferenceSera(config.sera, seeds.prf)
+        self.margin = ReferenceMargin(config.sera, logistic=config.logistic)
+        self.steps = self.labelled = 0
+        self.error = self.square = self.label_square = self.advantage = 0.0
+        self.label_min = self.label_max = 0.0
+        self.g_max, self.hold = config.fusion.g_max, 0
+        self.reds: list[int] = []
+        self.lam = config.sera.lambda_star
+
+    def step(self, event: Event) -> Row:
+        """Predict and learn an event; the fields of its row that do not tell of Hlm's table."""
+        sera, key, query = self.sera, event["key"], event["query"]
+        first = query if query is not None else key
+        phi, seen = sera.project(sera.sketch(event["features"]) if first is None else first)
+        reading = sera.read(phi, self.lam)
+        row: Row = {name: reading[name] for name in ("den", "phi_l1", "rj_gap", "half_diff")}
+        row |= {
+            "rj_level": float(reading["rj_level"]),
+            "lambda_star": self.lam,
+            "beta_floor": self.config.sera.beta_floor,
+            "ver_sera": float(sera.ingested),
+        }
+        alarm = self.fuse_and_learn(event, reading, row)
+        sera.count(seen)
+        value, y = event["value"], event["label"]
+        if value is None and y is not None and self.config.sera.d_v == 1:
+            value = [y]
+        if value is not None:
+            if query is not None and key is not None:
+                phi, seen = sera.project(key)
+                sera.count(seen)
+            sera.ingest(phi, value)
+        row["actions"] += self.control(alarm, reading["rj_level"] == 2, reading["lam"])
+        self.steps += 1
+        row["step"] = float(self.steps)
+        row["clip_rate"] = sera.clipped / (sera.vectors * self.config.sera.r)
+        row["norm_guard_rate"] = sera.guarded / sera.vectors
+        row["max_exponent"] = sera.max_exponent
+        row["residual_r"], row["residual_s"] = sera.residual_r, sera.residual_s
+        return row
+
+    def weigh(self, inputs: Inputs) -> float:
+        """Weighted sum of inputs; an unknown id weighs nothing."""
+        total = 0.0
+        for key, x in inputs:
+            total += self.weights.get(key, 0.0) * x
+        return total
+
+    def move(self, inputs: Inputs, step: float) -> None:
+        """Add ``step`` times its input to each weight."""
+        for key, x in inputs:
+            self.weights[key] = self.weights.get(key, 0.0) + step * x
+
+    def gate_inputs(self, event: Event, reading: Row) -> Inputs:
+        """Reserved ids and values of what the gate reads."""
+        gamma, r = self.config.sera.gamma, self.config.sera.r
+        rms = math.sqrt(self.label_square)
+        z = [
+            1.0,
+            0.25 * min(reading["excess"], 4.0),
+            between(self.margin.margin / self.margin.capital(), -1.0, 1.0),
+            0.25 * between(log(reading["den"] * (1.0 - gamma)), -4.0, 4.0),
+            between(log(reading["phi_l1"] / math.sqrt(r)), -1.0, 1.0),
+            min(self.error / rms, 1.0) if rms > 0.0 else 0.0,
+            0.125 * between(self.advantage, -8.0, 8.0),
+        ]
+        context = [(int(CONTEXT) | key & int(CONTEXT_MASK), 1.0) for key in event["context"]]
+        return [(int(RESERVED) + k, x) for k, x in enumerate(z)] + context
+
+    def fuse_and_learn(self, event: Event, reading: Row, row: Row) -> bool:
+        """Fill the row's predictions, then learn from the label; whether the margin alarmed."""
+        f, features, y = self.config.fusion, event["features"], event["label"]
+        logistic = self.config.logistic
+        score = self.bias
+        for key, x in features:
+            score += self.weights[key] * x if key in self.weights else 0.0
+        y_hlm = sigmoid(score) if logistic else score
+        z = self.gate_inputs(event, reading)
+        open_gate = sigmoid(
+            f.gate_trust * 0.125 * between(self.advantage, -8.0, 8.0) + self.weigh(z)
+        )
+        gate = between(open_gate, min(f.g_min, self.g_max), self.g_max)
+
+        y_sera, bounded, scale = reading["readout"], y_hlm, 1.0
+        if logistic:
+            y_sera = between(y_sera, 1e-6, 1.0 - 1e-6)
+            x_sera, x_hlm = logit(y_sera), score
+        else:
+            scale = math.sqrt(self.label_square) or 1.0
+            if self.labelled:
+                width = self.label_max - self.label_min
+                bounded = between(y_hlm, self.label_min - width, self.label_max + width)
+            x_sera, x_hlm = y_sera / scale, bounded / scale
+        x = [between(x_sera, -5.0, 5.0), between(x_hlm, -5.0, 5.0), 1.0]
+        meta = [(int(RESERVED) + META + k, v) for k, v in enumerate(x)]
+        w_sera = self.weights.get(meta[0][0], 0.0)
+        w_sera = min(w_sera, 0.0) if self.g_max < f.g_max else w_sera
+        shift = w_sera * x[0] + self.weigh(meta[1:])
+        y_gate = gate * y_sera + (1.0 - gate) * bounded
+        if logistic:
+            y_meta = sigmoid(logit(between(y_gate, 1e-6, 1.0 - 1e-6)) + shift)
+        else:
+            y_meta = y_gate + scale * shift
+        y_hat = y_meta if f.output == "meta" else y_gate
+
+        row |= {"y_hat": y_hat, "y_hlm": y_hlm, "y_sera": y_sera, "y_meta": y_meta, "gate": gate}
+        row |= {"error": math.nan, "margin": self.margin.margin, "log_e": self.margin.log_e}
+        row["actions"] = float(gate != open_gate)
+        if y is None:
+            return False
+        row["error"] = y - y_hat
+        self.learn_linear(features, y - (y_hat if f.learn_from == "fused" else y_hlm))
+        mixed = open_gate * y_sera + (1.0 - open_gate) * bounded
+        delta = (y - mixed) * (y_sera - bounded) * (open_gate * (1.0 - open_gate))
+        self.move(z, f.gate_lr * between(self.per_variance(delta, mixed), -1.0, 1.0))
+        miss = between((y - y_meta) / scale, -5.0, 5.0)
+        self.move(meta, f.meta_lr * miss / (1.0 + x[0] * x[0] + x[1] * x[1] + x[2] * x[2]))
+        self.roll(y, y_hat, mixed, bounded, y_sera)
+        row["margin"], row["log_e"], alarm = self.margin.bet(y, y_hat)
+        return alarm
+
+    def per_variance(self, delta: float, p: float) -> float:
+        """Over the variance of the label: Bernoulli's, or the rolling squared error."""
+        if self.config.logistic:
+            p = between(p, 1e-6, 1.0 - 1e-6)
+            return delta / (p * (1.0 - p))
+        return delta / self.square if self.square > 0.0 else 0.0
+
+    def learn_linear(self, features: Inputs, error: float) -> None:
+        """Hlm's rule: decay what is touched, then step along the error."""
+        lr, l2 = self.config.hlm.lr, self.config.hlm.l2
+        decay, step = 1.0 - lr * l2, lr * error
+        for key, x in features:
+            self.weights[key] = decay * self.weights.get(key, 0.0) + step * x
+        self.bias += step
+
+    def roll(self, y: float, y_hat: float, mixed: float, bounded: float, y_sera: float) -> None:
+        """Update rolling errors, the labels' range, and Sera's advantage."""
+        rolling = self.config.fusion.rolling
+        gained = (y - bounded) * (y - bounded) - (y - y_sera) * (y - y_sera)
+        if not self.config.logistic:
+            gained = gained / (2.0 * self.square) if self.square > 0.0 else 0.0
+        self.advantage = (1.0 - rolling) * self.advantage + between(gained, -1.0, 1.0)
+        self.label_min = min(self.label_min, y) if self.labelled else y
+        self.label_max = max(self.label_max, y) if self.labelled else y
+        self.labelled += 1
+        rate = max(rolling, 1.0 / self.labelled)
+        self.error += rate * (abs(y - y_hat) - self.error)
+        self.label_square += rate * (y * y - self.label_square)
+        self.square += rate * ((y - mixed) * (y - mixed) - self.square)
+
+    def control(self, alarm: bool, red: bool, lam: float) -> int:
+        """Set the controls for the next event; bits of what was decided."""
+        f, configured = self.config.fusion, self.config.sera.lambda_star
+        floored = lam > self.lam
+        self.reds = [*self.reds, int(red)][-10:]
+        persisted = sum(self.reds) >= f.red_limit
+        if persisted:
+            self.reds = []
+        trigger = alarm or persisted
+        actions = 64 * floored | 128 * alarm | 256 * persisted | self.clamp(trigger)
+        if trigger or floored:
+            actions |= 16 * (self.lam < f.lambda_max)
+            self.lam = min(self.lam + f.lambda_step, f.lambda_max)
+        elif self.lam > configured:
+            self.lam -= f.recovery * (self.lam - configured)
+            self.lam = configured if self.lam - configured < 1e-3 * configured else self.lam
+            actions |= 32
+        return actions
+
+    def clamp(self, trigger: bool) -> int:
+        """Lower, hold or raise the gate's upper clamp."""
+        f = self.config.fusion
+        if trigger:
+            free = self.g_max == f.g_max
+            self.g_max = f.g_hold if free else min(f.g_hold, self.g_max) * f.step_down
+            self.hold = f.hold
+            return 2
+        if self.hold:
+            self.hold -= 1
+            return 4
+        if self.g_max < f.g_max:
+            self.g_max += f.recovery * (f.g_max - self.g_max)
+            self.g_max = f.g_max if f.g_max - self.g_max < 1e-3 else self.g_max
+            return 8
+        return 0

@@ -1,0 +1,184 @@
+"""A step is what the plain-Python definition says, however events are cut into batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.fusion.cell import Cell, CellConfig
+from operators.fusion.outputs import STEP_DTYPE, Status
+from tests.property.operators.fusion.events import (
+    SEEDS,
+    Event,
+    batch_of,
+    configs,
+    events,
+    spoilt,
+)
+from tests.property.operators.fusion.reference import Reference
+
+Rows = npt.NDArray[Any]
+Arrays = dict[str, npt.NDArray[Any]]
+
+thorough = settings(deadline=None, max_examples=60)
+
+# What a table costs and how full it is has no counterpart in a dictionary; Hlm's tests hold it.
+TABLE_FIELDS = {
+    "status", "c_lookup", "c_insert", "ring_occupancy", "stash_occupancy", "emergency_used",
+    "delta_load", "rebuilds", "ver_base", "ver_delta",
+}  # fmt: skip
+
+
+def step_all(config: CellConfig, stream: list[Event]) -> tuple[Rows, Cell]:
+    cell = Cell(config, SEEDS)
+    return cell.step_batch(batch_of(stream, d_v=config.sera.d_v)), cell
+
+
+def saved(cell: Cell) -> Arrays:
+    return {name: array.copy() for name, array in cell.to_state().items()}
+
+
+def assert_same_state(a: Cell, b: Cell) -> None:
+    left, right = a.to_state(), b.to_state()
+    assert left.keys() == right.keys()
+    for name in left:
+        assert left[name].tobytes() == right[name].tobytes(), name
+
+
+@thorough
+@given(config=configs(), stream=events())
+def test_step_is_the_definition_bit_for_bit(config: CellConfig, stream: list[Event]) -> None:
+    """Predictions, diagnostics, controls and weights can be recomputed in plain Python exactly."""
+    rows, cell = step_all(config, stream)
+    reference = Reference(config, SEEDS)
+    for t, event in enumerate(stream):
+        wanted = reference.step(event)
+        assert set(wanted) == set(STEP_DTYPE.names or ()) - TABLE_FIELDS
+        for name, value in wanted.items():
+            got = rows[name][t]
+            assert np.float64(got).tobytes() == np.float64(value).tobytes(), (t, name, got, value)
+    ids, weights = cell.hlm.items()
+    assert dict(zip(ids.tolist(), weights.tolist(), strict=True)) == reference.weights
+
+
+@thorough
+@given(config=configs(d_v=2), stream=events(d_v=2))
+def test_step_with_value_vectors_is_the_definition(config: CellConfig, stream: list[Event]) -> None:
+    """The same holds where values are vectors, and labels alone are not ingested."""
+    rows, _ = step_all(config, stream)
+    reference = Reference(config, SEEDS)
+    for t, event in enumerate(stream):
+        wanted = reference.step(event)
+        got = {name: float(rows[name][t]) for name in wanted}
+        np.testing.assert_equal(got, wanted)
+
+
+@thorough
+@given(config=configs(), stream=events(), data=st.data())
+def test_batches_change_nothing(
+    config: CellConfig, stream: list[Event], data: st.DataObject
+) -> None:
+    """However a stream is cut into batches, rows and state are the same bytes."""
+    whole, cell = step_all(config, stream)
+    cut = data.draw(st.integers(0, len(stream)))
+    halved = Cell(config, SEEDS)
+    parts = [halved.step_batch(batch_of(part)) for part in (stream[:cut], stream[cut:])]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+    assert_same_state(halved, cell)
+    single = Cell(config, SEEDS)
+    for t, event in enumerate(stream):
+        assert single.step(batch_of([event])).tobytes() == whole[t].tobytes()
+    assert_same_state(single, cell)
+
+
+@thorough
+@given(config=configs(), stream=events(), data=st.data())
+def test_restored_cell_goes_on_as_if_nothing_had_happened(
+    config: CellConfig, stream: list[Event], data: st.DataObject
+) -> None:
+    """A cell saved in the middle, whole or as changed blocks over an older copy, loses no bit."""
+    whole, cell = step_all(config, stream)
+    first, second = sorted(data.draw(st.tuples(*[st.integers(0, len(stream))] * 2)))
+    running = Cell(config, SEEDS)
+    running.step_batch(batch_of(stream[:first]))
+    copy = {name: array.tobytes() for name, array in saved(running).items()}
+    running.take_dirty()
+    running.step_batch(batch_of(stream[first:second]))
+    state = saved(running)
+    for name, blocks in running.take_dirty().items():
+        copy[name] = _patched(copy[name], state[name], running.block_bytes(name), blocks)
+    patched = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
+
+    for arrays in (state, patched):
+        restored = Cell.from_state(config, SEEDS, arrays)
+        assert not any(blocks.size for blocks in restored.take_dirty().values())
+        rest = restored.step_batch(batch_of(stream[second:]))
+        assert rest.tobytes() == whole[second:].tobytes()
+        assert_same_state(restored, cell)
+
+
+def _patched(old: bytes, new: npt.NDArray[Any], size: int, blocks: npt.NDArray[np.int64]) -> bytes:
+    """``old`` at the length of ``new``, with only the named blocks taken from ``new``."""
+    result = bytearray(old[: new.nbytes].ljust(new.nbytes, b"\xee"))
+    for block in blocks.tolist():
+        result[block * size : (block + 1) * size] = new.tobytes()[block * size : (block + 1) * size]
+    return bytes(result)
+
+
+@thorough
+@given(config=configs(), stream=events(), asked=events())
+def test_predicting_changes_nothing_and_is_what_a_step_predicts(
+    config: CellConfig, stream: list[Event], asked: list[Event]
+) -> None:
+    """A prediction is the one that the next step makes, and asking for it leaves no trace."""
+    _, cell = step_all(config, stream)
+    before = saved(cell)
+    predicted = cell.predict_batch(batch_of(asked))
+    after = cell.to_state()
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+    stepped = cell.step(batch_of(asked[:1]))
+    for name in ("step", "y_hat", "y_hlm", "y_sera", "y_meta", "gate", "error", "half_diff", "den"):
+        assert predicted[name][0].tobytes() == stepped[name].tobytes(), name
+
+
+@thorough
+@given(
+    config=configs(),
+    stream=events(),
+    how=st.sampled_from([status.name for status in Status if status is not Status.OK]),
+    data=st.data(),
+)
+def test_refused_event_leaves_no_trace(
+    config: CellConfig, stream: list[Event], how: str, data: st.DataObject
+) -> None:
+    """NaN, infinity, huge numbers or a reserved id anywhere: the row says why, nothing changes."""
+    if how == "LABEL_OUT_OF_RANGE" and not config.logistic:
+        how = "NON_FINITE_LABEL"
+    where = data.draw(st.integers(0, len(stream)))
+    victim = data.draw(st.sampled_from(stream)) | {"value": None}
+    mixed = [*stream[:where], spoilt(victim, how), *stream[where:]]
+    clean, cell = step_all(config, stream)
+    rows, other = step_all(config, mixed)
+    assert rows["status"][where] == Status[how]
+    assert np.isnan(rows["y_hat"][where])
+    assert np.delete(rows, where).tobytes() == clean.tobytes()
+    assert_same_state(other, cell)
+
+
+@thorough
+@given(config=configs(), stream=events(), label=st.floats(0.0, 1.0))
+def test_controls_never_see_the_label_they_are_used_with(
+    config: CellConfig, stream: list[Event], label: float
+) -> None:
+    """Changing an event's label changes no prediction, gate or lambda_* up to that event."""
+    last = stream[-1]
+    rows, _ = step_all(config, [*stream[:-1], last | {"label": 1.0}])
+    others, _ = step_all(config, [*stream[:-1], last | {"label": label}])
+    fields = ["y_hat", "y_hlm", "y_sera", "y_meta", "gate", "den", "lambda_star", "beta_floor"]
+    fields += ["rj_gap", "half_diff", "rj_level", "phi_l1", "ver_sera"]
+    for name in fields:
+        assert rows[name].tobytes() == others[name].tobytes(), name
