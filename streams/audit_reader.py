@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from confluent_kafka import KafkaException
@@ -108,7 +109,6 @@ class ShardAudit:
         self._keys = keys
         self._only = tenant
         self._patience_s = patience_s
-        self._codec = Codec("audit_checkpoint")
         self._cells: dict[str, CellVerifier] = {}
         self._waiting: dict[str, deque[int]] = {}
         self._waiting_count = 0
@@ -155,7 +155,7 @@ class ShardAudit:
         for batch in self._records.read(topic, shard, start, stop):
             by_tenant: dict[str, list[tuple[Locator, bytes]]] = {}
             for record in batch:
-                tenant = _tenant(record.key)
+                tenant = tenant_of(record.key)
                 if self._only in (None, tenant):
                     place = Locator(topic, shard, record.offset)
                     by_tenant.setdefault(tenant, []).append((place, _leaf(record.value)))
@@ -173,19 +173,10 @@ class ShardAudit:
         topic, shard = self._topics.checkpoints, self._shard
         for batch in self._checkpoints.read(topic, shard, start, stop):
             for record in batch:
-                tenant = _tenant(record.key)
+                tenant = tenant_of(record.key)
                 if self._only in (None, tenant):
                     place = Locator(topic, shard, record.offset)
-                    yield _Signed(place, tenant, self._note(record.value))
-
-    def _note(self, value: bytes | None) -> CheckpointNote | BadMessage:
-        # A record begins with the length of the tenant's name, which is not 0; a wire header does.
-        if value is not None and value[:1] == b"\x00":
-            value = value[_WIRE_HEADER_BYTES:]
-        try:
-            return CheckpointNote.of_record(self._codec.decode(value))
-        except BadMessage as error:
-            return error
+                    yield _Signed(place, tenant, _note(record.value))
 
     # -- matching ---------------------------------------------------------------------------------
 
@@ -259,8 +250,33 @@ class ShardAudit:
                 time.sleep(_POLL_S)
 
 
-def _tenant(key: bytes | None) -> str:
+def tenant_of(key: bytes | None) -> str:
+    """Return the tenant that the key of an audit record or checkpoint names."""
     return (key or b"").decode("utf-8", "replace") or _NO_TENANT
+
+
+@cache
+def _codec() -> Codec:
+    return Codec("audit_checkpoint")
+
+
+def read_checkpoint(value: bytes | None) -> CheckpointNote:
+    """Decode a checkpoint, with a registry's wire header or without; asks no registry.
+
+    Raises:
+        BadMessage: it is none.
+    """
+    # A record begins with the length of the tenant's name, which is not 0; a wire header does.
+    if value is not None and value[:1] == b"\x00":
+        value = value[_WIRE_HEADER_BYTES:]
+    return CheckpointNote.of_record(_codec().decode(value))
+
+
+def _note(value: bytes | None) -> CheckpointNote | BadMessage:
+    try:
+        return read_checkpoint(value)
+    except BadMessage as error:
+        return error
 
 
 def _leaf(value: bytes | None) -> bytes:

@@ -1,0 +1,295 @@
+"""What there is: topics and offsets, shards with their lag and worker, cells with their chains.
+
+Everything is read from the cluster, and beside it from the state folder of this machine as far as
+it is here and no worker holds it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from schemas.errors import BadMessage, BrokerUnavailable, StateError
+from state import cell_keys, cells, changelog
+from state.store import ShardStore
+from streams.audit_reader import read_checkpoint, tenant_of
+from streams.kafka.reader import PartitionReader
+from streams.kafka.topics import (
+    CALL_S,
+    OUTPUT_ROLES,
+    SOURCE_ROLE,
+    admin,
+    changelog_name,
+    partition_counts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from confluent_kafka.admin import AdminClient
+
+    from streams.settings import Settings
+
+LATEST_CHECKPOINTS: Final = 5_000
+"""Offsets at the end of each partition that are searched for the last checkpoint of each cell."""
+
+
+@dataclass(frozen=True)
+class TopicReport:
+    """One topic of the application.
+
+    Attributes:
+        name: full name.
+        role: what it is for; ``changelog`` for the state's.
+        starts: first offset of each partition; empty if the topic is not there.
+        ends: last stable offset of each partition.
+    """
+
+    name: str
+    role: str
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def offsets(self) -> int:
+        """Offsets in the log: records, and the markers of transactions."""
+        return sum(self.ends) - sum(self.starts)
+
+
+@dataclass(frozen=True)
+class LocalState:
+    """A shard's table on this machine.
+
+    Attributes:
+        source_offset: what its outputs have reached; None before the first unit of work.
+        checkpoint_offset: what its arrays have reached.
+        changelog_offset: of the last changelog record in it.
+        tenants: whose cells it holds.
+        bytes_on_disk: about.
+    """
+
+    source_offset: int | None
+    checkpoint_offset: int | None
+    changelog_offset: int | None
+    tenants: tuple[str, ...]
+    bytes_on_disk: int
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """One shard.
+
+    Attributes:
+        shard: partition number.
+        end: last stable offset of the source partition.
+        committed: offset that the group has committed; None before the first unit of work.
+        worker: member of the group that serves it; None where none does.
+        local: its table on this machine; None where there is none, or it cannot be read.
+        unreadable: why it cannot be read.
+    """
+
+    shard: int
+    end: int
+    committed: int | None
+    worker: str | None
+    local: LocalState | None
+    unreadable: str | None
+
+    def lag(self, start: int) -> int:
+        """Events that wait, where the source partition begins at ``start``."""
+        return max(0, self.end - (start if self.committed is None else self.committed))
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """The audit log of one cell, as its latest checkpoint has it.
+
+    Attributes:
+        tenant: whose.
+        shard: where.
+        size: records, one for each step.
+        root: RFC 6962 root over them.
+        chain_head: leaf hash of the last.
+    """
+
+    tenant: str
+    shard: int
+    size: int
+    root: bytes
+    chain_head: bytes
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it.
+
+    Attributes:
+        bootstrap: the cluster.
+        application_id: the application, and its consumer group.
+        group_state: as Kafka calls it; ``Stable`` while workers serve.
+        topics: source, outputs, changelog.
+        shards: none if the source topic is not there.
+        cells: of which a checkpoint was found.
+        searched_all: whether all checkpoints were looked at, so that no cell is missing.
+    """
+
+    bootstrap: str
+    application_id: str
+    group_state: str
+    topics: list[TopicReport]
+    shards: list[ShardReport]
+    cells: list[CellReport]
+    searched_all: bool
+
+
+def inspect_application(settings: Settings) -> Report:
+    """Look at an application.
+
+    Args:
+        settings: ``broker.bootstrap`` known.
+
+    Raises:
+        BrokerUnavailable: the cluster does not answer, or not to this user.
+    """
+    assert settings.broker.bootstrap is not None
+    client = admin(settings.broker)
+    counts = partition_counts(client, settings.broker.bootstrap)
+    try:
+        topics = _topics(settings, client, counts)
+        state, workers = _group(settings, client)
+        source = topics[0]
+        shards = _shards(settings, client, source, workers)
+        cells_found, searched_all = _cells(settings, topics)
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"{settings.broker.bootstrap} does not tell: {error.args[0].str()}; check the brokers "
+            "and the rights of the application's user"
+        ) from error
+    return Report(
+        settings.broker.bootstrap,
+        settings.application_id,
+        state,
+        topics,
+        shards,
+        cells_found,
+        searched_all,
+    )
+
+
+def _topics(settings: Settings, client: AdminClient, counts: dict[str, int]) -> list[TopicReport]:
+    roles = {settings.topics.name(role): role for role in (SOURCE_ROLE, *OUTPUT_ROLES)}
+    roles[changelog_name(settings.application_id)] = "changelog"
+    partitions = [TopicPartition(name, p) for name in roles for p in range(counts.get(name, 0))]
+    starts = _offsets(client, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+    ends = _offsets(client, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    return [
+        TopicReport(
+            name,
+            role,
+            tuple(starts[name, p] for p in range(counts.get(name, 0))),
+            tuple(ends[name, p] for p in range(counts.get(name, 0))),
+        )
+        for name, role in roles.items()
+    ]
+
+
+def _offsets(
+    client: AdminClient, partitions: Iterable[TopicPartition], which: OffsetSpec
+) -> dict[tuple[str, int], int]:
+    request = dict.fromkeys(partitions, which)
+    if not request:
+        return {}
+    answers = client.list_offsets(
+        request, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_S
+    )
+    return {(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
+
+
+def _group(settings: Settings, client: AdminClient) -> tuple[str, dict[int, str]]:
+    """Return the group's state, and who serves which shard."""
+    group = settings.application_id
+    source = settings.topics.name(SOURCE_ROLE)
+    described = client.describe_consumer_groups([group], request_timeout=CALL_S)[group].result()
+    workers = {
+        assigned.partition: f"{member.group_instance_id or member.client_id} {member.host}"
+        for member in described.members
+        for assigned in member.assignment.topic_partitions
+        if assigned.topic == source
+    }
+    return described.state.name.title(), workers
+
+
+def _committed(settings: Settings, client: AdminClient) -> dict[int, int]:
+    group = ConsumerGroupTopicPartitions(settings.application_id)
+    [answer] = client.list_consumer_group_offsets([group], request_timeout=CALL_S).values()
+    try:
+        found = answer.result().topic_partitions
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return {}
+        raise
+    source = settings.topics.name(SOURCE_ROLE)
+    return {tp.partition: tp.offset for tp in found if tp.topic == source and tp.offset >= 0}
+
+
+def _shards(
+    settings: Settings, client: AdminClient, source: TopicReport, workers: dict[int, str]
+) -> list[ShardReport]:
+    committed = _committed(settings, client)
+    return [
+        ShardReport(shard, end, committed.get(shard), workers.get(shard), *_local(settings, shard))
+        for shard, end in enumerate(source.ends)
+    ]
+
+
+def _local(settings: Settings, shard: int) -> tuple[LocalState | None, str | None]:
+    path = settings.state_dir / f"shard-{shard:05d}"
+    if not path.exists():
+        return None, None
+    try:
+        with ShardStore(path, create=False) as store:
+            source = store.get(cell_keys.offset_key())
+            checkpoint = store.get(cell_keys.checkpoint_key())
+            found = LocalState(
+                source_offset=None if source is None else changelog.decode_offset(source),
+                checkpoint_offset=None
+                if checkpoint is None
+                else changelog.decode_checkpoint(checkpoint).source_offset,
+                changelog_offset=store.changelog_offset,
+                tenants=tuple(cells.tenants(store)),
+                bytes_on_disk=store.size_bytes(),
+            )
+    except StateError as error:
+        return None, str(error)
+    return found, None
+
+
+def _cells(settings: Settings, topics: list[TopicReport]) -> tuple[list[CellReport], bool]:
+    [trail] = [topic for topic in topics if topic.role == "audit-checkpoints"]
+    reader = PartitionReader(settings.broker)
+    latest: dict[tuple[int, str], CellReport] = {}
+    searched_all = True
+    for shard, (start, end) in enumerate(zip(trail.starts, trail.ends, strict=True)):
+        first = max(start, end - LATEST_CHECKPOINTS)
+        searched_all = searched_all and first == start
+        for batch in reader.read(trail.name, shard, first, end):
+            for record in batch:
+                tenant = tenant_of(record.key)
+                # A message that is no checkpoint is what `weir verify` is there to find.
+                with suppress(BadMessage):
+                    note = read_checkpoint(record.value)
+                    latest[shard, tenant] = CellReport(
+                        tenant, shard, note.tree_size, note.root, note.chain_head
+                    )
+    reader.close()
+    return [cell for _, cell in sorted(latest.items())], searched_all
