@@ -10,7 +10,7 @@ from schemas.mapping.decode_avro import PARSE_ERRORS, AvroDecoder, load_decoder
 from schemas.mapping.decode_json import decode_json
 from schemas.mapping.decode_protobuf import ProtobufDecoder
 from schemas.mapping.framing import HEADER_BYTES, schema_id
-from schemas.mapping.model import AvroSource, JsonSource, ProtobufSource
+from schemas.mapping.model_source import JsonSource, ProtobufSource, Source
 from schemas.reasons import Reason
 
 Decoder = Callable[[bytes], dict[str, Any]]
@@ -18,9 +18,7 @@ SchemaLookup = Callable[[int], str]
 """A registry's schema by its id, as JSON text: ``schemas.confluent.SchemaRegistry.fetch``."""
 
 
-def make_decoder(
-    source: JsonSource | AvroSource | ProtobufSource, schema_lookup: SchemaLookup | None
-) -> Decoder:
+def make_decoder(source: Source, schema_lookup: SchemaLookup | None) -> Decoder:
     """The decoder that a mapping's ``source`` asks for.
 
     Args:

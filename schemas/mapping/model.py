@@ -5,123 +5,17 @@ A field is written as its dotted path alone, or as an object with more to say ab
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FilePath,
-    FiniteFloat,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
+from schemas.mapping.model_part import FieldPart, OnePath, Part, Path
+from schemas.mapping.model_source import JsonSource, Source
 from schemas.mapping.path import FieldPath
 from schemas.mapping.times import Unit, check_format
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        """Answer a misspelt field with the one that is meant; ``extra`` would only refuse it."""
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for name in value if isinstance(value, dict) else ():
-            if name not in known:
-                close = difflib.get_close_matches(str(name), known, n=1)
-                raise PydanticCustomError(
-                    "unknown_field",
-                    "unknown field; {advice}",
-                    {
-                        "field": name,
-                        "advice": f"did you mean {close[0]!r}?"
-                        if close
-                        else f"known here: {', '.join(known)}",
-                    },
-                )
-        return value
-
-
-class _FieldPart(_Part):
-    """A part that can be written as its path alone."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _path_alone(cls, value: Any) -> Any:
-        return {"field": value} if isinstance(value, str | int) else value
-
-
-def _path(value: Any) -> Any:
-    """YAML reads a column called ``1`` as a number."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str):
-        FieldPath.parse(value)
-    return value
-
-
-def _one_path(value: Any) -> Any:
-    value = _path(value)
-    if isinstance(value, str) and FieldPath.parse(value).is_glob:
-        raise ValueError(
-            r"one field is meant here, so `*` cannot stand in its path; a real star is `\*`"
-        )
-    return value
-
-
-def _resolved(value: Any, info: ValidationInfo) -> Any:
-    """File names in a mapping file are relative to the mapping file."""
-    base = (info.context or {}).get("base")
-    return base / value if base is not None and isinstance(value, str) else value
-
-
-Path = Annotated[str, BeforeValidator(_path)]
-OnePath = Annotated[str, BeforeValidator(_one_path)]
-RelativeFile = Annotated[FilePath, BeforeValidator(_resolved)]
-Framing = Literal["none", "confluent"]
-
-
-class JsonSource(_Part):
-    """Messages are JSON objects, UTF-8."""
-
-    format: Literal["json"]
-    framing: Framing = "none"
-
-
-class AvroSource(_Part):
-    """Messages are Avro records: plain with ``schema``, or framed, and the registry has it."""
-
-    format: Literal["avro"]
-    schema_file: RelativeFile | None = Field(default=None, alias="schema")
-    framing: Framing = "none"
-
-    @model_validator(mode="after")
-    def _one_schema(self) -> Self:
-        if (self.framing == "none") != (self.schema_file is not None):
-            raise ValueError(
-                "give `schema: file.avsc` for plain Avro, or `framing: confluent` without a schema "
-                "for messages whose schema is in the registry"
-            )
-        return self
-
-
-class ProtobufSource(_Part):
-    """Messages are Protobuf, described by a FileDescriptorSet."""
-
-    format: Literal["protobuf"]
-    descriptors: RelativeFile
-    message: str
-    framing: Framing = "none"
-
-
-class _Identifier(_FieldPart):
+class _Identifier(FieldPart):
     field: OnePath | None = None
 
     def _given(self) -> list[str]:
@@ -156,7 +50,7 @@ class EventId(_Identifier):
     record: Literal["key", "position"] | None = None
 
 
-class Time(_FieldPart):
+class Time(FieldPart):
     """When it happened."""
 
     field: OnePath | None = None
@@ -193,7 +87,7 @@ def _text_keys(value: Any) -> Any:
     }
 
 
-class Label(_FieldPart):
+class Label(FieldPart):
     """What is to be learnt: a number, a boolean, or strings that stand for numbers."""
 
     field: OnePath
@@ -201,14 +95,14 @@ class Label(_FieldPart):
     required: bool = False
 
 
-class Standardise(_Part):
+class Standardise(Part):
     """``(x - mean) / std`` with figures given beforehand: a mapping has no memory."""
 
     mean: FiniteFloat
     std: FiniteFloat = Field(gt=0)
 
 
-class Member(_FieldPart):
+class Member(FieldPart):
     """One field, or the fields of a glob."""
 
     field: Path
@@ -233,7 +127,7 @@ class Number(Member):
     standardise: Standardise | None = None
 
 
-class Component(_FieldPart):
+class Component(FieldPart):
     """One number of a vector."""
 
     field: OnePath
@@ -241,7 +135,7 @@ class Component(_FieldPart):
     standardise: Standardise | None = None
 
 
-class ContextField(_FieldPart):
+class ContextField(FieldPart):
     """One category that the gate sees."""
 
     field: OnePath
@@ -249,7 +143,7 @@ class ContextField(_FieldPart):
     required: bool = False
 
 
-class Features(_Part):
+class Features(Part):
     """Which fields become features."""
 
     numbers: tuple[Number, ...] = ()
@@ -273,7 +167,7 @@ class Features(_Part):
         return self
 
 
-class Vector(_Part):
+class Vector(Part):
     """A vector: several numbers in order, or one field that holds a list of numbers."""
 
     fields: Annotated[tuple[Component, ...], Field(min_length=1)] | None = None
@@ -294,18 +188,10 @@ class Vector(_Part):
         return self
 
 
-def _source(value: Any) -> Any:
-    return {"format": value} if isinstance(value, str) else value
-
-
-class Mapping(_Part):
+class Mapping(Part):
     """A whole mapping file."""
 
-    source: Annotated[
-        JsonSource | AvroSource | ProtobufSource,
-        Field(discriminator="format"),
-        BeforeValidator(_source),
-    ] = JsonSource(format="json")
+    source: Source = JsonSource(format="json")
     kind: Literal["observation", "label"] = "observation"
     tenant: Tenant
     id: EntityId
