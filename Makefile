@@ -31,6 +31,7 @@ endif
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --upgrade --custom-compile-command "make lock" pyproject.toml --extra dev -o $(LOCK)
 	uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" pyproject.toml -c $(LOCK) -o deploy/locks/serve.txt
+	echo 'hatchling>=1.27' | uv pip compile --quiet - --universal --python-version 3.11 --generate-hashes -c $(LOCK) --custom-compile-command "make lock" -o deploy/docker/build.txt
 
 demo: install ## Stream real data through a real broker and watch it learn
 	$(BIN)/weir demo

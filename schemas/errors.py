@@ -5,6 +5,8 @@
     ├── BrokerUnavailable   no broker answers: start one, or correct the address
     ├── TopologyError       topics, partitions or identity do not fit the state: refuse to start
     ├── StateError          state on disk or in the changelog cannot be used: restore or migrate
+    ├── RegistryUnavailable the schema registry does not answer: start it (schemas.confluent)
+    ├── UnreadableSource    a file of rows cannot be read on (schemas.sources)
     ├── SecretError         a key or salt is missing or unreadable: provide it
     ├── BadMessage          one message cannot be used: it goes to quarantine, the shard goes on
     ├── VerificationError   an audit log does not hold

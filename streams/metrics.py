@@ -76,6 +76,9 @@ class Metrics:
         )
         self.units = counter("weir_units_of_work_total", "Transactions committed.")
         self.checkpoints = counter("weir_checkpoints_total", "Checkpoints of the cells' state.")
+        self.retries = counter(
+            "weir_commit_retries_total", "Calls of commits that were repeated: the broker was slow."
+        )
         self.batch = histogram("weir_batch_events", "Events in a unit of work.", BATCH_BUCKETS)
         self.stages = {
             stage: histogram(f"weir_{stage}_seconds", f"Time a unit of work spends: {what}.")
@@ -128,6 +131,7 @@ class Metrics:
         self.events.labels(label).inc(unit.records)
         self.steps.labels(label).inc(unit.steps)
         self.units.labels(label).inc()
+        self.retries.labels(label).inc(unit.retries)
         self.batch.labels(label).observe(unit.records)
         self.committed_offset.labels(label).set(unit.next_offset)
         if unit.is_checkpoint:

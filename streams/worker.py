@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from operators.fusion.cell import Cell
+from schemas.confluent import RegistryUnavailable
 from schemas.errors import (
     BrokerUnavailable,
     ConfigError,
@@ -56,6 +57,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (Fenced, 69),
     (CommitFailed, 69),
     (BrokerUnavailable, 69),
+    (RegistryUnavailable, 69),
     (Stalled, 71),
     (StateError, 73),
     (OSError, 73),

@@ -113,8 +113,19 @@ def faust_credentials(
     )
 
 
-def retried(call: Callable[[], T], what: str, timeout_s: float) -> T:
+def retried(
+    call: Callable[[], T],
+    what: str,
+    timeout_s: float,
+    on_retry: Callable[[], None] = lambda: None,
+) -> T:
     """Call until it succeeds, for as long as the broker calls its errors passing.
+
+    Args:
+        call: what to do.
+        what: the same in words, for the error.
+        timeout_s: how long to go on trying.
+        on_retry: called before each pause.
 
     Raises:
         BrokerUnavailable: it did not succeed in ``timeout_s``.
@@ -133,4 +144,5 @@ def retried(call: Callable[[], T], what: str, timeout_s: float) -> T:
                     f"{what} did not succeed in {timeout_s:.0f} s: {cause.str()}; "
                     "check that the brokers are up and reachable"
                 ) from error
+            on_retry()
             time.sleep(RETRY_PAUSE_S)

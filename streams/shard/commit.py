@@ -74,6 +74,7 @@ class ShardProducer:
             )
         )
         self._changelog_end: int | None = None
+        self._retries = 0
 
     def fence(self) -> None:
         """Take the shard over: fence its former owner and abort what it left open.
@@ -116,6 +117,7 @@ class ShardProducer:
             "send_offsets_to_transaction",
         )
         self._call(lambda: producer.commit_transaction(10), "commit_transaction")
+        unit.retries, self._retries = self._retries, 0
         if self._changelog_end is None:
             raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
         return self._changelog_end
@@ -166,11 +168,14 @@ class ShardProducer:
 
     def _call(self, call: Any, what: str) -> None:
         try:
-            retried(call, f"{self._where}: {what}", self._timeout_s)
+            retried(call, f"{self._where}: {what}", self._timeout_s, self._count_retry)
         except KafkaException as error:
             raise self._failure(what, error) from error
         except BrokerUnavailable as error:
             raise CommitFailed(str(error)) from error
+
+    def _count_retry(self) -> None:
+        self._retries += 1
 
     def _failure(self, what: str, error: KafkaException) -> WeirError:
         cause = error.args[0]

@@ -20,9 +20,13 @@ class UnitOfWork:
         next_offset: source offset after the last record of the unit.
         records: source records taken.
         outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → keyed values, in
-        order. quarantine: keyed values with headers, for the ``quarantine`` topic.
+            order.
+        quarantine: keyed values with headers, for the ``quarantine`` topic.
         state: table key → value, None to delete; the same go to the changelog.
         is_checkpoint: the state holds the cells' arrays, not the chain heads alone.
+        steps: events learnt from or predicted.
+        quarantined: records refused, by reason.
+        retries: calls of the commit that were repeated.
         seconds: what each stage took, for the metrics only.
     """
 
@@ -33,5 +37,6 @@ class UnitOfWork:
     state: dict[bytes, bytes | None] = field(default_factory=dict)
     is_checkpoint: bool = False
     steps: int = 0
+    retries: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)

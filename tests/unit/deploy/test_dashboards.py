@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import deploy
+from streams.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +22,16 @@ _PROMETHEUS_S_OWN = {"le", "instance", "job"}
 
 
 def _metrics() -> dict[str, tuple[str, set[str]]]:
-    """Read what a worker shows: for each name its kind and labels."""
-    lines = (_DEPLOY / "grafana" / "metrics.txt").read_text("utf-8").splitlines()
-    rows = [line.split() for line in lines if not line.startswith("#")]
-    return {name: (kind, set(labels.split(","))) for name, kind, labels in rows}
+    """Ask a worker's metrics what they are: for each name its kind and labels."""
+    collectors = Metrics().registry._collector_to_names  # noqa: SLF001 - the registry does not list them
+    found = {}
+    for collector, names in collectors.items():
+        kind = collector._type  # type: ignore[attr-defined]  # noqa: SLF001 - the same
+        labels = set(collector._labelnames)  # type: ignore[attr-defined]  # noqa: SLF001 - the same
+        # A counter's base name, a histogram's series: the longest common name is what it is called.
+        name = f"{min(names, key=len)}_total" if kind == "counter" else min(names, key=len)
+        found[name] = (kind, labels)
+    return found
 
 
 def _dashboard() -> dict[str, Any]:
