@@ -36,6 +36,8 @@ _UNKNOWN_IDS: Final = 10_000
 class RegistryUnavailable(WeirError):  # noqa: N818 - it names a condition, as Kafka's errors do
     """The schema registry does not answer, or answers that it cannot."""
 
+    exit_code = 69
+
 
 class SchemaRegistry:
     """A schema registry at an address. Share one among all codecs; safe from several threads.

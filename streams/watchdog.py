@@ -33,6 +33,8 @@ PERIOD_S = 2.0
 class Stalled(WeirError):  # noqa: N818 - it names the condition
     """A shard has events to process and does not process them."""
 
+    exit_code = 71
+
 
 class Watchdog(threading.Thread):
     """Watches lag and progress of the worker's shards.

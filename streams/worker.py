@@ -18,14 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from operators.fusion.cell import Cell
-from schemas.confluent import RegistryUnavailable
-from schemas.errors import (
-    BrokerUnavailable,
-    ConfigError,
-    SecretError,
-    StateError,
-    TopologyError,
-)
+from schemas.errors import StateError, WeirError
 from streams.app import build_app
 from streams.http import HttpServer, build_http
 from streams.kafka.reader import PartitionReader
@@ -33,12 +26,12 @@ from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prep
 from streams.keys import CellKeys
 from streams.messages import build_codecs
 from streams.metrics import Metrics
-from streams.shard.commit import CommitFailed, Fenced, ShardProducer
+from streams.shard.commit import ShardProducer
 from streams.shard.engine import Engine
 from streams.shard.shard import Shard
 from streams.shards import Shards
 from streams.warmup import warm_up
-from streams.watchdog import Stalled, Watchdog
+from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -52,25 +45,15 @@ log = structlog.get_logger(__name__)
 EXIT_INTERRUPTED = 130
 STOP_S = 15
 
-# The first class that matches decides; subclasses come first.
-EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (Fenced, 69),
-    (CommitFailed, 69),
-    (BrokerUnavailable, 69),
-    (RegistryUnavailable, 69),
-    (Stalled, 71),
-    (StateError, 73),
-    (OSError, 73),
-    (ConfigError, 78),
-    (SecretError, 78),
-    (TopologyError, 78),
-)
-EXIT_BUG = 70
+EXIT_BUG = WeirError.exit_code
+EXIT_IO = StateError.exit_code
 
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code that tells a supervisor what kind of error ended the worker."""
-    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), EXIT_BUG)
+    if isinstance(error, WeirError):
+        return error.exit_code
+    return EXIT_IO if isinstance(error, OSError) else EXIT_BUG
 
 
 def end_process(error: BaseException) -> None:

@@ -51,7 +51,7 @@ class WeirGroup(TyperGroup):
             return super().invoke(ctx)
         except WeirError as error:
             _report(str(error), error, ctx.params["debug"])
-            raise typer.Exit(exit_codes.exit_code(error)) from error
+            raise typer.Exit(error.exit_code) from error
         except BrokenPipeError:
             raise
         except OSError as error:

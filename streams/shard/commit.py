@@ -22,9 +22,13 @@ POLL_S = 0.05
 class CommitFailed(WeirError):  # noqa: N818 - it names what happened
     """A transaction did not commit; memory is ahead of the log and the worker must not go on."""
 
+    exit_code = 69
+
 
 class Fenced(TopologyError):  # noqa: N818 - Kafka's own word
     """Another worker has taken over the shard's transactional id."""
+
+    exit_code = 69
 
 
 class ShardProducer:
