@@ -1,0 +1,105 @@
+"""The application as a graph of topics, agents and tables.
+
+It is read off the Faust application that a worker would run with these settings: its agents and
+what they listen to, its tables and their changelogs. What agents write, the shards' producers send;
+those topics follow from the same list that workers create them from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from schemas.errors import Bug
+from streams.app import build_app
+from streams.kafka.topics import OUTPUT_ROLES
+from streams.shards import Shards
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from state.store import ShardStore
+    from streams.settings import Settings
+    from streams.shard.shard import Shard
+
+
+class Kind(StrEnum):
+    """What a node is."""
+
+    TOPIC = "topic"
+    AGENT = "agent"
+    TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A topic, agent or table.
+
+    Attributes:
+        name: as it is called; unique within its kind.
+        kind: what it is.
+        notes: what else there is to say of it, line by line.
+    """
+
+    name: str
+    kind: Kind
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Data goes from one node to another; ``both_ways`` where it comes back too."""
+
+    source: Node
+    target: Node
+    both_ways: bool = False
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The graph; it has no cycles but those of ``both_ways``."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+
+def topology_of(settings: Settings) -> Topology:
+    """Return the graph of the application that a worker would run; connects to nothing.
+
+    Args:
+        settings: ``broker.bootstrap`` known, as Faust wants it; it is not contacted.
+    """
+    stream = settings.stream
+    partitions = settings.topics.partitions
+    shards = Shards(settings.state_dir, _no_shard, _fails, threads=1)
+    app = build_app(settings, shards, partitions)
+    each = f"{partitions} partitions"
+    outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in OUTPUT_ROLES]
+    tables: list[Node] = []
+    logs: list[Node] = []
+    for name, table in app.tables.data.items():
+        [changelog] = table.changelog_topic.topics
+        cadence = f"{stream.checkpoint_events:,} events a checkpoint"
+        tables.append(Node(name, Kind.TABLE, ("RocksDB, one a shard", cadence)))
+        logs.append(Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",)))
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    for name, agent in app.agents.items():
+        cadence = f"units of work ≥ {stream.gather_ms} ms"
+        node = Node(name, Kind.AGENT, ("one task a shard", cadence, "exactly once"))
+        sources = [Node(topic, Kind.TOPIC, (each,)) for topic in agent.channel.topics]
+        nodes += [*sources, node, *outputs]
+        edges += [Edge(source, node) for source in sources]
+        edges += [Edge(node, output) for output in outputs]
+        edges += [Edge(node, table, both_ways=True) for table in tables]
+    edges += [Edge(table, log, both_ways=True) for table, log in zip(tables, logs, strict=True)]
+    return Topology(tuple(dict.fromkeys([*nodes, *tables, *logs])), tuple(edges))
+
+
+def _no_shard(number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:
+    raise Bug(f"a drawing opened shard {number} in {store.path} ({executor})")
+
+
+def _fails(error: BaseException) -> None:
+    raise error
