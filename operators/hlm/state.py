@@ -74,7 +74,6 @@ def restore(config: HlmConfig, salt: int, state: State) -> HlmArrays:
     hlm.meta[LIMIT] = limit
     hlm.params[BIAS] = params[BIAS]
     hlm.records[:] = _take(state, "records", np.dtype(np.uint64), len(hlm.records))
-    hlm.dirty[:] = 0
     keys = hlm.records[::2]
     overflow = keys[capacity:-1].reshape(len(hlm.overflow_used), config.overflow)
     hlm.overflow_used[:] = np.count_nonzero(overflow, axis=1)

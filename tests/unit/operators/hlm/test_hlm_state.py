@@ -9,7 +9,7 @@ import pytest
 
 from operators.errors import InvalidInput, StateMismatch
 from operators.hlm.config import HlmConfig
-from operators.hlm.layout import CAPACITY, KNOWN
+from operators.hlm.layout import CAPACITY, KNOWN, RELOCATED
 from operators.hlm.model import Hlm
 
 if TYPE_CHECKING:
@@ -169,6 +169,23 @@ def test_checkpoint_costs_what_changed() -> None:
     dirty = hlm.take_dirty()
     assert [len(dirty[name]) for name in ("records", "meta", "params")] == [1, 1, 1]
     assert not any(len(blocks) for blocks in hlm.take_dirty().values())
+
+
+def test_moved_records_are_reported() -> None:
+    """Filling a table moves records between buckets; changed blocks alone carry that along."""
+    hlm = Hlm(HlmConfig(capacity=1 << 12), SALT)
+    stored = {name: bytearray(array.tobytes()) for name, array in hlm.to_state().items()}
+    hlm.take_dirty()
+    for first in range(1, 3200, 10):
+        hlm.update(np.arange(first, first + 10, dtype=np.uint64), np.ones(10), 1.0)
+        for name, blocks in hlm.take_dirty().items():
+            size, content = hlm.block_bytes(name), hlm.to_state()[name].tobytes()
+            for block in blocks.tolist():
+                stored[name][block * size : (block + 1) * size] = content[block * size :][:size]
+
+    assert hlm.rebuilds == 0
+    assert hlm.to_state()["meta"][RELOCATED] > 100
+    assert {name: bytes(content) for name, content in stored.items()} == as_bytes(copied(hlm))
 
 
 def test_blocks_of_an_unknown_array_are_refused(trained: Hlm) -> None:
