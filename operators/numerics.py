@@ -17,6 +17,10 @@ import math
 import numpy as np
 from numba import njit
 
+from operators.kernel_cache import use_folder_of_these_sources
+
+use_folder_of_these_sources()
+
 LOG2_E = 1.4426950408889634
 # ln 2 in two parts (fdlibm): the product of the high part with an exponent below 2^20 is exact.
 LN2_HI = 6.93147180369123816490e-01
