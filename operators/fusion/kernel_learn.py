@@ -92,7 +92,8 @@ def learn_fusion(cell: CellArrays, scratch: Scratch, gates: int, y: float, out: 
     square = 1.0
     for k in range(gates, gates + at.META_INPUTS):
         square += scratch.own_values[k] * scratch.own_values[k]
-    miss = between((y - out.y_meta) / out.scale, -META_CLIP, META_CLIP)
+    per = 1.0 / out.scale if out.scale > 0.0 else 0.0
+    miss = between((y - out.y_meta) * per, -META_CLIP, META_CLIP)
     _move(hlm, scratch, gates, gates + at.META_INPUTS, params.meta_lr * miss / square)
 
     e_hlm, e_sera = y - out.bounded, y - out.y_sera

@@ -79,7 +79,8 @@ class Fused(NamedTuple):
         y_meta: the meta-linear combination's.
         gate: Sera's weight, clamped.
         open_gate: the same before the clamp.
-        scale: S of the meta-linear combination; 1 for the logistic link.
+        scale: S of the meta-linear combination, 0 before the first label other than 0; 1 for the
+            logistic link.
         clamped: 1 if the clamp changed the gate.
     """
 
@@ -187,13 +188,13 @@ def fuse(
         x[gates + at.META_SERA] = between(_logit(y_sera), -META_CLIP, META_CLIP)
         x[gates + at.META_HLM] = between(score, -META_CLIP, META_CLIP)
     else:
-        rms = math.sqrt(tally[at.LABEL_SQUARE])
-        scale = rms if rms > 0.0 else 1.0
+        scale = math.sqrt(tally[at.LABEL_SQUARE])
         if tally[at.LABELLED] > 0.0:
             low, high = tally[at.LABEL_MIN], tally[at.LABEL_MAX]
             bounded = between(y_hlm, low - (high - low), high + (high - low))
-        x[gates + at.META_SERA] = between(y_sera / scale, -META_CLIP, META_CLIP)
-        x[gates + at.META_HLM] = between(bounded / scale, -META_CLIP, META_CLIP)
+        per = 1.0 / scale if scale > 0.0 else 0.0
+        x[gates + at.META_SERA] = between(y_sera * per, -META_CLIP, META_CLIP)
+        x[gates + at.META_HLM] = between(bounded * per, -META_CLIP, META_CLIP)
     x[gates + at.META_BIAS] = 1.0
     first = gates + at.META_SERA
     own = _weight(hlm, scratch, first)

@@ -165,16 +165,17 @@ class Reference:
         )
         gate = between(open_gate, min(f.g_min, self.g_max), self.g_max)
 
-        y_sera, bounded, scale = reading["readout"], y_hlm, 1.0
+        y_sera, bounded, scale, per = reading["readout"], y_hlm, 1.0, 1.0
         if logistic:
             y_sera = between(y_sera, 1e-6, 1.0 - 1e-6)
             x_sera, x_hlm = logit(y_sera), score
         else:
-            scale = math.sqrt(self.label_square) or 1.0
+            scale = math.sqrt(self.label_square)
+            per = 1.0 / scale if scale > 0.0 else 0.0
             if self.labelled:
                 width = self.label_max - self.label_min
                 bounded = between(y_hlm, self.label_min - width, self.label_max + width)
-            x_sera, x_hlm = y_sera / scale, bounded / scale
+            x_sera, x_hlm = y_sera * per, bounded * per
         x = [between(x_sera, -5.0, 5.0), between(x_hlm, -5.0, 5.0), 1.0]
         meta = [(int(RESERVED) + META + k, v) for k, v in enumerate(x)]
         w_sera = self.weights.get(meta[0][0], 0.0)
@@ -197,7 +198,7 @@ class Reference:
         mixed = open_gate * y_sera + (1.0 - open_gate) * bounded
         delta = (y - mixed) * (y_sera - bounded) * (open_gate * (1.0 - open_gate))
         self.move(z, f.gate_lr * between(self.per_variance(delta, mixed), -1.0, 1.0))
-        miss = between((y - y_meta) / scale, -5.0, 5.0)
+        miss = between((y - y_meta) * per, -5.0, 5.0)
         self.move(meta, f.meta_lr * miss / (1.0 + x[0] * x[0] + x[1] * x[1] + x[2] * x[2]))
         self.roll(y, y_hat, mixed, bounded, y_sera)
         row["margin"], row["log_e"], alarm = self.margin.bet(y, y_hat)

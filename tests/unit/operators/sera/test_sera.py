@@ -1,0 +1,215 @@
+"""Sera against what it approximates: exact decayed softmax attention, and its own closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from operators.errors import InvalidInput, NonFiniteInput, StateMismatch
+from operators.sera.config import SeraConfig
+from operators.sera.kernels import project
+from operators.sera.layout import allocate
+from operators.sera.sera import Sera
+
+Floats = npt.NDArray[np.float64]
+
+SEED = 0xFEED
+
+
+def exact(config: SeraConfig, keys: Floats, values: Floats, queries: Floats) -> Floats:
+    """Decayed softmax attention, all events kept: float64[queries, d_v]."""
+    ages = np.arange(len(keys))[::-1]
+    weights = config.gamma**ages * np.exp(queries @ keys.T / config.temperature)
+    return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True))
+
+
+def vectors(rng: np.random.Generator, n: int, config: SeraConfig) -> Floats:
+    """Vectors inside the norm guard."""
+    x = rng.normal(size=(n, config.d))
+    radius = np.sqrt(config.temperature * rng.uniform(0.2, 0.9, size=(n, 1)))
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True) * radius)
+
+
+def faithful(r: int, **other: float) -> SeraConfig:
+    """No clipping and no prior to speak of, so that only the number of features is left."""
+    return SeraConfig(d=8, r=r, d_v=3, clip=50.0, lambda_star=1e-12, beta_floor=1e-12, **other)  # type: ignore[arg-type]
+
+
+def error_of(r: int, seed: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Mean error of the readout and mean half difference, over 20 queries."""
+    config = faithful(r)
+    keys, queries = vectors(rng, 80, config), vectors(rng, 20, config)
+    values = rng.normal(size=(80, 3))
+    sera = Sera(config, seed)
+    sera.ingest_batch(keys, values)
+    answers = sera.query_batch(queries)
+    error = np.linalg.norm(answers.y - exact(config, keys, values, queries), axis=1)
+    return float(error.mean()), float(answers.half_diff.mean())
+
+
+def test_error_falls_with_the_square_root_of_the_features() -> None:
+    """Four times the random features halve the distance to exact attention; so users can size r."""
+    sizes = [2**k for k in range(5, 13)]
+    errors = []
+    for r in sizes:
+        rng = np.random.default_rng(r)
+        errors.append(np.mean([error_of(r, seed, rng)[0] for seed in range(12)]))
+    slope = np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+    assert -0.6 <= slope <= -0.4, f"slope {slope:.3f}, errors {np.round(errors, 4).tolist()}"
+
+
+def test_half_difference_tells_the_size_of_the_error() -> None:
+    """Without knowing the truth, the half difference is of the size of the error, at every r."""
+    for r in (64, 512, 4096):
+        rng = np.random.default_rng(r)
+        pairs = np.array([error_of(r, seed, rng) for seed in range(8)]).mean(axis=0)
+        assert 0.5 <= pairs[1] / pairs[0] <= 2.0, f"r={r}: error and half difference {pairs}"
+
+
+@pytest.mark.parametrize("square", [0.1, 0.3, 0.6])
+def test_kernel_error_has_its_closed_form(square: float) -> None:
+    """The relative error of phi(q).phi(k) is (e^(|q+k|^2/tau) - 1)/r, so norms decide about r."""
+    config = faithful(2**16)
+    arrays = allocate(config, SEED)
+    rng = np.random.default_rng(7)
+    q = rng.normal(size=config.d)
+    q *= math.sqrt(square * config.temperature / 4.0) / np.linalg.norm(q)
+    k = q.copy()  # |q + k|^2 / tau = square
+    phi_q, phi_k = np.empty(config.r), np.empty(config.r)
+    project(arrays, q, phi_q)
+    project(arrays, k, phi_k)
+    terms = config.r * phi_q * phi_k / math.exp(q @ k / config.temperature)
+    assert abs(terms.mean() - 1.0) < 4.0 * math.sqrt(math.expm1(square) / config.r)
+    assert terms.var() == pytest.approx(math.expm1(square), rel=0.1)
+
+
+def test_antithetic_pairs_lower_the_error() -> None:
+    """Pairs (w, -w) estimate the same kernel with less variance."""
+    rng = np.random.default_rng(3)
+
+    def mean_square(config: SeraConfig) -> float:
+        errors = []
+        for seed in range(400):
+            arrays = allocate(config, seed)
+            q, k = vectors(rng, 2, config)
+            phi_q, phi_k = np.empty(config.r), np.empty(config.r)
+            project(arrays, q, phi_q)
+            project(arrays, k, phi_k)
+            errors.append(phi_q @ phi_k / math.exp(q @ k / config.temperature) - 1.0)
+        return float(np.square(errors).mean())
+
+    independent = mean_square(SeraConfig(d=8, r=32, clip=50.0))
+    paired = mean_square(SeraConfig(d=8, r=32, clip=50.0, antithetic=True))
+    assert paired < 0.8 * independent
+
+
+def test_old_events_fade() -> None:
+    """After a change, the readout follows within the window that gamma sets."""
+    sera = Sera(SeraConfig(d=4, gamma=0.9), SEED)
+    k = np.array([0.5, 0.0, -0.5, 0.2])
+    for _ in range(200):
+        sera.ingest(k, np.array([1.0]))
+    before = sera.query(k).y[0, 0]
+    for _ in range(30):
+        sera.ingest(k, np.array([-1.0]))
+    after = sera.query(k).y[0, 0]
+    assert before == pytest.approx(1.0, abs=0.02)
+    assert after == pytest.approx(-1.0 + 2 * 0.9**30, abs=0.02)
+
+
+def test_readout_without_evidence_is_the_prior() -> None:
+    """Before anything is known, and while little is, the answer is what the user set."""
+    sera = Sera(SeraConfig(d=4, prior=0.25, lambda_star=1.0), SEED)
+    k = np.full(4, 0.3)
+    empty = sera.query(k)
+    assert empty.y[0, 0] == 0.25
+    assert empty.half_diff[0] == 0.0
+    sera.ingest(k, np.array([1.0]))
+    assert 0.25 < sera.query(k).y[0, 0] < 1.0
+
+
+def test_denominator_stays_above_its_floor() -> None:
+    """However little has been seen, no readout divides by less than beta_floor."""
+    sera = Sera(SeraConfig(d=4, lambda_star=0.01, beta_floor=0.5), SEED)
+    sera.ingest(np.zeros(4), np.array([1.0]))
+    for _ in range(3):
+        assert sera.query(np.array([1.0, -1.0, 1.0, 0.0])).den[0] >= 0.5
+
+
+def test_long_vectors_are_shortened_to_the_radius() -> None:
+    """Only the direction of a vector beyond the norm guard counts, however long it is."""
+    config = SeraConfig(d=4)
+    sera = Sera(config, SEED)
+    rng = np.random.default_rng(1)
+    sera.ingest_batch(vectors(rng, 50, config), rng.normal(size=(50, 1)))
+    direction = np.array([3.0, -1.0, 2.0, 0.5])
+    answers = [sera.query(direction * scale).y[0, 0] for scale in (1.0, 1e3, 1e180, 1e300)]
+    np.testing.assert_allclose(answers, answers[0], rtol=1e-12)
+
+
+def test_batch_is_the_loop_and_queries_change_nothing() -> None:
+    """Ingesting at once or one by one gives the same bits, with queries in between or without."""
+    config = SeraConfig(d=5, r=64, d_v=2)
+    rng = np.random.default_rng(5)
+    keys, values = rng.normal(size=(40, 5)), rng.normal(size=(40, 2))
+    whole, single = Sera(config, SEED), Sera(config, SEED)
+    whole.ingest_batch(keys, values)
+    for k, v in zip(keys, values, strict=True):
+        single.query(k)
+        single.ingest(k, v)
+    left, right = whole.to_state(), single.to_state()
+    assert all(left[name].tobytes() == right[name].tobytes() for name in left)
+    together = whole.query_batch(keys)
+    alone = [single.query(k) for k in keys]
+    for name in together._fields:
+        parts = [getattr(answer, name) for answer in alone]
+        assert getattr(together, name).tobytes() == np.concatenate(parts).tobytes(), name
+
+
+def test_saved_statistics_continue_bit_for_bit() -> None:
+    """A Sera from saved arrays and the same seed is the one that was saved."""
+    config = SeraConfig(d=5, r=64)
+    rng = np.random.default_rng(6)
+    keys, values = rng.normal(size=(40, 5)), rng.normal(size=(40, 1))
+    sera = Sera(config, SEED)
+    sera.ingest_batch(keys[:20], values[:20])
+    saved = {name: array.copy() for name, array in sera.to_state().items()}
+    restored = Sera.from_state(config, SEED, saved)
+    for each in (sera, restored):
+        each.ingest_batch(keys[20:], values[20:])
+    assert restored.query_batch(keys).y.tobytes() == sera.query_batch(keys).y.tobytes()
+
+
+def test_state_of_another_size_is_refused() -> None:
+    """Restoring with another r, or without an array, names the array and both sizes."""
+    saved = Sera(SeraConfig(r=64), SEED).to_state()
+    with pytest.raises(StateMismatch, match=r"'R' was saved as float64\[64\].*float64\[128\]"):
+        Sera.from_state(SeraConfig(r=128), SEED, saved)
+    del saved["s"]
+    with pytest.raises(StateMismatch, match="no array 's'"):
+        Sera.from_state(SeraConfig(r=64), SEED, saved)
+
+
+def test_bad_vectors_are_refused_and_change_nothing() -> None:
+    """A wrong length or a number that is not finite is an error that says where."""
+    sera = Sera(SeraConfig(d=3), SEED)
+    before = {name: array.copy() for name, array in sera.to_state().items()}
+    with pytest.raises(InvalidInput, match=r"key has shape \(1, 2\): must be \(n, 3\)"):
+        sera.ingest(np.zeros(2), np.zeros(1))
+    with pytest.raises(InvalidInput, match="2 keys and 1 values"):
+        sera.ingest_batch(np.zeros((2, 3)), np.zeros((1, 1)))
+    with pytest.raises(NonFiniteInput, match="key 4 is nan"):
+        sera.ingest_batch(np.array([[0.0] * 3, [0.0, math.nan, 0.0]]), np.zeros((2, 1)))
+    with pytest.raises(NonFiniteInput, match="query 0 is inf"):
+        sera.query(np.array([math.inf, 0.0, 0.0]))
+    after = sera.to_state()
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+
+
+def test_representation_shows_no_seed() -> None:
+    """Neither weights nor keys that follow from the secret seed appear when arrays are printed."""
+    arrays = allocate(SeraConfig(), SEED)
+    assert repr(arrays) == "SeraArrays(d=16, r=256, d_v=1)"

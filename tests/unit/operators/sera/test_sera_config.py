@@ -1,0 +1,34 @@
+"""Settings of a Sera: the seed's defaults, and refusals that say what would be right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operators.errors import InvalidConfig
+from operators.sera.config import SeraConfig
+
+
+def test_defaults_are_the_seeds() -> None:
+    """Gamma 0.98, tau the square root of d, alpha 0.05, norm guard at 1."""
+    config = SeraConfig(d=64)
+    assert (config.gamma, config.temperature, config.alpha) == (0.98, 8.0, 0.05)
+    assert config.norm_radius == 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"d": 0}, {"r": 6}, {"r": 0}, {"r": 1 << 17}, {"d_v": 0}, {"gamma": 1.0}, {"gamma": 0.0},
+        {"tau": 0.0}, {"tau": float("inf")}, {"clip": -1.0}, {"norm_radius": 0.0},
+        {"lambda_star": 0.0}, {"beta_floor": float("nan")}, {"epsilon": 0.0}, {"delta": 1.0},
+        {"alpha": 0.0}, {"c_yellow": 0.0}, {"c_red": 0.5}, {"burn_in": -1},
+        {"prior": float("nan")},
+    ],
+)  # fmt: skip
+def test_values_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
+    """A setting that no Sera can run with is refused with its name and what it must be."""
+    (name,) = wrong
+    with pytest.raises(InvalidConfig, match=f"^{name}=.*must be"):
+        SeraConfig(**wrong)
