@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,25 +18,34 @@ _PANEL = "Columns"
 _PREFIX = "column_"  # keeps their parameters apart from those of the command
 
 
-def _column(option: str, text: str, metavar: str = "COLUMN") -> Any:
-    return typer.Option(option, metavar=metavar, help=text, rich_help_panel=_PANEL)
+class _Column(NamedTuple):
+    """An option that names columns."""
+
+    option: str
+    text: str
+    metavar: str = "COLUMN"
+
+    def declare(self) -> Any:
+        return typer.Option(
+            self.option, metavar=self.metavar, help=self.text, rich_help_panel=_PANEL
+        )
 
 
-def _columns(option: str, text: str) -> Any:
-    return _column(option, text, metavar="A,B,…")
+def _columns(option: str, text: str) -> _Column:
+    return _Column(option, text, metavar="A,B,…")
 
 
 # Field of ColumnOptions → its option.
 _OF_COLUMNS = {
-    "id": _column("--id", "What the event is about; default: the line."),
-    "event_id": _column("--event-id", "What tells it from other events; default: the line."),
-    "tenant": _column("--tenant-column", "Whose event it is."),
-    "time": _column("--time", "When it happened."),
-    "time_unit": _column("--time-unit", "s, ms, us, ns or iso8601, of the time column.", "UNIT"),
-    "time_format": _column(
+    "id": _Column("--id", "What the event is about; default: the line."),
+    "event_id": _Column("--event-id", "What tells it from other events; default: the line."),
+    "tenant": _Column("--tenant-column", "Whose event it is."),
+    "time": _Column("--time", "When it happened."),
+    "time_unit": _Column("--time-unit", "s, ms, us, ns or iso8601, of the time column.", "UNIT"),
+    "time_format": _Column(
         "--time-format", "Format of the time column, as strptime has it.", "FORMAT"
     ),
-    "label": _column("--label", "What is to be learnt."),
+    "label": _Column("--label", "What is to be learnt."),
     "features": _columns("--features", "What it is learnt from; default: all other columns."),
     "categories": _columns(
         "--categories", "Features that are no numbers even where they look like it."
@@ -95,7 +104,7 @@ class FileOptions:
         if self.mapping is None:
             mapping = _column_options(self.columns).mapping(file_format)
         elif self.columns:
-            given = ", ".join(str(_OF_COLUMNS[name].param_decls[0]) for name in self.columns)
+            given = ", ".join(_OF_COLUMNS[name].option for name in self.columns)
             raise ConfigError(
                 f"{self.mapping} says which columns are what: leave out {given}, or the mapping"
             )
@@ -125,7 +134,8 @@ def takes_file(run: Callable[..., None]) -> Callable[..., None]:
 
     own = signature(run)
     columns = {
-        _PREFIX + name: Annotated[str | None, option] for name, option in _OF_COLUMNS.items()
+        _PREFIX + name: Annotated[str | None, column.declare()]
+        for name, column in _OF_COLUMNS.items()
     }
     added = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
