@@ -125,13 +125,13 @@ def fusion_params(config: CellConfig) -> FusionParams:
         logistic=int(config.logistic),
         output_meta=int(fusion.output == "meta"),
         learn_fused=int(fusion.learn_from == "fused"),
-        gate_lr=fusion.gate_lr,
-        gate_trust=fusion.gate_trust,
-        meta_lr=fusion.meta_lr,
-        rolling=fusion.rolling,
-        g_min=fusion.g_min,
-        lr=config.hlm.lr,
-        l2=config.hlm.l2,
+        gate_lr=float(fusion.gate_lr),
+        gate_trust=float(fusion.gate_trust),
+        meta_lr=float(fusion.meta_lr),
+        rolling=float(fusion.rolling),
+        g_min=float(fusion.g_min),
+        lr=float(config.hlm.lr),
+        l2=float(config.hlm.l2),
     )
 
 
@@ -139,15 +139,15 @@ def control_params(config: CellConfig) -> ControlParams:
     """Constants of the controller."""
     fusion = config.fusion
     return ControlParams(
-        g_max=fusion.g_max,
-        g_hold=fusion.g_hold,
-        step_down=fusion.step_down,
+        g_max=float(fusion.g_max),
+        g_hold=float(fusion.g_hold),
+        step_down=float(fusion.step_down),
         hold=float(fusion.hold),
-        recovery=fusion.recovery,
+        recovery=float(fusion.recovery),
         red_limit=float(fusion.red_limit),
-        lambda_star=config.sera.lambda_star,
-        lambda_step=fusion.lambda_step,
-        lambda_max=fusion.lambda_max,
+        lambda_star=float(config.sera.lambda_star),
+        lambda_step=float(fusion.lambda_step),
+        lambda_max=float(fusion.lambda_max),
     )
 
 

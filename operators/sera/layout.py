@@ -42,6 +42,8 @@ GREEN, YELLOW, RED = 0.0, 1.0, 2.0
 class SeraParams(NamedTuple):
     """Constants of a Sera, by value; ``SeraConfig`` has their meaning.
 
+    All are float64: an integer from a configuration file would be another compilation.
+
     Attributes:
         scale: 1 / sqrt(tau), applied to keys and queries.
         radius: largest squared norm of a scaled vector.
@@ -161,16 +163,16 @@ def allocate(config: SeraConfig, seed: int) -> SeraArrays:
         W=random_weights(config, seed),
         params=SeraParams(
             scale=1.0 / math.sqrt(config.temperature),
-            radius=config.norm_radius,
-            clip=config.clip,
+            radius=float(config.norm_radius),
+            clip=float(config.clip),
             norm=1.0 / math.sqrt(r),
-            gamma=config.gamma,
-            prior=config.prior,
-            beta_floor=config.beta_floor,
-            epsilon=config.epsilon,
-            delta=config.delta,
-            c_yellow=config.c_yellow,
-            c_red=config.c_red,
+            gamma=float(config.gamma),
+            prior=float(config.prior),
+            beta_floor=float(config.beta_floor),
+            epsilon=float(config.epsilon),
+            delta=float(config.delta),
+            c_yellow=float(config.c_yellow),
+            c_red=float(config.c_red),
         ),
         state=state,
         scratch=SeraScratch(

@@ -9,7 +9,7 @@ import numba
 import pytest
 
 import operators
-from operators import kernel_cache
+from operators import kernel_cache, numerics
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def test_folders_of_old_versions_do_not_pile_up(package: Path, tmp_path: Path) -
 
 
 def test_the_packages_own_kernels_are_kept_this_way() -> None:
-    """Importing the operators has pointed numba at the folder of their sources."""
+    """Importing what kernels are built on has pointed numba at the folder of their sources."""
+    assert numerics.exp.py_func.__module__ == "operators.numerics"
     package = Path(operators.__path__[0])
     assert Path(vars(numba.config)["CACHE_DIR"]).name == kernel_cache.source_digest(package)

@@ -24,7 +24,7 @@ from tests.property.operators.fusion.reference import Reference
 Rows = npt.NDArray[Any]
 Arrays = dict[str, npt.NDArray[Any]]
 
-thorough = settings(deadline=None, max_examples=60)
+thorough = settings(deadline=None, max_examples=100)
 
 # What a table costs and how full it is has no counterpart in a dictionary; Hlm's tests hold it.
 TABLE_FIELDS = {

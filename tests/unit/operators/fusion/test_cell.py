@@ -16,6 +16,7 @@ from river import datasets
 from operators.batch import EventBatch
 from operators.errors import InvalidInput, OutOfCapacity, StateMismatch
 from operators.fusion.cell import Cell, CellConfig, FusionConfig, Seeds
+from operators.fusion.kernel_step import step_events
 from operators.fusion.outputs import Action
 from operators.hlm import growth
 from operators.hlm.config import HlmConfig
@@ -287,6 +288,25 @@ def test_cell_that_may_not_grow_keeps_what_it_learnt(monkeypatch: pytest.MonkeyP
     with pytest.raises(OutOfCapacity, match="use more shards"):
         cell.step_batch(wide)
     assert cell.steps == 3
+
+
+def test_integers_in_settings_are_as_good_as_floats() -> None:
+    """A configuration file that says 1 instead of 1.0 gives the same bits, compiled once."""
+    batch = plain_batch(np.ones((4, 2)), np.ones(4))
+    whole = CellConfig(
+        sera=SeraConfig(prior=1, clip=3, norm_radius=1, lambda_star=1, beta_floor=1, c_red=2),
+        fusion=FusionConfig(gate_trust=8, g_min=0, g_max=1, lambda_step=1, lambda_max=2),
+    )
+    real = CellConfig(
+        sera=SeraConfig(
+            prior=1.0, clip=3.0, norm_radius=1.0, lambda_star=1.0, beta_floor=1.0, c_red=2.0
+        ),
+        fusion=FusionConfig(gate_trust=8.0, g_min=0.0, g_max=1.0, lambda_step=1.0, lambda_max=2.0),
+    )
+    rows = Cell(real, SEEDS).step_batch(batch)
+    compiled = len(step_events.signatures)
+    assert Cell(whole, SEEDS).step_batch(batch).tobytes() == rows.tobytes()
+    assert len(step_events.signatures) == compiled
 
 
 def test_other_threads_run_while_a_batch_is_stepped() -> None:
