@@ -73,7 +73,7 @@ class Cell:
         self._tally = np.zeros(at.TALLY_WORDS)
         start = controller.initial(self._control)
         self._tally[[at.G_MAX, at.HOLD, at.REDS, at.LAMBDA_STAR]] = start
-        self._last: np.void | None = None
+        self._last: np.void = _BLANK[0]
         # As of the last report of changes: events ingested, and copies of the small arrays.
         self._reported_ingested = -1.0
         self._reported: dict[str, Floats] = {}
@@ -207,11 +207,11 @@ class Cell:
     def describe(self) -> dict[str, float]:
         """Gauges for metrics: the last step's row, rolling errors, and the controls in force.
 
-        The row's gauges are missing until the first step after construction or restore.
+        What only a step's row tells is NaN until the first step after construction or restore.
+        ``margin`` is that of the present epoch; ``alarms`` counts the epochs that ended below zero.
         """
-        row = {} if self._last is None else {name: float(self._last[name]) for name in FIELDS}
         return {
-            **row,
+            **{name: float(self._last[name]) for name in FIELDS},
             "rolling_error": float(self._tally[at.ERROR]),
             "rolling_error_hlm": float(self._tally[at.ERROR_HLM]),
             "rolling_error_sera": float(self._tally[at.ERROR_SERA]),
