@@ -104,9 +104,11 @@ def _write_health(rows: Rows, t: int, cell: CellArrays) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _ingest_event(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> None:
-    """Give Sera the event's own value, or its label where values are single numbers."""
-    has_own_query = batch.has_query[t] and batch.has_key[t]
-    phi = cell.sera.scratch.query
+    """Give Sera the event's own value, or its label where values are single numbers.
+
+    The features of the query, still in ``phi``, are the key's as well unless the event has both.
+    """
+    phi = cell.sera.scratch.phi
     if batch.has_value[t]:
         value = batch.value[t]
     elif batch.has_label[t] and scratch.value.shape[0] == 1:
@@ -114,8 +116,7 @@ def _ingest_event(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int)
         value = scratch.value
     else:
         return
-    if has_own_query:
-        phi = cell.sera.scratch.key
+    if batch.has_query[t] and batch.has_key[t]:
         count(cell.sera, project(cell.sera, batch.key[t], phi))
     ingest(cell.sera, phi, value)
 
@@ -149,8 +150,8 @@ def step_events(
         score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
         now = _controls(tally)
         query = vector_of(cell, scratch, batch, t)
-        seen = project(sera, query, sera.scratch.query)
-        reading = read(sera, sera.scratch.query, now.lambda_star)
+        seen = project(sera, query, sera.scratch.phi)
+        reading = read(sera, sera.scratch.phi, now.lambda_star)
         gates = gate_inputs(cell, scratch, batch, t, reading)
         own = gates + at.META_INPUTS
         locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, own)

@@ -284,8 +284,8 @@ def ingest(sera: SeraArrays, phi: Floats, v: Floats) -> None:
 def ingest_events(sera: SeraArrays, keys: Floats, values: Floats) -> None:
     """Ingest events in turn: keys float64[n, d], values float64[n, d_v]."""
     for t in range(keys.shape[0]):
-        count(sera, project(sera, keys[t], sera.scratch.key))
-        ingest(sera, sera.scratch.key, values[t])
+        count(sera, project(sera, keys[t], sera.scratch.phi))
+        ingest(sera, sera.scratch.phi, values[t])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -297,8 +297,8 @@ def query_events(
     The columns, float64[5, n], are den, phi_l1, rj_gap, half_diff and level.
     """
     for t in range(queries.shape[0]):
-        project(sera, queries[t], sera.scratch.query)
-        reading = read(sera, sera.scratch.query, lambda_star)
+        project(sera, queries[t], sera.scratch.phi)
+        reading = read(sera, sera.scratch.phi, lambda_star)
         for v in range(y.shape[1]):
             y[t, v] = sera.scratch.y[0, v]
         columns[0, t] = reading.den

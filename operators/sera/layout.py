@@ -94,16 +94,14 @@ class SeraScratch(NamedTuple):
 
     Attributes:
         u: float64[d], a scaled vector.
-        query: float64[r], features of the query.
-        key: float64[r], features of the key.
+        phi: float64[r], features of the query, then of the key.
         high: float64[r], sums in progress.
         low: float64[r], their compensation terms.
         y: float64[3, d_v], readout from all features and from each half.
     """
 
     u: Floats
-    query: Floats
-    key: Floats
+    phi: Floats
     high: Floats
     low: Floats
     y: Floats
@@ -148,7 +146,7 @@ def random_weights(config: SeraConfig, seed: int) -> Floats:
 
 
 def allocate(config: SeraConfig, seed: int) -> SeraArrays:
-    """A Sera that has seen nothing. Takes O(d r) time and (2 d_v + d + 6) r numbers of memory."""
+    """A Sera that has seen nothing. Takes O(d r) time and (2 d_v + d + 5) r numbers of memory."""
     r, d_v = config.r, config.d_v
     sketch_key, _ = philox.philox4x32(np.uint64(seed), STREAM_SKETCH, np.uint64(0))
     state = SeraState(
@@ -177,8 +175,7 @@ def allocate(config: SeraConfig, seed: int) -> SeraArrays:
         state=state,
         scratch=SeraScratch(
             u=np.zeros(config.d),
-            query=np.zeros(r),
-            key=np.zeros(r),
+            phi=np.zeros(r),
             high=np.zeros(r),
             low=np.zeros(r),
             y=np.zeros((3, d_v)),

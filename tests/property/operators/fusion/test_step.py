@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from operators.fusion.cell import Cell, CellConfig
 from operators.fusion.outputs import STEP_DTYPE, Status
+from operators.hlm.config import HlmConfig
+from operators.hlm.layout import RELOCATED
+from operators.sera.config import SeraConfig
 from tests.property.operators.fusion.events import (
     SEEDS,
+    D,
     Event,
     batch_of,
     configs,
@@ -75,6 +79,33 @@ def test_step_with_value_vectors_is_the_definition(config: CellConfig, stream: l
         wanted = reference.step(event)
         got = {name: float(rows[name][t]) for name in wanted}
         np.testing.assert_equal(got, wanted)
+
+
+def test_records_that_move_within_an_event_are_still_learnt_right() -> None:
+    """Ids that a crowded table moves to make room for an event's new ids keep their weights."""
+    rng = np.random.default_rng(1)
+    config = CellConfig(
+        hlm=HlmConfig(link="logistic", capacity=2048, tau_low=0.94, tau_high=0.95),
+        sera=SeraConfig(d=D, r=8, prior=0.5),
+    )
+    stream: list[Event] = [
+        {
+            "features": [(int(key), 1.0) for key in rng.integers(1, 1200, size=20)],
+            "label": float(rng.integers(2)),
+            "key": None,
+            "query": None,
+            "value": None,
+            "context": [int(key) for key in rng.integers(0, 2**63, size=4)],
+        }
+        for _ in range(180)
+    ]
+    _, cell = step_all(config, stream)
+    reference = Reference(config, SEEDS)
+    for event in stream:
+        reference.step(event)
+    assert cell.hlm.arrays.meta[RELOCATED] > 100
+    ids, weights = cell.hlm.items()
+    assert dict(zip(ids.tolist(), weights.tolist(), strict=True)) == reference.weights
 
 
 @thorough
