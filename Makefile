@@ -46,7 +46,7 @@ test-unit: install ## What needs no broker, in under two minutes
 	$(BIN)/pytest tests/unit tests/property
 
 test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker
-	$(BIN)/pytest tests/integration tests/system
+	$(BIN)/pytest tests/integration
 
 test: lint test-unit test-integration ## All of it
 
