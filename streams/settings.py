@@ -9,8 +9,10 @@ secret provider named here.
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -23,7 +25,16 @@ from pydantic_settings import (
 from operators.fusion.cell import CellConfig
 from schemas.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 DEFAULT_CONFIG_FILE = Path("weir.toml")
+
+PREFIX = "WEIR_"
+OTHER_VARIABLES = frozenset({"WEIR_CONFIG"})
+
+# Kubernetes tells each container of a Service named "weir" in such variables.
+SERVICE_LINK = re.compile(r"WEIR_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_(TCP|UDP)\w*)?)")
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -105,6 +116,16 @@ class StreamSettings(Section):
     )
     standby_replicas: int = Field(default=0, ge=0)
 
+    @model_validator(mode="after")
+    def _watchdog_is_patient(self) -> StreamSettings:
+        if self.watchdog_s <= self.transaction_timeout_s:
+            raise ValueError(
+                f"stream.watchdog_s is {self.watchdog_s} and stream.transaction_timeout_s "
+                f"{self.transaction_timeout_s}: the watchdog must wait longer than a transaction "
+                "may take, or it ends workers that only wait for the brokers"
+            )
+        return self
+
 
 class SecretSettings(Section):
     """Where keys and salts come from."""
@@ -133,7 +154,7 @@ class Settings(BaseSettings):
     """All of them."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WEIR_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     application_id: str = Field(
@@ -194,15 +215,41 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the settings; keyword arguments win over environment and file.
 
     Raises:
-        ConfigError: a setting is malformed or unknown; the message names each.
+        ConfigError: a setting is malformed or unknown, or contradicts another; the message names
+            each.
     """
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        lines = [_explained(problem) for problem in error.errors()]
         raise ConfigError("settings cannot be used: " + "; ".join(lines)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"settings file {config_file()} is not TOML: {error}") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"settings cannot be read: {error}") from error
+    if strangers := [name for name in sorted(os.environ) if _is_stranger(name)]:
+        raise ConfigError(
+            f"environment variables that name no setting: {', '.join(strangers)}. "
+            "Correct or remove them"
+        )
+    return settings
+
+
+def _explained(problem: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if problem["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"{where}: there is no such setting"
+    return f"{where}: {problem['msg']}"
+
+
+def _is_stranger(variable: str) -> bool:
+    """Tell whether an environment variable is meant as a setting and is none.
+
+    What follows a known first name is checked with the settings themselves.
+    """
+    name = variable.upper()
+    if not name.startswith(PREFIX) or name in OTHER_VARIABLES or SERVICE_LINK.fullmatch(name):
+        return False
+    if name.startswith(f"{PREFIX}SECRET_"):
+        return False
+    return name.removeprefix(PREFIX).partition("__")[0].lower() not in Settings.model_fields
