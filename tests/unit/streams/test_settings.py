@@ -35,9 +35,7 @@ def test_a_file_in_the_working_folder_wins_over_the_defaults(nowhere: Path) -> N
     (nowhere / "weir.toml").write_text("[stream]\ngather_ms = 30\n", encoding="utf-8")
     settings = load_settings()
     assert settings.stream.gather_ms == 30
-    assert (
-        settings.stream.max_unit_events == Settings.model_fields["stream"].default.max_unit_events
-    )
+    assert settings.stream.max_unit_events == StreamSettings().max_unit_events
 
 
 def test_the_environment_wins_over_the_file(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
