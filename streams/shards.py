@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from schemas.errors import Bug, WeirError
+from schemas.errors import Bug
 from state.store import ShardStore
 from streams.shard.shard import Shard
 
@@ -80,7 +80,7 @@ class Shards:
             return
         try:
             await shard.offer(batch)
-        except WeirError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the shard cannot go on
             self._failed(error)
 
     async def pause(self, partitions: set[int]) -> None:

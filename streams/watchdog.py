@@ -1,9 +1,14 @@
 """A thread that knows what progress is, and ends the worker when there is none.
 
-Lag without progress for ``watchdog_s`` means that something is stuck in a way nobody foresaw: all
+Work without progress for ``watchdog_s`` means that something is stuck in a way nobody foresaw: all
 stacks are dumped to the log and the process exits non-zero, so that its supervisor starts it anew.
+A shard has work while a unit of work runs, or while committed records wait in its partition.
 Transaction markers at the end of a partition look like lag; before the worker is ended, the records
 that seem to wait are looked for with a reader of the watchdog's own.
+
+The broker is asked on a second thread: no answer, however long it takes, keeps the watchdog from
+looking at what it can see without one. While the broker does not answer, partitions cannot be seen
+to lag, and the clocks of shards that only wait for events start anew.
 """
 
 from __future__ import annotations
@@ -12,11 +17,13 @@ import faulthandler
 import sys
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
 
-from schemas.errors import WeirError
+from schemas.errors import BrokerUnavailable, WeirError
+from streams.shard.shard import ShardState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +34,43 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-PERIOD_S = 2.0
+PERIOD_S = 1.0
 
 
 class Stalled(WeirError):  # noqa: N818 - it names the condition
     """A shard has events to process and does not process them."""
 
     exit_code = 71
+
+
+class Clocks:
+    """Since when each shard has had work and stood still."""
+
+    def __init__(self) -> None:
+        # Shard → the offset at which it was seen, and since when.
+        self._seen: dict[int, tuple[int | None, float]] = {}
+
+    def standing_s(self, shard: int, reached: int | None, *, has_work: bool, now: float) -> float:
+        """Take a look at a shard.
+
+        Args:
+            shard: its number.
+            reached: the source offset at which it stands.
+            has_work: whether it should move on.
+            now: seconds on a clock that never goes back.
+
+        Returns:
+            For how many seconds it has had work and not moved.
+        """
+        offset, since = self._seen.get(shard, (None, now))
+        if not has_work or offset != reached:
+            since = now
+        self._seen[shard] = (reached, since)
+        return now - since
+
+    def restart(self, shard: int) -> None:
+        """Begin anew: it turned out that there was nothing to do."""
+        self._seen.pop(shard, None)
 
 
 class Watchdog(threading.Thread):
@@ -43,9 +80,9 @@ class Watchdog(threading.Thread):
         shards: gives the shards that the worker owns at the time of the call.
         reader: the watchdog's own; nobody else may use it.
         topic: the source topic.
-        limit_s: lag without progress for this long is a stall.
+        limit_s: work without progress for this long is a stall.
         metrics: told of end offsets and lags.
-        stalled: called with the error; it must end the process.
+        failed: called with the error; it must end the process.
     """
 
     def __init__(
@@ -55,7 +92,7 @@ class Watchdog(threading.Thread):
         topic: str,
         limit_s: float,
         metrics: Metrics,
-        stalled: Callable[[BaseException], None],
+        failed: Callable[[BaseException], None],
     ) -> None:
         super().__init__(name="watchdog", daemon=True)
         self._shards = shards
@@ -63,54 +100,92 @@ class Watchdog(threading.Thread):
         self._topic = topic
         self._limit_s = limit_s
         self._metrics = metrics
-        self._stalled = stalled
+        self._failed = failed
         self._done = threading.Event()
-        # Shard → the offset it was last seen to move to (or to have no lag at), and when.
-        self._standing: dict[int, tuple[int | None, float]] = {}
+        self._clocks = Clocks()
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="watchdog-asks")
+        self._answer: Future[dict[int, int]] | None = None
+        # End of each shard's partition as of the last answer; nothing while the broker is away.
+        self._ends: dict[int, int] = {}
+        self._blind = False
 
     def stop(self) -> None:
         """End the thread."""
         self._done.set()
+        self._asking.shutdown(wait=False, cancel_futures=True)
 
     def run(self) -> None:
         """Look every ``PERIOD_S``."""
         while not self._done.wait(PERIOD_S):
             try:
-                self._look()
-            except WeirError as error:
-                # No answer from the broker is no stall; the shards' own calls will say so in time.
-                log.warning("watchdog cannot see the end offsets", reason=str(error))
+                self.look(time.monotonic())
+            except Exception as error:  # noqa: BLE001 - a watchdog that dies unseen is worse than none
+                if not self._done.is_set():
+                    self._failed(error)
 
-    def _look(self) -> None:
+    def look(self, now: float) -> None:
+        """Look once at every shard.
+
+        Args:
+            now: seconds on a clock that never goes back.
+        """
         shards = self._shards()
-        if not shards:
-            return
-        ends = self._reader.stable_end(self._topic, [shard.number for shard in shards])
-        now = time.monotonic()
         for shard in shards:
-            end = ends[shard.number]
-            self._metrics.ends(shard, end)
-            reached, since = self._standing.get(shard.number, (None, now))
-            if reached != shard.next_offset or end <= (reached or 0):
-                self._standing[shard.number] = (shard.next_offset, now)
-            elif now - since > self._limit_s:
-                if self._waits(shard, end):
-                    self._end(shard, end, now - since)
-                self._standing[shard.number] = (shard.next_offset, now)
-
-    def _end(self, shard: Shard, end: int, quiet_s: float) -> None:
-        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
-        self._stalled(
-            Stalled(
-                f"shard {shard.number} ({self._topic}[{shard.number}]) stands at offset "
-                f"{shard.next_offset} of {end} without progress for {quiet_s:.0f} s "
-                f"(state {shard.state.value}, {shard.queued} queued); stacks are above. The worker "
-                "ends: restarted, it goes on from the last commit. Raise stream.watchdog_s if a "
-                "unit of work may take longer"
+            if (error := shard.overdue(now)) is not None:
+                self._failed(error)
+        self._ask([shard.number for shard in shards])
+        for shard in shards:
+            end = self._ends.get(shard.number)
+            if end is not None:
+                self._metrics.ends(shard, end)
+            reached = shard.next_offset
+            running = shard.state is ShardState.RUNNING
+            lags = end is not None and end > (reached or 0)
+            standing_s = self._clocks.standing_s(
+                shard.number, reached, has_work=running or lags, now=now
             )
-        )
+            if standing_s <= self._limit_s:
+                continue
+            if running or (end is not None and self._waits(shard, end)):
+                self._end(shard, standing_s)
+            self._clocks.restart(shard.number)
+
+    def _ask(self, shards: list[int]) -> None:
+        """Take the broker's answer where there is one, and ask again; never wait."""
+        if self._answer is not None:
+            if not self._answer.done():
+                return
+            answer, self._answer = self._answer, None
+            try:
+                self._ends = answer.result()
+            except BrokerUnavailable as error:
+                self._ends = {}
+                if not self._blind:
+                    log.warning("the broker does not answer; shards wait", reason=str(error))
+                self._blind = True
+            else:
+                if self._blind:
+                    log.warning("the broker answers again")
+                self._blind = False
+        if shards:
+            self._answer = self._asking.submit(self._reader.stable_end, self._topic, shards)
 
     def _waits(self, shard: Shard, end: int) -> bool:
         """Tell whether a committed record waits between the shard's offset and the end."""
-        batches = self._reader.read(self._topic, shard.number, shard.next_offset, end)
-        return any(True for _ in batches)
+        try:
+            batches = self._reader.read(self._topic, shard.number, shard.next_offset, end)
+            return any(True for _ in batches)
+        except BrokerUnavailable:
+            return False
+
+    def _end(self, shard: Shard, standing_s: float) -> None:
+        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+        self._failed(
+            Stalled(
+                f"shard {shard.number} ({self._topic}[{shard.number}]) stands at offset "
+                f"{shard.next_offset} without progress for {standing_s:.0f} s (state "
+                f"{shard.state.value}, {shard.queued} queued); stacks are above. The worker ends: "
+                "restarted, it goes on from the last commit. Raise stream.watchdog_s if a unit of "
+                "work may take longer"
+            )
+        )

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from operators.fusion.cell import Cell
-from schemas.errors import StateError, WeirError
+from schemas.errors import Bug, StateError, WeirError
 from streams.app import build_app
 from streams.http import HttpServer, build_http
+from streams.kafka.errors import translated_from_group
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
 from streams.keys import CellKeys
@@ -44,6 +45,7 @@ log = structlog.get_logger(__name__)
 
 EXIT_INTERRUPTED = 130
 STOP_S = 15
+WATCHDOG_PATIENCE_S = 5
 
 EXIT_BUG = WeirError.exit_code
 EXIT_IO = StateError.exit_code
@@ -156,7 +158,7 @@ class Worker:
         app = build_app(self.settings, self.shards, self._partitions)
         watchdog = Watchdog(
             lambda: self.shards.active,
-            PartitionReader(self.settings.broker),
+            PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
             self._source,
             self.settings.stream.watchdog_s,
             self.metrics,
@@ -168,10 +170,11 @@ class Worker:
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
         await asyncio.wait({starting, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and (error := starting.exception()) is not None:
-            end_process(error)
+            end_process(translated_from_group(error))
         await asyncio.wait({stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
         if crashed.done():
-            end_process(app.crash_reason or RuntimeError("Faust crashed without a reason"))
+            reason = app.crash_reason or Bug("Faust crashed without a reason")
+            end_process(translated_from_group(reason))
         watchdog.stop()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()

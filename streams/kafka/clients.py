@@ -10,6 +10,7 @@ import faust
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.errors import BrokerUnavailable, ConfigError
+from streams.kafka.errors import is_passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from streams.settings import BrokerSettings
 
 RETRY_PAUSE_S = 0.1
-
-# librdkafka marks most passing errors as retriable, but not the coordinator's own start-up.
-RETRIED_BY_CODE = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.CONCURRENT_TRANSACTIONS,
-        KafkaError._TIMED_OUT,  # noqa: SLF001 - the library's own spelling of a local error code
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the same
-        KafkaError._TRANSPORT,  # noqa: SLF001 - the same
-    }
-)
 
 T = TypeVar("T")
 ClientConfig = dict[str, str | int | float | bool]
@@ -137,7 +125,7 @@ def retried(
             return call()
         except KafkaException as error:
             cause: KafkaError = error.args[0]
-            if not (cause.retriable() or cause.code() in RETRIED_BY_CODE) or cause.fatal():
+            if not is_passing(cause):
                 raise
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -18,11 +18,14 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from schemas.errors import BrokerUnavailable
 from streams.kafka.clients import client_config, retried
+from streams.kafka.errors import is_passing, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.settings import BrokerSettings
+
+T = TypeVar("T")
 
 CALL_S = 10
 POLL_S = 0.5
@@ -69,12 +72,13 @@ class PartitionReader:
 
         Raises:
             BrokerUnavailable: no answer in time.
+            ConfigError: access is denied.
+            TopologyError: there is no such topic.
         """
         where = TopicPartition(topic, partition)
-        low, _ = retried(
+        low, _ = self._asked(
             lambda: self._consumer.get_watermark_offsets(where, timeout=CALL_S),
             f"offsets of {topic}[{partition}]",
-            self._patience_s,
         )
         return low, self.stable_end(topic, [partition])[partition]
 
@@ -83,6 +87,8 @@ class PartitionReader:
 
         Raises:
             BrokerUnavailable: no answer in time.
+            ConfigError: access is denied.
+            TopologyError: there is no such topic.
         """
         if self._admin is None:
             self._admin = AdminClient(client_config(self._broker))
@@ -93,9 +99,19 @@ class PartitionReader:
             answers = admin.list_offsets(
                 request, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_S
             )
-            return {tp.partition: answer.result().offset for tp, answer in answers.items()}
+            ends = {tp.partition: answer.result().offset for tp, answer in answers.items()}
+            if min(ends.values(), default=0) < 0:
+                # Seen after a broker's restart: no error, and an offset that is none.
+                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+            return ends
 
-        return retried(ask, f"end offsets of {topic}", self._patience_s)
+        return self._asked(ask, f"end offsets of {topic}")
+
+    def _asked(self, call: Callable[[], T], what: str) -> T:
+        try:
+            return retried(call, what, self._patience_s)
+        except KafkaException as error:
+            raise translated(error, what) from error
 
     def read(
         self, topic: str, partition: int, start: int | None, stop: int
@@ -110,7 +126,9 @@ class PartitionReader:
 
         Raises:
             BrokerUnavailable: nothing arrived for ``patience_s``.
-            KafkaException: the offset is gone, access is denied …
+            StateError: the offset is gone.
+            ConfigError: access is denied.
+            TopologyError: the topic is gone.
         """
         if start is not None and start >= stop:
             return
@@ -147,8 +165,9 @@ class PartitionReader:
                 batch.append(Record(offset, timestamp_ms, message.key(), message.value()))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's spelling
                 return batch, True
-            elif error.fatal() or not error.retriable():
-                raise KafkaException(error)
+            elif not is_passing(error):
+                failure = KafkaException(error)
+                raise translated(failure, f"{message.topic()}[{message.partition()}]") from failure
         return batch, bool(batch) and batch[-1].offset + 1 >= stop
 
     def close(self) -> None:

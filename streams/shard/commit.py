@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 QUEUE_MESSAGES = 1_000_000
 POLL_S = 0.05
+CALL_S = 10
+OVERDUE_S = 2 * CALL_S
 
 
 class CommitFailed(WeirError):  # noqa: N818 - it names what happened
@@ -79,6 +82,8 @@ class ShardProducer:
         )
         self._changelog_end: int | None = None
         self._retries = 0
+        # The call in progress and since when; read by another thread.
+        self._calling: tuple[str, float] | None = None
 
     def fence(self) -> None:
         """Take the shard over: fence its former owner and abort what it left open.
@@ -86,7 +91,7 @@ class ShardProducer:
         Raises:
             BrokerUnavailable: the coordinator did not answer in time.
         """
-        self._call(lambda: self._producer.init_transactions(10), "init_transactions")
+        self._call(lambda: self._producer.init_transactions(CALL_S), "init_transactions")
 
     def commit(self, unit: UnitOfWork) -> int:
         """Commit outputs, state and source offset in one transaction.
@@ -116,11 +121,11 @@ class ShardProducer:
         offsets = [TopicPartition(self._source_topic, self._shard, unit.next_offset)]
         self._call(
             lambda: producer.send_offsets_to_transaction(
-                offsets, self._group.consumer_group_metadata(), 10
+                offsets, self._group.consumer_group_metadata(), CALL_S
             ),
             "send_offsets_to_transaction",
         )
-        self._call(lambda: producer.commit_transaction(10), "commit_transaction")
+        self._call(lambda: producer.commit_transaction(CALL_S), "commit_transaction")
         unit.retries, self._retries = self._retries, 0
         if self._changelog_end is None:
             raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
@@ -171,12 +176,41 @@ class ShardProducer:
                 raise self._failure("produce", error) from error
 
     def _call(self, call: Any, what: str) -> None:
+        def attempt() -> None:
+            self._calling = (what, time.monotonic())
+            try:
+                call()
+            finally:
+                self._calling = None
+
         try:
-            retried(call, f"{self._where}: {what}", self._timeout_s, self._count_retry)
+            retried(attempt, f"{self._where}: {what}", self._timeout_s, self._count_retry)
         except KafkaException as error:
             raise self._failure(what, error) from error
         except BrokerUnavailable as error:
             raise CommitFailed(str(error)) from error
+
+    def overdue(self, now: float) -> CommitFailed | None:
+        """Return an error if a call has not returned long after its own timeout.
+
+        librdkafka (seen in 2.16) waits for ever in ``send_offsets_to_transaction`` where it has
+        dropped its connection to the group's coordinator because metadata did not list that broker
+        for a moment, as after the broker's restart (its issues 5456 and 5511). No other call on
+        the producer helps; a new process does.
+
+        Args:
+            now: ``time.monotonic()``.
+        """
+        calling = self._calling
+        if calling is None or now - calling[1] <= OVERDUE_S:
+            return None
+        what, since = calling
+        return CommitFailed(
+            f"{self._where}: {what} has not returned for {now - since:.0f} s and should have after "
+            f"{CALL_S} s: the client library lost the broker without noticing. The transaction is "
+            "not committed; the worker ends, and the shard goes on from its last commit when it is "
+            "restarted"
+        )
 
     def _count_retry(self) -> None:
         self._retries += 1

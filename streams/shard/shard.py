@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from schemas.errors import WeirError
     from state.store import ShardStore
     from streams.kafka.fetch import FetchedBatch
     from streams.kafka.reader import PartitionReader
@@ -49,6 +50,10 @@ class ShardState(enum.Enum):
     RUNNING = "running"
     PAUSED = "paused"
     FAILED = "failed"
+
+
+TAKING = frozenset({ShardState.READY, ShardState.RUNNING})
+"""States in which a shard takes events."""
 
 
 class Observer(Protocol):
@@ -181,31 +186,30 @@ class Shard:
         """Events that wait."""
         return len(self._queue)
 
+    def overdue(self, now: float) -> WeirError | None:
+        """Return an error if the unit in flight waits for a call that will not return.
+
+        Args:
+            now: ``time.monotonic()``.
+        """
+        return self._producer.overdue(now)
+
     async def offer(self, batch: FetchedBatch) -> None:
         """Queue a batch and return once the queue has room for another.
 
         A batch that does not continue where the queue ends was fetched before a seek and is
         dropped; its events arrive again from the right position.
+
+        Raises:
+            StateError: events were deleted before they were read.
         """
-        if self.state not in (ShardState.READY, ShardState.RUNNING):
+        if self.state not in TAKING:
             return
         if batch.highwater is not None:
             self.highwater = batch.highwater
-        expected = self._expected
-        if batch.position is not None and expected is not None and batch.position > expected:
-            log.info("stale batch dropped", shard=self.number, position=batch.position)
+        records = await self._continuation(batch)
+        if not records or self.state not in TAKING:
             return
-        records = batch.records
-        if expected is not None:
-            if records[-1].offset < expected:
-                return
-            if records[0].offset < expected:
-                records = [record for record in records if record.offset >= expected]
-            elif records[0].offset > expected + 1:
-                # One missing offset is a transaction marker; more is looked into.
-                await asyncio.get_running_loop().run_in_executor(
-                    self._executor, self._check_gap, expected, records[0].offset
-                )
         self._queue.extend(records)
         self._expected = records[-1].offset + 1
         if self._task is None:
@@ -214,6 +218,25 @@ class Shard:
         if len(self._queue) >= self._settings.max_buffered_events:
             self._room.clear()
             await self._room.wait()
+
+    async def _continuation(self, batch: FetchedBatch) -> list[Any]:
+        """Return what of a batch continues where the queue ends."""
+        records, expected = batch.records, self._expected
+        if expected is None:
+            return records
+        if batch.position is not None and batch.position > expected:
+            log.info("stale batch dropped", shard=self.number, position=batch.position)
+            return []
+        if records[0].offset < expected:
+            records = [record for record in records if record.offset >= expected]
+        elif records[0].offset > expected + 1:
+            # One missing offset is a transaction marker; more is looked into.
+            await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._check_gap, expected, records[0].offset
+            )
+            if self._expected != expected:
+                return []  # the shard was paused meanwhile; the batch is fetched again
+        return records
 
     def _check_gap(self, start: int, stop: int) -> None:
         """Tell markers and aborted records, which may be passed over, from lost ones."""
