@@ -1,7 +1,9 @@
 """Feature names to 64-bit ids, under a key.
 
 A keyed hash keeps an outsider from choosing names that collide and from finding names by hashing
-guesses (seed section 9.1). BLAKE2b (RFC 7693) with an 8-byte digest, read little-endian.
+guesses (seed section 9.1). BLAKE2b (RFC 7693) with an 8-byte digest, read little-endian. Ids whose
+upper 16 bits are all set are the learners' own: where a name would hash to one, its top bit is
+cleared.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _DIGEST_BYTES: Final = 8
+_RESERVED_END: Final = b"\xff\xff"
+_CLEARED_END: Final = b"\x7f"
 # The features of a stream are few and hot, and a stream of ever new names (ids used as names) must
 # not grow memory: 2^16 names of some 20 characters take about 12 MB.
 _CACHED_NAMES: Final = 1 << 16
@@ -79,5 +83,8 @@ class _Digests(dict[str, bytes]):
             ) from error
         if len(self) >= _CACHED_NAMES:
             self.clear()
-        digest = self[name] = state.digest()
+        digest = state.digest()
+        if digest.endswith(_RESERVED_END):
+            digest = digest[:-1] + _CLEARED_END
+        self[name] = digest
         return digest

@@ -101,8 +101,8 @@ class Metrics:
             for name, documentation in CELL_GAUGES.items()
         }
         self.chain_height = gauge("weir_chain_height", "Records in the audit log.", CELL)
-        self.alarms = counter("weir_alarms_total", "Times a margin fell below 0.", CELL)
-        self._alarmed: set[tuple[str, str]] = set()
+        self.alarms = counter("weir_alarms_total", "Times that the margin fell below 0.", CELL)
+        self._alarms: dict[tuple[str, str], int] = {}
 
     def _gauge(self, name: str, documentation: str, labels: tuple[str, ...] = SHARD) -> Gauge:
         return Gauge(name, documentation, labels, registry=self.registry)
@@ -150,10 +150,9 @@ class Metrics:
     def _describe(self, shard: str, tenant: str, values: dict[str, float]) -> None:
         for name, gauge in self.cell.items():
             gauge.labels(shard, tenant).set(values[name])
-        alarmed = values["margin"] < 0
-        if alarmed and (shard, tenant) not in self._alarmed:
-            self.alarms.labels(shard, tenant).inc()
-        (self._alarmed.add if alarmed else self._alarmed.discard)((shard, tenant))
+        ended = int(values["alarms"])
+        self.alarms.labels(shard, tenant).inc(ended - self._alarms.get((shard, tenant), ended))
+        self._alarms[shard, tenant] = ended
 
     # -- what no unit of work tells ---------------------------------------------------------------
 

@@ -57,3 +57,15 @@ def test_lone_surrogates_are_no_name() -> None:
     """A name that no UTF-8 can carry is the message's fault, not a crash."""
     with pytest.raises(BadMessage, match="surrogates"):
         FeatureHasher(KEY).hash("a\ud800")
+
+
+def test_no_name_hashes_to_an_id_that_the_learners_keep_for_themselves() -> None:
+    """One name in 65,536 would, and every event that has it would be refused."""
+    hasher = FeatureHasher(b"key")
+    names = [f"feature-{number}" for number in range(300_000)]
+    ids = hasher.hash_many(names)
+    assert (ids >> np.uint64(48)).max() < 0xFFFF
+    raw = [hashlib.blake2b(name.encode(), digest_size=8, key=b"key").digest() for name in names]
+    touched = [i for i, digest in enumerate(raw) if digest.endswith(b"\xff\xff")]
+    assert touched
+    assert all(int(ids[i]) == int.from_bytes(raw[i], "little") & ~(1 << 63) for i in touched)
