@@ -29,6 +29,7 @@ _CHAIN: Final = b"\x03"
 _CHAIN_CHECKPOINT: Final = b"\x04"
 _MANIFEST: Final = b"\x05"
 _BLOCK: Final = b"\x06"
+_LEARNER: Final = b"\x07"
 
 _TENANT_LENGTH: Final = struct.Struct(">H")
 _BLOCK_NUMBER: Final = struct.Struct(">I")
@@ -49,6 +50,11 @@ def offset_key() -> bytes:
 def checkpoint_key() -> bytes:
     """Key of the record that says at which source offset the cells' arrays stand."""
     return _CHECKPOINT
+
+
+def learner_key() -> bytes:
+    """Key of the record that says with which settings the cells were learnt."""
+    return _LEARNER
 
 
 def chain_key(tenant: str) -> bytes:

@@ -22,6 +22,7 @@ from state.audit.checkpoint import origin_of
 from state.changelog import StateCheckpoint
 from streams.keys import CellKeys, KeyVersions
 from streams.shard.columns import Decoder, Rejected, TenantColumns
+from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
 from streams.shard.unit import KeyedValue, UnitOfWork
 
@@ -260,10 +261,21 @@ class Engine:
             unit.state.update(at.changes())
             unit.state[cell_keys.chain_checkpoint_key(tenant)] = at.chain.to_bytes()
             at.touched = False
+        unit.state[cell_keys.learner_key()] = encode_learner(self._config)
         unit.state[cell_keys.checkpoint_key()] = changelog.encode_checkpoint(
             StateCheckpoint(unit.next_offset, len(self._tenants), CELL_FORMAT)
         )
         unit.is_checkpoint = True
+
+    def check_settings(self, store: cells.Records) -> None:
+        """Refuse state that was learnt with other settings than this engine's.
+
+        Raises:
+            ConfigError: it was; the message names them.
+            StateError: the store does not say.
+        """
+        where = f"shard {self.shard} ({self._source_topic}[{self.shard}])"
+        check_learner(store.get(cell_keys.learner_key()), self._config, where)
 
     def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Put a cell back as a checkpoint left it.

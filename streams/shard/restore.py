@@ -67,6 +67,7 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
 
     Raises:
         StateError: a record is damaged, missing or of another format.
+        ConfigError: the state was learnt with other settings.
     """
     committed = store.get(cell_keys.offset_key())
     checkpoint = store.get(cell_keys.checkpoint_key())
@@ -76,6 +77,7 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
         raise StateError(
             f"{store.path} has a committed offset but no checkpoint: the changelog is incomplete"
         )
+    engine.check_settings(store)
     for tenant, arrays in cells.load_cells(store):
         engine.load(store, tenant, arrays)
     reached = changelog.decode_checkpoint(checkpoint).source_offset

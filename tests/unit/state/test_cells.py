@@ -19,6 +19,7 @@ from state.cell_keys import (
     chain_key,
     chain_prefix,
     checkpoint_key,
+    learner_key,
     manifest_key,
     manifest_prefix,
     offset_key,
@@ -90,6 +91,7 @@ def test_the_layout_of_keys_is_fixed() -> None:
     """State written today is found by the versions to come: the bytes of the keys do not change."""
     assert offset_key() == b"\x01"
     assert checkpoint_key() == b"\x02"
+    assert learner_key() == b"\x07"
     assert chain_key("ab") == b"\x03\x00\x02ab"
     assert chain_checkpoint_key("ab") == b"\x04\x00\x02ab"
     assert manifest_key("ab", "w") == b"\x05\x00\x02ab\x01w"
