@@ -71,6 +71,7 @@ def command(
             kept = KeepFrame(screen)
             report = Director(plan, settings, kept).run()
     except KeyboardInterrupt:
+        messages().print("interrupted; what this run had started is stopped")
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     save_plot(report)
     if picture is not None and kept.frame is not None:

@@ -29,7 +29,13 @@ from streams.demo.tally import Tally
 from streams.demo.traffic import make_traffic
 from streams.demo.watch import Watch
 from streams.demo.worker_process import WorkerProcess, compile_learner
-from streams.kafka.topics import create_source, prepare_topics
+from streams.kafka.topics import (
+    SOURCE_ROLE,
+    admin,
+    create_source,
+    partition_counts,
+    prepare_topics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,8 +130,7 @@ class Director:
         step = self._watch.begin("Making topics and keys, reading the data")
         if settings.secrets.provider == "file":
             FileSecrets.initialise(settings.secrets_dir)
-        create_source(settings)
-        prepare_topics(settings)
+        self._make_topics()
         problems = problems_read()
         period_us = max(1, int(_US / plan.rate))
         traffic = make_traffic(problems, plan.rounds, SEED, int(time.time() * _US), period_us)
@@ -136,6 +141,16 @@ class Director:
         shards = settings.topics.partitions
         step.finish(f"Made topics {self._stage.name}.* with {shards} shards; read {data}")
         return traffic, scene.tally
+
+    def _make_topics(self) -> None:
+        settings = self._settings
+        create_source(settings)
+        # A broker may take a moment to tell of a topic that has just been made.
+        source, client = settings.topics.name(SOURCE_ROLE), admin(settings.broker)
+        self._watch.until(
+            lambda: source in partition_counts(client, settings.broker.bootstrap), f"topic {source}"
+        )
+        prepare_topics(settings)
 
     def _await_compiler(self, compiling: Popen[bytes]) -> None:
         if compiling.poll() is None:
@@ -213,7 +228,7 @@ class Director:
         assert killed is not None
         before = {name: problem.scores.labels for name, problem in tally.problems.items()}
         step = watch.begin(
-            f"Killed the worker (kill -9) after {scene.predictions:,} predictions; the next starts"
+            f"Killed the worker (kill -9) at prediction {scene.predictions:,}; the next one starts"
         )
         started = time.monotonic()
         killed.kill()

@@ -183,6 +183,6 @@ def crash_text(crash: Crash) -> str:
     """Say what happened at the crash."""
     before = sum(crash.predictions.values())
     return (
-        f"Killed the worker (kill -9) after {before:,} predictions; the next one had "
-        f"{crash.waiting:,} messages to catch up on"
+        f"Killed the worker (kill -9) at prediction {before:,}; "
+        f"the next one had {crash.waiting:,} messages waiting"
     )

@@ -37,7 +37,7 @@ NAMES: Final = {
     BASELINE: ("always the majority", "yellow"),
 }
 
-_LOW, _HIGH = 0.4, 1.0  # of the accuracy curves
+_LOW, _HIGH = 0.45, 0.95  # of the accuracy curves
 _BESIDE_CURVE = 58  # columns of borders, names and numbers
 _LEAST_CURVE = 10
 _STEPS_IN_SHORT = 2

@@ -76,8 +76,7 @@ def test_results_are_saved_as_data(tmp_path: Path) -> None:
 def test_a_crash_is_told_in_one_line() -> None:
     """When, and what the successor found waiting."""
     assert crash_text(CRASH) == (
-        "Killed the worker (kill -9) after 120 predictions; the next one had 2,271 messages to "
-        "catch up on"
+        "Killed the worker (kill -9) at prediction 120; the next one had 2,271 messages waiting"
     )
 
 

@@ -17,6 +17,7 @@ def test_long_curves_are_averaged_to_the_width() -> None:
     """However long the stream, the curve fits its place and keeps its course."""
     curve = sparkline([0.0] * 500 + [1.0] * 500, 0.0, 1.0, 10)
     assert curve == "▁▁▁▁▁█████"
+    assert sparkline([0.0, 1.0] * 50, 0.0, 1.0, 2) == "▅▅"
 
 
 def test_no_values_are_no_curve() -> None:

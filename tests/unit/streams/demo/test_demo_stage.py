@@ -57,7 +57,9 @@ def test_a_run_uses_the_users_broker_and_nothing_else_of_theirs(base: Settings) 
 def test_no_password_is_written_to_the_folder(base: Settings) -> None:
     """Passwords reach the worker by its environment, never by a file."""
     stage = set_stage(base)
-    assert PASSWORD not in stage.config_file.read_text(encoding="utf-8")
+    written = stage.config_file.read_text(encoding="utf-8")
+    assert PASSWORD not in written
+    assert "sasl_password" not in written
     assert stage.environment()["WEIR_BROKER__SASL_PASSWORD"] == PASSWORD
 
 
