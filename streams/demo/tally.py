@@ -74,7 +74,6 @@ class Tally:
     Attributes:
         problems: by name.
         seen: how often each event was predicted.
-        waited_us: event time of the latest prediction.
     """
 
     def __init__(self, problems: Collection[str], first_time: Collection[EventName]) -> None:
