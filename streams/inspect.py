@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -23,6 +23,7 @@ from schemas.errors import BadMessage, BrokerUnavailable, StateError
 from state import cell_keys, cells, changelog
 from state.store import ShardStore
 from streams.audit_reader import read_checkpoint, tenant_of
+from streams.kafka.clients import client_config, retried
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import (
     CALL_S,
@@ -35,10 +36,17 @@ from streams.kafka.topics import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from confluent_kafka.admin import AdminClient
 
     from streams.settings import Settings
+
+GROUP_S: Final = 15
+"""How long a broker that has just started may take to know the coordinator of the group."""
+
+NO_GROUP: Final = "None"
+"""State of a group that was never there."""
 
 LATEST_CHECKPOINTS: Final = 5_000
 """Offsets at the end of each partition that are searched for the last checkpoint of each cell."""
@@ -168,7 +176,7 @@ def inspect_application(settings: Settings) -> Report:
         topics = _topics(settings, client, counts)
         state, workers = _group(settings, client)
         source = topics[0]
-        shards = _shards(settings, client, source, workers)
+        shards = _shards(settings, source, workers)
         cells_found, searched_all = _cells(settings, topics)
     except KafkaException as error:
         raise BrokerUnavailable(
@@ -219,7 +227,16 @@ def _group(settings: Settings, client: AdminClient) -> tuple[str, dict[int, str]
     """Return the group's state, and who serves which shard."""
     group = settings.application_id
     source = settings.topics.name(SOURCE_ROLE)
-    described = client.describe_consumer_groups([group], request_timeout=CALL_S)[group].result()
+
+    def ask() -> Any:
+        return client.describe_consumer_groups([group], request_timeout=CALL_S)[group].result()
+
+    try:
+        described = retried(ask, f"asking for the consumer group {group}", GROUP_S)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return NO_GROUP, {}
+        raise
     workers = {
         assigned.partition: f"{member.group_instance_id or member.client_id} {member.host}"
         for member in described.members
@@ -229,23 +246,25 @@ def _group(settings: Settings, client: AdminClient) -> tuple[str, dict[int, str]
     return described.state.name.title(), workers
 
 
-def _committed(settings: Settings, client: AdminClient) -> dict[int, int]:
-    group = ConsumerGroupTopicPartitions(settings.application_id)
-    [answer] = client.list_consumer_group_offsets([group], request_timeout=CALL_S).values()
+def _committed(settings: Settings, source: TopicReport) -> dict[int, int]:
+    # A consumer that never joins: the admin client's own call for this crashes the interpreter
+    # where the group's coordinator is not known yet (confluent-kafka 2.16.0).
+    group = settings.application_id
+    consumer = Consumer(client_config(settings.broker, group_id=group))
+    partitions = [TopicPartition(source.name, shard) for shard in range(len(source.ends))]
     try:
-        found = answer.result().topic_partitions
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return {}
-        raise
-    source = settings.topics.name(SOURCE_ROLE)
-    return {tp.partition: tp.offset for tp in found if tp.topic == source and tp.offset >= 0}
+        found = retried(
+            lambda: consumer.committed(partitions, timeout=CALL_S),
+            f"asking for the offsets of the group {group}",
+            GROUP_S,
+        )
+    finally:
+        consumer.close()
+    return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
 
-def _shards(
-    settings: Settings, client: AdminClient, source: TopicReport, workers: dict[int, str]
-) -> list[ShardReport]:
-    committed = _committed(settings, client)
+def _shards(settings: Settings, source: TopicReport, workers: dict[int, str]) -> list[ShardReport]:
+    committed = _committed(settings, source) if source.ends else {}
     return [
         ShardReport(shard, end, committed.get(shard), workers.get(shard), *_local(settings, shard))
         for shard, end in enumerate(source.ends)

@@ -14,6 +14,7 @@ from streams.inspect import Report, inspect_application
 EXAMPLES = ("weir inspect", "weir inspect --json | jq '.shards[] | {shard, lag}'")
 
 _HASH_DIGITS = 16
+_GROUP_STATES = {"None": "none yet", "Dead": "none yet", "Empty": "none", "Stable": "serving"}
 
 
 def command(bootstrap: Bootstrap = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
@@ -30,7 +31,7 @@ def command(bootstrap: Bootstrap = None, data_dir: DataDir = None, as_json: AsJs
     out = output()
     out.print(
         f"[bold]{escape(report.application_id)}[/bold] on {escape(report.bootstrap)}; "
-        f"workers: {report.group_state.lower()}"
+        f"workers: {_GROUP_STATES.get(report.group_state, report.group_state)}"
     )
     out.print(_topics(report))
     if report.shards:
