@@ -1,7 +1,7 @@
 """Progressive scores: each prediction is judged before its label is learnt from.
 
-The fused learner stands beside its two halves and beside a baseline that knows labels only: the
-majority class so far, or the mean so far where labels are not 0 and 1.
+The fused learner stands beside its two halves and beside a baseline that knows labels only: it
+answers their mean so far, which as a classification is the majority class so far.
 """
 
 from __future__ import annotations
@@ -87,8 +87,7 @@ class Scoreboard:
         self.binary = self.binary and label in (0.0, 1.0)
         for name, answer in LEARNERS.items():
             self.scores[name].judge(prediction[answer], label)
-        mean = self._sum / self._labels if self._labels else 0.0
-        self.scores[BASELINE].judge(float(mean > 0.5) if self.binary else mean, label)  # noqa: PLR2004 - majority
+        self.scores[BASELINE].judge(self._sum / self._labels if self._labels else 0.0, label)
         self._labels += 1
         self._sum += label
 

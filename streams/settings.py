@@ -76,11 +76,16 @@ class TopicSettings(Section):
     """Names and shape of the topics; a shard is a partition of ``events``."""
 
     prefix: str = Field(default="", description="put before every topic name")
+    events: str | None = Field(
+        default=None, description="an existing topic to read, if it is not called <prefix>events"
+    )
     partitions: Positive = Field(default=4, description="shards, where the topics are made by Weir")
     replication: Positive = 1
 
     def name(self, role: str) -> str:
         """Return the topic that plays a role, such as ``events`` or ``audit``."""
+        if role == "events" and self.events is not None:
+            return self.events
         return self.prefix + role
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from streams.settings import BrokerSettings, Settings
 
 CALL_S = 10
+SHOWN_PAUSE_S = 0.05
 SOURCE_ROLE = "events"
 OUTPUT_ROLES = ("predictions", "audit", "audit-checkpoints", "quarantine")
 TABLE_NAME = "state"
@@ -81,6 +83,23 @@ def create_topics(
                 f"topic {name} cannot be created: {error.args[0].str()}. Create it by hand, or "
                 "give the application's user the right to"
             ) from error
+    _wait_shown(client, set(topics))
+
+
+def _wait_shown(client: AdminClient, names: set[str]) -> None:
+    """Wait until the cluster's metadata shows topics: for a moment after creation it may not.
+
+    Raises:
+        BrokerUnavailable: it does not in time.
+    """
+    deadline = time.monotonic() + CALL_S
+    while missing := names - set(client.list_topics(timeout=CALL_S).topics):
+        if time.monotonic() > deadline:
+            raise BrokerUnavailable(
+                f"topics {', '.join(sorted(missing))} were created and are still not shown after "
+                f"{CALL_S} s; check that the brokers are well"
+            )
+        time.sleep(SHOWN_PAUSE_S)
 
 
 def create_source(settings: Settings) -> None:
