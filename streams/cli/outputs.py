@@ -35,12 +35,14 @@ class Output:
         role: its role, see ``streams.kafka.topics``.
         columns: heading → how a decoded record shows there.
         numbers: headings of numbers.
+        spare: headings that a narrow terminal does without, the first one first.
     """
 
     role: str
     schema: SchemaName
     columns: Mapping[str, Callable[[Row], str]]
     numbers: frozenset[str]
+    spare: tuple[str, ...]
 
 
 def _number(name: str, digits: int = 3) -> Callable[[Row], str]:
@@ -96,6 +98,7 @@ PREDICTIONS = Output(
         "margin": _number("margin", 2),
     },
     frozenset({"step", "y_hat", "label", "error", "linear", "attention", "gate", "margin"}),
+    ("linear", "attention", "tenant", "time", "step"),
 )
 AUDIT = Output(
     "audit",
@@ -114,6 +117,7 @@ AUDIT = Output(
         "leaf": _digest("curr"),
     },
     frozenset({"shard", "step", "y_hat", "label", "gate", "margin", "actions"}),
+    ("prev", "time", "actions", "gate", "tenant"),
 )
 CHECKPOINTS = Output(
     "audit-checkpoints",
@@ -125,6 +129,7 @@ CHECKPOINTS = Output(
         "chain head": _digest("chain_head"),
     },
     frozenset({"size"}),
+    ("root",),
 )
 QUARANTINE = Output(
     "quarantine",
@@ -136,6 +141,7 @@ QUARANTINE = Output(
         "detail": _text("detail"),
     },
     frozenset({"bytes"}),
+    ("bytes",),
 )
 OUTPUTS: Final = {one.role: one for one in (PREDICTIONS, AUDIT, CHECKPOINTS, QUARANTINE)}
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +27,7 @@ EXAMPLES = (
 
 _CHROME_LINES = 6  # title, frame and caption of the table
 _REFRESH_HZ = 8
+_UNBOUNDED = 10_000  # characters, wider than any table
 _WAITING = "waiting for records; Ctrl-C ends"
 
 
@@ -63,7 +66,7 @@ def command(
                 for row in batch:
                     print_json(as_json(row))
         elif output().is_terminal:
-            _live(shown, rows)
+            show_live(shown, rows)
         else:
             _lines(shown, rows)
     except KeyboardInterrupt:
@@ -92,23 +95,37 @@ def _rows(
                 return
 
 
-def _live(shown: Output, rows: Iterator[list[Row]]) -> None:
+def show_live(shown: Output, rows: Iterator[list[Row]]) -> None:
+    """Show the latest rows in a table that is drawn anew, until there are no more."""
     console = output()
     latest: deque[Row] = deque(maxlen=max(1, console.height - _CHROME_LINES))
     count = 0
-    first = _table(shown, latest, count)
+    first = fitting(console, shown, latest, count)
     with Live(first, console=console, refresh_per_second=_REFRESH_HZ) as live:
         for batch in rows:
             count += len(batch)
             latest.extend(batch)
-            live.update(_table(shown, latest, count))
+            live.update(fitting(console, shown, latest, count))
 
 
-def _table(shown: Output, latest: deque[Row], count: int) -> Table:
-    made = table(shown.role, shown.columns, shown.numbers)
+def fitting(console: Console, shown: Output, latest: deque[Row], count: int) -> Table:
+    """Return a table of the latest rows, with no more columns than the terminal is wide for."""
+    headings = list(shown.columns)
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    made = _table(shown, headings, latest, count)
+    for spare in shown.spare:
+        if Measurement.get(console, unbounded, made).maximum <= console.width:
+            break
+        headings.remove(spare)
+        made = _table(shown, headings, latest, count)
+    return made
+
+
+def _table(shown: Output, headings: list[str], latest: deque[Row], count: int) -> Table:
+    made = table(shown.role, headings, shown.numbers)
     made.caption = f"{count:,} records" if count else _WAITING
     for row in latest:
-        made.add_row(*(Text(printable(show(row))) for show in shown.columns.values()))
+        made.add_row(*(Text(printable(shown.columns[name](row))) for name in headings))
     return made
 
 
