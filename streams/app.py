@@ -13,7 +13,7 @@ import faust
 from faust.stores import base
 
 from schemas.errors import Bug
-from streams.kafka.clients import faust_credentials
+from streams.kafka.credentials import faust_credentials
 from streams.kafka.fetch import BatchApp, FetchedBatch, StandbyTableManager
 from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # A fetch is bounded in bytes; this bound on records must not cut it shorter.
 POLL_RECORDS = 20_000
 FETCH_BYTES = 4 * 1024 * 1024
+REQUEST_S = 90.0  # Faust's default; it must exceed the session timeout
 RAW: dict[str, Any] = {
     "key_type": bytes,
     "value_type": bytes,
@@ -115,6 +116,7 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         settings.application_id,
         state_offset=shards.next_offset,
         batch_topics=frozenset({source}),
+        failed=shards.failed,
         TableManager=StandbyTableManager,
         broker=[f"kafka://{address}" for address in settings.broker.bootstrap.split(",")],
         broker_credentials=faust_credentials(settings.broker),
@@ -133,6 +135,7 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         broker_session_timeout=float(stream.session_timeout_s),
         broker_heartbeat_interval=stream.session_timeout_s / 4,
         broker_rebalance_timeout=60.0,
+        broker_request_timeout=max(REQUEST_S, 2.0 * stream.session_timeout_s),
         stream_wait_empty=False,
         # The shards' watchdog does this, knowing what progress is.
         broker_commit_livelock_soft_timeout=86_400.0,

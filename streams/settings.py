@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from operators.fusion.cell import CellConfig
+from operators.fusion.config import CellConfig
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from operators.errors import InvalidConfig
-from operators.fusion.controller import RED_WINDOW
 from operators.hlm.config import HlmConfig
 from operators.sera.config import SeraConfig
+
+RED_WINDOW = 10
+"""Events over which reds are counted; the seed's scenario steps down at 6 of 10."""
 
 
 @dataclass(frozen=True, slots=True)

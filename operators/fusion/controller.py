@@ -23,9 +23,7 @@ from typing import NamedTuple
 from numba import njit
 
 from operators.fusion import codes
-
-RED_WINDOW = 10
-"""Events over which reds are counted; the seed's scenario steps down at 6 of 10."""
+from operators.fusion.config import RED_WINDOW
 
 NEARLY = 1e-3
 """Closer than this to the configured value is there."""

@@ -24,6 +24,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from streams.kafka.group import GroupThread
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -63,19 +65,6 @@ class FetchedBatch:
     highwater: int | None
 
 
-class ReadCommittedThread(driver.AIOKafkaConsumerThread):
-    """Creates the aiokafka consumer with ``isolation_level=read_committed``."""
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = self.consumer
-        before = consumer.in_transaction
-        consumer.in_transaction = True
-        try:
-            return super()._create_worker_consumer(transport)
-        finally:
-            consumer.in_transaction = before
-
-
 class BatchConsumer(driver.Consumer):
     """Yields one message per (partition, fetch) for the topics in ``app.batch_topics``."""
 
@@ -85,8 +74,8 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._positions: dict[TP, int] = {}
 
-    def _new_consumer_thread(self) -> ReadCommittedThread:
-        return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> GroupThread:
+        return GroupThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Fetch once and yield a message per partition, or per record for other topics."""
@@ -193,6 +182,7 @@ class BatchApp(faust.App):
     Args:
         state_offset: gives the offset that a shard's state has reached, None where none is known.
         batch_topics: topics to be handed on whole.
+        failed: called with an error that must end the worker, from any thread.
     """
 
     def __init__(
@@ -200,10 +190,12 @@ class BatchApp(faust.App):
         *args: Any,
         state_offset: Callable[[int], int | None],
         batch_topics: frozenset[str],
+        failed: Callable[[BaseException], None],
         **kwargs: Any,
     ) -> None:
         self.state_offset = state_offset
         self.batch_topics = batch_topics
+        self.failed = failed
         super().__init__(*args, **kwargs)
 
     def _new_transport(self) -> BatchTransport:
