@@ -53,6 +53,12 @@ def command(
     for note in handle.notes:
         say.print(f"[dim]{note}[/dim]", soft_wrap=True)
     settings = with_bootstrap(settings, handle.bootstrap)
+    worker = "weir worker"
+    if brokers > 1 and "replication" not in settings.topics.model_fields_set:
+        # Several brokers are there for copies; the worker's own topics want them as well.
+        topics = settings.topics.model_copy(update={"replication": brokers})
+        settings = settings.model_copy(update={"topics": topics})
+        worker = f"WEIR_TOPICS__REPLICATION={brokers} weir worker"
     create_source(settings)
     make_secrets(settings)
     where = {"address": "given in the settings", "docker": "in docker", "local": "on this machine"}
@@ -65,10 +71,15 @@ def command(
         f"{settings.topics.partitions} partitions, one a shard"
     )
     out.print("\nNext, each in a terminal of its own:")
-    out.print("  weir worker            [dim]# learns and predicts[/dim]")
-    out.print("  weir produce FILE      [dim]# sends rows as events[/dim]")
-    out.print("  weir tail              [dim]# shows predictions[/dim]")
-    out.print("and `weir down` when you are done.", highlight=False)
+    steps = {
+        worker: "learns and predicts",
+        "weir produce FILE": "sends rows as events",
+        "weir tail": "shows predictions",
+    }
+    width = max(map(len, steps))
+    for line, purpose in steps.items():
+        out.print(f"  {line.ljust(width)}  [dim]# {purpose}[/dim]")
+    out.print("and `weir down` when you are done.")
 
 
 def _security(settings: Settings) -> dict[str, str] | None:
