@@ -20,6 +20,7 @@ import structlog
 from operators.fusion.cell import Cell
 from schemas.errors import Bug, StateError, WeirError
 from streams.app import build_app
+from streams.collector import relax_collector
 from streams.http import HttpServer, build_http
 from streams.kafka.errors import translated_from_group
 from streams.kafka.reader import PartitionReader
@@ -136,6 +137,7 @@ class Worker:
     def run(self) -> int:
         """Serve until a signal; return the exit code."""
         warm_up(self.settings.learner)
+        relax_collector()
         http = None
         if self.settings.http.enabled:
             http = HttpServer(
