@@ -119,6 +119,7 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         failed=shards.failed,
         TableManager=StandbyTableManager,
         broker=[f"kafka://{address}" for address in settings.broker.bootstrap.split(",")],
+        broker_client_id=f"weir-{settings.application_id}",
         broker_credentials=faust_credentials(settings.broker),
         store="rocksdb://",
         datadir=str(settings.state_dir / "faust"),

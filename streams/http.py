@@ -56,7 +56,7 @@ class HttpServer:
                 api,
                 host=settings.host,
                 port=settings.port,
-                log_level="warning",
+                log_config=None,
                 access_log=False,
                 lifespan="off",
             )
