@@ -11,7 +11,7 @@ import structlog
 
 from schemas.errors import Bug
 from state.store import ShardStore
-from streams.shard.shard import Shard
+from streams.shard.shard import Abandoned, Shard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ class Shards:
     Args:
         folder: where the tables live, one sub-folder a shard.
         make: builds a shard around its table, not yet open.
-        failed: called with an error that must end the worker.
+        failed: called with an error that must end the worker; a public attribute too.
         threads: units of different shards that may run at once.
     """
 
@@ -42,9 +42,12 @@ class Shards:
     ) -> None:
         self._folder = folder
         self._make = make
-        self._failed = failed
+        self.failed = failed
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="shard")
         self._shards: dict[int, Shard] = {}
+        self._opening: set[Shard] = set()
+        self._changing = asyncio.Lock()
+        self._closing = False
         self._stores: dict[int, ShardStore] = {}
         self.ready = False
 
@@ -81,7 +84,7 @@ class Shards:
         try:
             await shard.offer(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the shard cannot go on
-            self._failed(error)
+            self.failed(error)
 
     async def pause(self, partitions: set[int]) -> None:
         """Stop the shards of these partitions at their last commit."""
@@ -90,43 +93,66 @@ class Shards:
 
     async def assign(self, active: set[int], standby: set[int]) -> None:
         """Close what has gone, resume what stayed, open what came. A failure ends the worker."""
+        async with self._changing:
+            if self._closing:
+                return
+            try:
+                await self._change(active, standby)
+            except Abandoned as reason:
+                log.info("stopped before all shards were open", reason=str(reason))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the worker cannot serve its shards
+                self.failed(error)
+
+    async def _change(self, active: set[int], standby: set[int]) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            for partition in set(self._shards) - active:
-                shard = self._shards.pop(partition)
-                self._stores.pop(partition)
-                await shard.pause()
-                await loop.run_in_executor(self._executor, shard.close)
-            for partition in set(self._stores) - active - standby:
-                await loop.run_in_executor(self._executor, self._stores.pop(partition).close)
-            for partition in active & set(self._shards):
-                # A generation may pass without a revocation: then nothing was paused yet.
-                await self._shards[partition].pause()
-                self._shards[partition].resume()
-            opening = sorted(active - set(self._shards))
-            await asyncio.gather(
-                *(loop.run_in_executor(self._executor, self._open, p) for p in opening)
-            )
-            self.ready = True
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker cannot serve its shards
-            self._failed(error)
+        for partition in set(self._shards) - active:
+            shard = self._shards.pop(partition)
+            self._stores.pop(partition)
+            await shard.pause()
+            await loop.run_in_executor(self._executor, shard.close)
+        for partition in set(self._stores) - active - standby:
+            await loop.run_in_executor(self._executor, self._stores.pop(partition).close)
+        for partition in active & set(self._shards):
+            # A generation may pass without a revocation: then nothing was paused yet.
+            await self._shards[partition].pause()
+            self._shards[partition].resume()
+        opening = sorted(active - set(self._shards))
+        opened = await asyncio.gather(
+            *(loop.run_in_executor(self._executor, self._open, p) for p in opening),
+            return_exceptions=True,
+        )
+        for error in opened:
+            if error is not None:
+                raise error
+        self.ready = True
 
     def _open(self, partition: int) -> None:
         shard = self._make(partition, self.store(partition), self._executor)
-        shard.open()
+        self._opening.add(shard)
+        try:
+            if self._closing:
+                shard.abandon()
+            shard.open()
+        finally:
+            self._opening.discard(shard)
         if partition in self._shards:
             raise Bug(f"shard {partition} was opened twice")
         self._shards[partition] = shard
 
     async def close(self) -> None:
-        """Finish the units in flight and close everything."""
+        """Finish the units in flight and close everything; what is being restored is given up."""
+        self._closing = True
+        for shard in list(self._opening):
+            shard.abandon()
         await self.pause(set(self._shards))
-        loop = asyncio.get_running_loop()
-        shards, self._shards = self._shards, {}
-        stores, self._stores = self._stores, {}
-        for partition, shard in shards.items():
-            stores.pop(partition)
-            await loop.run_in_executor(self._executor, shard.close)
-        for store in stores.values():
-            await loop.run_in_executor(self._executor, store.close)
-        self._executor.shutdown(wait=True)
+        async with self._changing:
+            await self.pause(set(self._shards))
+            loop = asyncio.get_running_loop()
+            shards, self._shards = self._shards, {}
+            stores, self._stores = self._stores, {}
+            for partition, shard in shards.items():
+                stores.pop(partition)
+                await loop.run_in_executor(self._executor, shard.close)
+            for store in stores.values():
+                await loop.run_in_executor(self._executor, store.close)
+            self._executor.shutdown(wait=True)

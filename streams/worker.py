@@ -32,6 +32,7 @@ from streams.shard.commit import ShardProducer
 from streams.shard.engine import Engine
 from streams.shard.shard import Shard
 from streams.shards import Shards
+from streams.state_folder import StateFolder
 from streams.warmup import warm_up
 from streams.watchdog import Watchdog
 
@@ -87,9 +88,13 @@ class Worker:
     """
 
     def __init__(self, settings: Settings, cell_type: type[Cell] = Cell) -> None:
+        # Until the loop runs there is nothing to finish first.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: os._exit(0))
         self.settings = settings
         self._cell_type = cell_type
         self.metrics = Metrics()
+        self._folder = StateFolder(settings.state_dir)
         self._keys = CellKeys.open(settings)
         self._codecs = build_codecs(settings)
         self._partitions = prepare_topics(settings)
@@ -150,13 +155,13 @@ class Worker:
         finally:
             if http is not None:
                 http.stop()
+            self._folder.release()
         return 0
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
-        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
         app = build_app(self.settings, self.shards, self._partitions)
         watchdog = Watchdog(
             lambda: self.shards.active,

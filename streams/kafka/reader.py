@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALL_S = 10
-POLL_S = 0.5
+POLL_S = 0.1
+"""A poll waits this long for a full batch; the end of the partition does not end it sooner."""
 POLL_MESSAGES = 5_000
 
 
@@ -90,19 +91,25 @@ class PartitionReader:
             ConfigError: access is denied.
             TopologyError: there is no such topic.
         """
-        if self._admin is None:
-            self._admin = AdminClient(client_config(self._broker))
         request = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]
-        admin = self._admin
 
         def ask() -> dict[int, int]:
-            answers = admin.list_offsets(
-                request, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_S
-            )
-            ends = {tp.partition: answer.result().offset for tp, answer in answers.items()}
-            if min(ends.values(), default=0) < 0:
-                # Seen after a broker's restart: no error, and an offset that is none.
-                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+            if self._admin is None:
+                self._admin = AdminClient(client_config(self._broker))
+            try:
+                answers = self._admin.list_offsets(
+                    request, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_S
+                )
+                ends = {tp.partition: answer.result().offset for tp, answer in answers.items()}
+                if (
+                    min(ends.values(), default=0) < 0
+                ):  # seen after a broker's restart, without an error
+                    raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+            except KafkaException:
+                # After a broker's restart librdkafka (seen in 2.16) asks with the leader epoch that
+                # it knew before, and is refused for as long as the client lives.
+                self._admin = None
+                raise
             return ends
 
         return self._asked(ask, f"end offsets of {topic}")

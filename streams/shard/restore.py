@@ -44,8 +44,9 @@ def restore_store(
     if reached is not None and reached >= end:
         raise StateError(
             f"{store.path} holds state up to offset {reached} of {topic}[{partition}], which ends "
-            f"at {end}: the topic was deleted or is another one. Delete the folder to rebuild it "
-            "from the topic, or point the worker at the cluster that it belongs to"
+            f"at {end}: the changelog was deleted and made anew, or is another cluster's. Point "
+            "the worker at the cluster that the folder belongs to; a state without its changelog "
+            "cannot go on, so where the topic is lost begin anew under another application_id"
         )
     start = low if reached is None else max(low, reached + 1)
     applied = 0
@@ -85,6 +86,27 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
     return reached, changelog.decode_offset(committed)
 
 
+def check_fresh(group_offset: int | None, changelog_topic: str, partition: int) -> None:
+    """Refuse to begin anew where the application has been before.
+
+    Args:
+        group_offset: source offset that the consumer group has committed, in the transactions that
+            wrote the changelog.
+        changelog_topic: holds no state of the shard.
+        partition: the shard.
+
+    Raises:
+        StateError: the changelog is lost.
+    """
+    if group_offset is not None:
+        raise StateError(
+            f"{changelog_topic}[{partition}] holds no state, but this application has committed "
+            f"the source up to offset {group_offset}: the changelog was deleted. Beginning anew "
+            "would repeat every prediction and fork the audit trail. Bring the changelog back, or "
+            "begin anew under another application_id"
+        )
+
+
 def re_step(
     engine: Engine,
     reader: PartitionReader,
@@ -92,8 +114,18 @@ def re_step(
     topic: str,
     reached: int,
     committed: int,
+    stepping: Callable[[], None] = lambda: None,
 ) -> int:
     """Step the events from ``reached`` to ``committed`` again, silently, and compare the chains.
+
+    Args:
+        engine: its cells stand at ``reached``.
+        reader: of the source.
+        store: has the chains as of ``committed``.
+        topic: the source.
+        reached: source offset of the checkpoint.
+        committed: source offset of the last commit.
+        stepping: called before each batch; what it raises ends this.
 
     Returns:
         Events stepped.
@@ -103,16 +135,23 @@ def re_step(
         BrokerUnavailable: the source cannot be read.
     """
     where = f"{topic}[{engine.shard}]"
-    low, _ = reader.bounds(topic, engine.shard)
-    if reached < committed and low > reached:
+    low, end = reader.bounds(topic, engine.shard)
+    if end < committed:
         raise StateError(
-            f"{where}: events {reached} to {low - 1} are needed to rebuild the state of the last "
-            "commit and have been deleted: the topic's retention is shorter than the time "
-            "between two checkpoints. Lengthen retention.ms or lower stream.checkpoint_events; "
-            "this state is lost, so begin anew under another application_id"
+            f"{where} ends at offset {end}, but its events up to {committed} have been learnt: the "
+            "topic was deleted and made anew. State and log belong together: bring the log back, "
+            "or begin anew under another application_id"
+        )
+    if low > reached:
+        raise StateError(
+            f"{where}: events {reached} to {low - 1} were deleted before they were learnt for "
+            "good: the topic's retention is shorter than the time between two checkpoints, or than "
+            "the worker was down. Lengthen retention.ms (or lower stream.checkpoint_events); this "
+            "state cannot go on without them, so begin anew under another application_id"
         )
     stepped = 0
     for batch in reader.read(topic, engine.shard, reached, committed):
+        stepping()
         engine.process(batch, emit=False)
         stepped += len(batch)
     engine.next_offset = committed

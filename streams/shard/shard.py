@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from schemas.errors import Bug, StateError
+from schemas.errors import Bug, StateError, WeirError
 from streams.shard import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from schemas.errors import WeirError
     from state.store import ShardStore
     from streams.kafka.fetch import FetchedBatch
     from streams.kafka.reader import PartitionReader
@@ -54,6 +53,10 @@ class ShardState(enum.Enum):
 
 TAKING = frozenset({ShardState.READY, ShardState.RUNNING})
 """States in which a shard takes events."""
+
+
+class Abandoned(WeirError):  # noqa: N818 - it names what happened
+    """A shard was given up while it was being opened, because the worker stops."""
 
 
 class Observer(Protocol):
@@ -115,6 +118,7 @@ class Shard:
         self._expected: int | None = None
         self._since_checkpoint: int | None = None
         self._task: asyncio.Task[None] | None = None
+        self._unwanted = False
         self._room = asyncio.Event()
         self._room.set()
 
@@ -125,27 +129,53 @@ class Shard:
 
         Raises:
             WeirError: the shard cannot be brought to where its last commit left it.
+            Abandoned: it is no longer wanted.
         """
         self._expect(ShardState.CLOSED)
         started = time.perf_counter()
         self._producer.fence()
         records = restore.restore_store(
-            self._reader,
-            self.store,
-            self._changelog_topic,
-            self.number,
-            lambda share: self._observer.restoring(self.number, share),
+            self._reader, self.store, self._changelog_topic, self.number, self._restoring
         )
         reached, committed = restore.load_engine(self.engine, self.store)
         stepped = 0
-        if reached is not None and committed is not None:
+        if reached is None or committed is None:
+            restore.check_fresh(self._producer.group_offset(), self._changelog_topic, self.number)
+        else:
             stepped = restore.re_step(
-                self.engine, self._reader, self.store, self._source_topic, reached, committed
+                self.engine,
+                self._reader,
+                self.store,
+                self._source_topic,
+                reached,
+                committed,
+                self._re_stepping,
             )
             self._since_checkpoint = stepped
         self._expected = self.engine.next_offset
         self.state = ShardState.READY
-        self._observer.restored(self.number, records, stepped, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._observer.restored(self.number, records, stepped, seconds)
+        log.info(
+            "shard serves",
+            shard=self.number,
+            offset=self._expected,
+            changelog_records=records,
+            re_stepped=stepped,
+            seconds=round(seconds, 3),
+        )
+
+    def _restoring(self, share: float) -> None:
+        self._observer.restoring(self.number, share)
+        self._re_stepping()
+
+    def _re_stepping(self) -> None:
+        if self._unwanted:
+            raise Abandoned(f"shard {self.number} was being restored")
+
+    def abandon(self) -> None:
+        """Let ``open``, which runs on another thread, raise at its next batch."""
+        self._unwanted = True
 
     async def pause(self) -> None:
         """Drop what is queued and wait for the unit in flight."""
