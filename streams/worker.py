@@ -22,7 +22,7 @@ from schemas.errors import Bug, StateError, WeirError
 from streams.app import build_app
 from streams.collector import relax_collector
 from streams.http import HttpServer, build_http
-from streams.kafka.errors import translated_from_group
+from streams.kafka.group import translated
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
 from streams.keys import CellKeys
@@ -177,11 +177,11 @@ class Worker:
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
         await asyncio.wait({starting, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and (error := starting.exception()) is not None:
-            end_process(translated_from_group(error))
+            end_process(translated(error))
         await asyncio.wait({stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
         if crashed.done():
             reason = app.crash_reason or Bug("Faust crashed without a reason")
-            end_process(translated_from_group(reason))
+            end_process(translated(reason))
         watchdog.stop()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()

@@ -1,14 +1,12 @@
-"""What Kafka's errors mean for the person who runs the worker.
+"""What librdkafka's errors mean for the person who runs the program.
 
-Two client libraries raise their own errors: librdkafka through confluent-kafka, and aiokafka, which
-Faust uses. Neither leaves the application untranslated.
+Those of aiokafka, which Faust uses, are translated in ``streams.kafka.group``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from aiokafka import errors as aiokafka_errors
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.errors import BrokerUnavailable, ConfigError, StateError, TopologyError, WeirError
@@ -59,28 +57,20 @@ _UNKNOWN_TOPIC: Final = frozenset(
     }
 )
 
-_GROUP_DENIED: Final = (
-    aiokafka_errors.AuthenticationFailedError,
-    aiokafka_errors.ClusterAuthorizationFailedError,
-    aiokafka_errors.GroupAuthorizationFailedError,
-    aiokafka_errors.SaslAuthenticationFailed,
-    aiokafka_errors.TopicAuthorizationFailedError,
-)
-
-_DO_GRANT: Final = (
+DO_GRANT: Final = (
     "give the application's user the right to read, write and describe its topics, group and "
     "transactional ids, or correct broker.sasl_username and broker.sasl_password"
 )
-_DO_RECREATE: Final = (
+DO_RECREATE: Final = (
     "the topic was deleted or is another one than the state belongs to: bring it back, or begin "
     "anew under another application_id"
 )
-_DO_RETAIN: Final = (
+DO_RETAIN: Final = (
     "the topic was deleted and made anew, or its retention is shorter than the lag: lengthen "
     "retention.ms; what was deleted cannot be learnt any more, so begin anew under another "
     "application_id"
 )
-_DO_WAIT: Final = "check that the brokers are up and reachable"
+DO_WAIT: Final = "check that the brokers are up and reachable"
 
 
 def is_passing(error: KafkaError) -> bool:
@@ -101,26 +91,9 @@ def translated(error: KafkaException, what: str) -> WeirError:
     said = f"{what}: {cause.str()} ({cause.name()})"
     code = cause.code()
     if code in _DENIED:
-        return ConfigError(f"{said}; {_DO_GRANT}")
+        return ConfigError(f"{said}; {DO_GRANT}")
     if code in _GONE:
-        return StateError(f"{said}; {_DO_RETAIN}")
+        return StateError(f"{said}; {DO_RETAIN}")
     if code in _UNKNOWN_TOPIC:
-        return TopologyError(f"{said}; {_DO_RECREATE}")
-    return BrokerUnavailable(f"{said}; {_DO_WAIT}")
-
-
-def translated_from_group(error: BaseException) -> BaseException:
-    """Return the application's error for one that ended Faust, if it is aiokafka's."""
-    if not isinstance(error, aiokafka_errors.KafkaError):
-        return error
-    said = f"the consumer group cannot go on: {error}"
-    if isinstance(error, aiokafka_errors.InvalidSessionTimeoutError):
-        return ConfigError(
-            f"{said}; the brokers allow a stream.session_timeout_s between their "
-            "group.min.session.timeout.ms and group.max.session.timeout.ms only"
-        )
-    if isinstance(error, _GROUP_DENIED):
-        return ConfigError(f"{said}; {_DO_GRANT}")
-    if isinstance(error, aiokafka_errors.OffsetOutOfRangeError):
-        return StateError(f"{said}; {_DO_RETAIN}")
-    return BrokerUnavailable(f"{said}; {_DO_WAIT}")
+        return TopologyError(f"{said}; {DO_RECREATE}")
+    return BrokerUnavailable(f"{said}; {DO_WAIT}")

@@ -12,14 +12,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import errors
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 
-from schemas.errors import TopologyError
-from streams.kafka.errors import translated_from_group
+from schemas.errors import BrokerUnavailable, ConfigError, StateError, TopologyError
+from streams.kafka.errors import DO_GRANT, DO_RETAIN, DO_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 PERIOD_S = 1.0
 FENCED_INSTANCE_ID = 82  # aiokafka has no name for it
+
+_DENIED: Final = (
+    errors.AuthenticationFailedError,
+    errors.ClusterAuthorizationFailedError,
+    errors.GroupAuthorizationFailedError,
+    errors.SaslAuthenticationFailed,
+    errors.TopicAuthorizationFailedError,
+)
 
 
 class GroupThread(driver.AIOKafkaConsumerThread):
@@ -58,7 +66,7 @@ class GroupThread(driver.AIOKafkaConsumerThread):
             try:
                 coordinator.check_errors()
             except Exception as error:  # noqa: BLE001 - whatever it is, the group is left
-                self.app.failed(translated_from_group(error))
+                self.app.failed(translated(error))
             await self.sleep(PERIOD_S)
 
 
@@ -105,3 +113,20 @@ def checked(
         return response
 
     return send_checked
+
+
+def translated(error: BaseException) -> BaseException:
+    """Return the application's error for one that ended the group, if it is aiokafka's."""
+    if not isinstance(error, errors.KafkaError):
+        return error
+    said = f"the consumer group cannot go on: {error}"
+    if isinstance(error, errors.InvalidSessionTimeoutError):
+        return ConfigError(
+            f"{said}; the brokers allow a stream.session_timeout_s between their "
+            "group.min.session.timeout.ms and group.max.session.timeout.ms only"
+        )
+    if isinstance(error, _DENIED):
+        return ConfigError(f"{said}; {DO_GRANT}")
+    if isinstance(error, errors.OffsetOutOfRangeError):
+        return StateError(f"{said}; {DO_RETAIN}")
+    return BrokerUnavailable(f"{said}; {DO_WAIT}")
