@@ -12,6 +12,7 @@ from schemas.reasons import Reason
 from schemas.wire import WireCodec
 from streams.kafka.topics import SOURCE_ROLE
 from streams.shard.encode import MessageCodecs
+from streams.shard.quarantine import DEFAULT_LIMIT, QuarantineEncoder
 
 if TYPE_CHECKING:
     from schemas.registry import SchemaName
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from streams.shard.columns import EventReader
 
 
-def build_codecs(settings: Settings) -> MessageCodecs:
+def build_codecs(settings: Settings, quarantine_bytes: int = DEFAULT_LIMIT) -> MessageCodecs:
     """Return the codecs for the settings' registry and mapping file.
+
+    Args:
+        settings: of a worker.
+        quarantine_bytes: largest record that the quarantine topic takes.
 
     Raises:
         ConfigError: the registry or the mapping file cannot be used.
@@ -38,7 +43,11 @@ def build_codecs(settings: Settings) -> MessageCodecs:
         reader = plain_reader()
     if registry is None:
         return MessageCodecs(
-            reader, Codec("prediction"), Codec("audit_checkpoint"), Codec("quarantine"), b""
+            reader,
+            Codec("prediction"),
+            Codec("audit_checkpoint"),
+            QuarantineEncoder(Codec("quarantine"), quarantine_bytes),
+            b"",
         )
 
     def output(schema: SchemaName, role: str) -> WireCodec:
@@ -50,7 +59,7 @@ def build_codecs(settings: Settings) -> MessageCodecs:
         reader,
         output("prediction", "predictions"),
         output("audit_checkpoint", "audit-checkpoints"),
-        output("quarantine", "quarantine"),
+        QuarantineEncoder(output("quarantine", "quarantine"), quarantine_bytes),
         output("audit_record", "audit").header(),
     )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_TIME_US = 2**53  # audit records hold the time as a double
 MAX_TENANT_BYTES = 200
+MAX_ID_CHARACTERS = 1_000  # both ids are copied to outputs, which must stay small
 WORD = 8  # bytes of an id, of a value, of a vector's element
 
 
@@ -89,6 +90,13 @@ class _Rows:
         time_us = event["time_us"]
         if not 0 <= time_us < MAX_TIME_US:
             raise BadMessage(Reason.BAD_FIELD, f"time_us {time_us} is outside 0..2^53")
+        entity, event_id = event["id"], event["event_id"]
+        if len(entity) > MAX_ID_CHARACTERS or len(event_id) > MAX_ID_CHARACTERS:
+            raise BadMessage(
+                Reason.BAD_FIELD,
+                f"id has {len(entity)} characters and event_id {len(event_id)}: "
+                f"at most {MAX_ID_CHARACTERS} are allowed",
+            )
         ids, values = self._features(event)
         no_vector, no_value = self._no_vector, self._no_value
         key, query, value = event["key"], event["query"], event["value"]
@@ -103,8 +111,8 @@ class _Rows:
         self.rows.append(
             _Row(
                 position,
-                event["id"],
-                event["event_id"],
+                entity,
+                event_id,
                 time_us,
                 hashlib.sha256(payload).digest(),
                 ids,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,11 +9,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas.errors import BadMessage
     from state.audit.checkpoint import CheckpointNote
-    from streams.kafka.fetch import SourceRecord
     from streams.shard.columns import EventReader, TenantColumns
-    from streams.shard.unit import Headers, KeyedValue
+    from streams.shard.quarantine import QuarantineEncoder
+    from streams.shard.unit import KeyedValue
 
 LEAF_HASH_BYTES = 32
 
@@ -43,7 +41,8 @@ class MessageCodecs:
 
     Args:
         read_event: takes a source record to an event's Avro bytes and the event; see ``Decoder``.
-        prediction, checkpoint, quarantine: encoders of the schemas of these names.
+        prediction, checkpoint: encoders of the schemas of these names.
+        quarantine: encodes messages that could not be used.
         audit_header: wire header before audit records; empty without a registry.
     """
 
@@ -52,13 +51,13 @@ class MessageCodecs:
         read_event: EventReader,
         prediction: Encoder,
         checkpoint: Encoder,
-        quarantine: Encoder,
+        quarantine: QuarantineEncoder,
         audit_header: bytes,
     ) -> None:
         self.read_event = read_event
         self._prediction = prediction
         self._checkpoint = checkpoint
-        self._quarantine = quarantine
+        self.quarantine = quarantine
         self._audit_header = audit_header
 
     def framed_audit(self, value: bytes) -> bytes:
@@ -68,28 +67,6 @@ class MessageCodecs:
     def checkpoint(self, tenant: str, shard: int, note: CheckpointNote) -> KeyedValue:
         """Encode a signed checkpoint, keyed by tenant."""
         return tenant.encode(), self._checkpoint.encode(note.record(tenant, shard))
-
-    def quarantine(
-        self, error: BadMessage, topic: str, partition: int, source: SourceRecord
-    ) -> tuple[bytes | None, bytes, Headers]:
-        """Encode a record that could not be used, with where it came from in headers too."""
-        record = {
-            "reason": error.reason,
-            "detail": error.detail,
-            "topic": topic,
-            "partition": partition,
-            "offset": source.offset,
-            "key": source.key,
-            "value": source.value,
-            "trace": "".join(traceback.format_tb(error.__traceback__)),
-        }
-        headers = [
-            ("reason", error.reason.encode()),
-            ("topic", topic.encode()),
-            ("partition", str(partition).encode()),
-            ("offset", str(source.offset).encode()),
-        ]
-        return source.key, self._quarantine.encode(record), headers
 
     def predictions(
         self, tenant: str, columns: TenantColumns, rows: np.ndarray, audit_values: list[bytes]
