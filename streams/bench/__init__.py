@@ -1,0 +1,1 @@
+"""Benchmarks of the application against peers and floors; run by ``weir bench``."""

@@ -1,0 +1,115 @@
+"""docs/benchmarks.md: the figures of one run, with machine, versions and commands."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+from deploy.broker.jars import KAFKA_VERSION
+from streams.bench import machine, peers
+from streams.bench.bars import bars_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.bench.measured import Measured
+
+OURS = ("weir", "faust-streaming", "aiokafka", "confluent-kafka", "numba", "numpy", "fastavro")
+THEIRS = ("quixstreams", "river", "confluent-kafka")
+
+WHOLE = 1_000
+"""Figures from here on are shown without decimals."""
+
+# What a line's parameters say beside its name; the others are the same for all lines of a bench.
+TELLING = ("stage", "of", "worker", "rate")
+
+
+def render(lines: Sequence[Measured], commands: Iterable[str]) -> str:
+    """Return the page."""
+    today = dt.datetime.now(tz=dt.UTC).date()
+    parts = [
+        "# Benchmarks\n",
+        f"Made by `weir bench all` on {today}. What is compared with what, and how, is said in the",
+        "[notes](#how-it-is-measured) at the end.\n",
+        "## Machine and versions\n",
+        *(f"- {name}: {value}" for name, value in machine.describe().items()),
+        f"- Apache Kafka: {KAFKA_VERSION}",
+        *(f"- {name}: {importlib.metadata.version(name)}" for name in OURS),
+        *(f"- {name} (peer): {peers.versions()[name]}" for name in THEIRS),
+        "",
+    ]
+    for bench in dict.fromkeys(line.bench for line in lines):
+        parts += _section([line for line in lines if line.bench == bench])
+    parts += ["## Commands\n", "```", *commands, "```\n", NOTES]
+    return "\n".join(parts)
+
+
+def _section(lines: Sequence[Measured]) -> list[str]:
+    first = lines[0]
+    common = {
+        name: value
+        for name, value in first.params.items()
+        if all(line.params.get(name) == value for line in lines)
+    }
+    return [
+        f"## {first.bench}\n",
+        ", ".join(f"{name} = {value}" for name, value in common.items()) + "\n",
+        "| figure | value | least to most | against | value | times better | bar |",
+        "| --- | ---: | ---: | --- | ---: | ---: | --- |",
+        *(_row(line) for line in lines),
+        "",
+    ]
+
+
+def _row(line: Measured) -> str:
+    bars = "; ".join(
+        f"{bar.words}: {'met' if bar.met(line) else 'missed'}" for bar in bars_of(line)
+    )
+    cells = [
+        label(line),
+        f"{number(line.value)} {line.unit}",
+        f"{number(line.params['min'])} to {number(line.params['max'])}",
+        line.against or "",
+        "" if line.against_value is None else number(line.against_value),
+        "" if line.ratio is None else number(line.ratio),
+        "; ".join(bars),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def label(line: Measured) -> str:
+    """Return the name of a figure with the parameters that tell it from others."""
+    telling = [str(line.params[name]) for name in TELLING if name in line.params]
+    return f"{line.metric} ({', '.join(telling)})" if telling else line.metric
+
+
+def number(value: Any) -> str:
+    """Return a figure as one reads it: 31,240 or 0.4021."""
+    return f"{value:,.0f}" if abs(value) >= WHOLE else f"{value:.4g}"
+
+
+NOTES = """\
+## How it is measured
+
+- One machine, one run: broker, contenders and measuring programs share the same two cores (the \
+process binds itself and all that it starts to them where there are more). Nothing is bound to one \
+core alone. `load_before` is the load average before it began; on an idle machine it is near 0.
+- In each repeat every contender runs once, as a fresh process with a fresh consumer group, on the \
+same topic with the same events. Figures are medians of the repeats.
+- Rates are counted from the committed offsets: from the end of the warm-up, a fifth of the \
+events, to the last event; process start is outside. Behind that event the topic goes on, so that \
+no contender lives on what it fetched during the warm-up.
+- Each run is checked: one prediction for each committed event, none twice. A wrong run is an error.
+- `quix_river` is a Quix Streams application with exactly-once and state on and River's logistic \
+regression; what was done to make it fast is at the head of `streams/bench/quix_river.py`.
+- `raw_transactional` consumes with confluent-kafka and sends, for each event, a prediction and an \
+audit record that a worker made, in transactions with the offsets and with the worker's gathering: \
+one process, one consumer, one transactional producer (four of each, as the worker has, are slower).
+- `null_events_per_s` is the worker with a kernel that copies rows; all else is the same.
+- Latency counts from when an event was due by the schedule to when a read_committed consumer has \
+its prediction. The schedule does not wait for anybody.
+- `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
+waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.
+- `cpu_per_event` is processor time of the worker's or the broker's process, user and system.
+"""

@@ -1,0 +1,107 @@
+"""``weir bench``: figures against peers and floors, on this machine."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from streams.bench.bars import bars_of
+from streams.bench.document import label, number, render
+from streams.bench.measured import Measured
+from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
+from streams.cli.console import messages, output, print_json, table
+from streams.cli.options import AsJson
+
+EXAMPLES = (
+    "weir bench stream",
+    "weir bench stream --only latency --repeats 7 --json",
+    "weir bench all",
+)
+
+PAGE = Path("docs/benchmarks.md")
+
+
+class Bench(StrEnum):
+    """What can be measured."""
+
+    STREAM = "stream"
+    ALL = "all"
+
+
+def command(
+    name: Annotated[
+        Bench, typer.Argument(metavar="NAME", help=f"stream, or all: each, and write {PAGE}.")
+    ],
+    only: Annotated[
+        list[Part] | None,
+        typer.Option(
+            "--only",
+            metavar="PART",
+            help="Measure this part alone: events, null or latency. May be given more than once.",
+        ),
+    ] = None,
+    events: Annotated[
+        int,
+        typer.Option(
+            "--events", metavar="N", min=20_000, help="Events that each run commits; more is surer."
+        ),
+    ] = EVENTS,
+    repeats: Annotated[
+        int, typer.Option("--repeats", metavar="N", min=1, help="Runs of each contender.")
+    ] = REPEATS,
+    as_json: AsJson = False,
+) -> None:
+    """Measure, against peers, on this machine.
+
+    Starts a broker of its own in a temporary folder; needs java and mvn. The peer is installed
+    beside the program, in .venv-peers, the first time. All share two cores. Takes ten minutes;
+    leave the machine alone meanwhile.
+
+    Ends with 0 also where a figure misses its bar: only wrong output is an error.
+    """
+    lines: list[Measured] = []
+    say = messages()
+    with say.status("Measuring …") as status:
+        plan = Plan(
+            events=events,
+            repeats=repeats,
+            parts=frozenset(only or Part),
+            say=lambda what: status.update(f"Measuring: {what} …"),
+        )
+        for line in run_stream(plan):
+            lines.append(line)
+            if as_json:
+                print_json(line._asdict())
+    if not as_json:
+        output().print(_table(lines))
+    if name is Bench.ALL:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(render(lines, ["weir bench stream --json"]), encoding="utf-8")
+        say.print(f"written to {PAGE}")
+
+
+def _table(lines: list[Measured]) -> Table:
+    made = table(
+        "weir bench",
+        ("figure", "value", "unit", "least", "most", "against", "its value", "times better", "bar"),
+        ("value", "least", "most", "its value", "times better"),
+    )
+    for line in lines:
+        bars = [
+            f"[green]met[/green] {bar.words}" if bar.met(line) else f"[red]missed[/red] {bar.words}"
+            for bar in bars_of(line)
+        ]
+        made.add_row(
+            label(line),
+            number(line.value),
+            line.unit,
+            number(line.params["min"]),
+            number(line.params["max"]),
+            line.against or "",
+            "" if line.against_value is None else number(line.against_value),
+            "" if line.ratio is None else number(line.ratio),
+            "\n".join(bars),
+        )
+    return made
