@@ -10,9 +10,9 @@ from schemas.errors import BadMessage
 from schemas.mapping import Mapper, Origin, load_mapping
 from schemas.reasons import Reason
 from schemas.wire import WireCodec
-from streams.kafka.topics import SOURCE_ROLE
+from streams.kafka.topics import MAX_RECORD_BYTES, SOURCE_ROLE
 from streams.shard.encode import MessageCodecs
-from streams.shard.quarantine import DEFAULT_LIMIT, QuarantineEncoder
+from streams.shard.quarantine import QuarantineEncoder
 
 if TYPE_CHECKING:
     from schemas.registry import SchemaName
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.shard.columns import EventReader
 
 
-def build_codecs(settings: Settings, quarantine_bytes: int = DEFAULT_LIMIT) -> MessageCodecs:
+def build_codecs(settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -> MessageCodecs:
     """Return the codecs for the settings' registry and mapping file.
 
     Args:

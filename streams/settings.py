@@ -14,7 +14,15 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -59,6 +67,13 @@ class BrokerSettings(Section):
     ssl_certificate_file: Path | None = None
     ssl_key_file: Path | None = None
     ssl_key_password: SecretStr | None = None
+
+    @field_validator("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
+    @classmethod
+    def _is_a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} is not a file")
+        return path
 
     @model_validator(mode="after")
     def _credentials_are_complete(self) -> BrokerSettings:

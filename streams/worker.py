@@ -96,8 +96,8 @@ class Worker:
         self.metrics = Metrics()
         self._folder = StateFolder(settings.state_dir)
         self._keys = CellKeys.open(settings)
-        self._codecs = build_codecs(settings)
-        self._partitions = prepare_topics(settings)
+        self._partitions, quarantine_bytes = prepare_topics(settings)
+        self._codecs = build_codecs(settings, quarantine_bytes)
         self._source = settings.topics.name(SOURCE_ROLE)
         self._changelog = changelog_name(settings.application_id)
         self.shards = Shards(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.errors import BrokerUnavailable, TopologyError
+from schemas.errors import BrokerUnavailable, ConfigError, TopologyError
 from streams.kafka.clients import client_config
+from streams.kafka.errors import is_passing, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.settings import BrokerSettings, Settings
+
+log = structlog.get_logger(__name__)
 
 CALL_S = 10
 SHOWN_PAUSE_S = 0.05
@@ -23,14 +27,36 @@ SOURCE_ROLE = "events"
 OUTPUT_ROLES = ("predictions", "audit", "audit-checkpoints", "quarantine")
 TABLE_NAME = "state"
 
+MAX_RECORD_BYTES = 10_000_000
+"""Largest record that a shard sends; topics that Weir makes and that may need it take as much."""
+
+LEAST_BATCH_BYTES = 1_048_588
+"""Kafka's default for ``max.message.bytes``. Batches of small records are filled up to 1 MB."""
+
 FOREVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 TOPIC_CONFIG: dict[str, dict[str, str]] = {
     # An audit trail that is compacted or expires can no longer be verified.
     "audit": FOREVER,
     "audit-checkpoints": FOREVER,
-    "quarantine": {"cleanup.policy": "delete", "retention.ms": "-1"},
+    "quarantine": {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+    },
 }
-CHANGELOG_CONFIG = {"cleanup.policy": "compact", "max.message.bytes": "10000000"}
+CHANGELOG_CONFIG = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}
+
+
+class Topics(NamedTuple):
+    """What a worker needs to know of its topics.
+
+    Attributes:
+        shards: partitions of the source topic.
+        quarantine_bytes: largest record that the quarantine topic takes.
+    """
+
+    shards: int
+    quarantine_bytes: int
 
 
 def changelog_name(application_id: str) -> str:
@@ -39,8 +65,17 @@ def changelog_name(application_id: str) -> str:
 
 
 def admin(broker: BrokerSettings) -> AdminClient:
-    """Return an admin client."""
-    return AdminClient(client_config(broker))
+    """Return an admin client.
+
+    Raises:
+        ConfigError: the client library refuses the settings; connects to nothing yet.
+    """
+    try:
+        return AdminClient(client_config(broker))
+    except KafkaException as error:
+        raise ConfigError(
+            f"the settings of broker cannot be used: {error.args[0].str()}"
+        ) from error
 
 
 def partition_counts(client: AdminClient, address: str | None) -> dict[str, int]:
@@ -65,6 +100,7 @@ def create_topics(
     """Create topics: name → (partitions, replication, configuration). Existing ones are left alone.
 
     Raises:
+        BrokerUnavailable: no answer in time.
         TopologyError: the cluster refuses.
     """
     wanted: list[Any] = [
@@ -79,6 +115,8 @@ def create_topics(
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
+            if is_passing(error.args[0]):
+                raise translated(error, f"creation of topic {name}") from error
             raise TopologyError(
                 f"topic {name} cannot be created: {error.args[0].str()}. Create it by hand, or "
                 "give the application's user the right to"
@@ -111,16 +149,14 @@ def create_source(settings: Settings) -> None:
     )
 
 
-def prepare_topics(settings: Settings) -> int:
+def prepare_topics(settings: Settings) -> Topics:
     """Check the topics of the application and create its own where they are missing.
-
-    Returns:
-        The number of shards: the partitions of the source topic.
 
     Raises:
         BrokerUnavailable: no broker answers.
-        TopologyError: the source topic is missing, or another topic has another number of
-        partitions.
+        ConfigError: the settings of the broker cannot be used.
+        TopologyError: the source topic is missing, another topic has another number of partitions,
+            or one takes smaller records than are sent to it.
     """
     client = admin(settings.broker)
     counts = partition_counts(client, settings.broker.bootstrap)
@@ -135,19 +171,85 @@ def prepare_topics(settings: Settings) -> int:
     changelog = changelog_name(settings.application_id)
     copies = settings.topics.replication
     needed: dict[str, tuple[int, int, dict[str, str]]] = {
-        settings.topics.name(role): (shards, copies, TOPIC_CONFIG.get(role, {}))
-        for role in OUTPUT_ROLES
+        changelog: (shards, copies, CHANGELOG_CONFIG)
     }
-    needed[changelog] = (shards, copies, CHANGELOG_CONFIG)
-    for name in needed:
-        have = counts.get(name)
-        if have is not None and have != shards:
-            what = "The state of this application is" if name == changelog else "Its records are"
-            raise TopologyError(
-                f"topic {source} has {shards} partitions, but {name} has {have}. {what} sharded "
-                f"by {have} and cannot be read with another number: an id would meet a shard that "
-                f"never learnt it. Give {source} {have} partitions again (delete and create it, "
-                "or use another prefix), or start a new application_id and replay the log into it"
-            )
+    for role in OUTPUT_ROLES:
+        needed[settings.topics.name(role)] = (shards, copies, TOPIC_CONFIG.get(role, {}))
+    check_partitions(source, shards, {name: counts.get(name) for name in needed}, changelog)
     create_topics(client, {name: spec for name, spec in needed.items() if name not in counts})
-    return shards
+    limits = record_limits(client, list(needed))
+    check_limits(limits)
+    quarantine = limits[settings.topics.name("quarantine")]
+    return Topics(shards, min(MAX_RECORD_BYTES, quarantine))
+
+
+def check_partitions(
+    source: str, shards: int, counts: Mapping[str, int | None], changelog: str
+) -> None:
+    """Refuse topics that are sharded by another number than the source.
+
+    Args:
+        source: the source topic.
+        shards: its partitions.
+        counts: partitions of the application's own topics, None where there is no topic yet.
+        changelog: the one of them that holds the state.
+
+    Raises:
+        TopologyError: there are such topics.
+    """
+    misfits = {name: have for name, have in counts.items() if have not in {None, shards}}
+    if not misfits:
+        return
+    told = ", ".join(f"{name} has {have}" for name, have in misfits.items())
+    what = "The state" if changelog in misfits else "What was written"
+    raise TopologyError(
+        f"topic {source} has {shards} partitions, but {told}. {what} is sharded by the older "
+        "number and cannot be read with another: an id would meet a shard that never learnt it. "
+        f"To go on, bring {source} back to that number (Kafka only ever adds partitions, so it "
+        "must be created anew with its events). To migrate, choose another topics.prefix and "
+        "application_id, create the events topic under that prefix with the number you want, and "
+        "send the history into it again, which learns it anew"
+    )
+
+
+def check_limits(limits: Mapping[str, int]) -> None:
+    """Refuse topics that do not take the batches that are sent to them.
+
+    Args:
+        limits: topic → largest batch of records that it takes, in bytes.
+
+    Raises:
+        TopologyError: there are such topics.
+    """
+    small = {name: limit for name, limit in limits.items() if limit < LEAST_BATCH_BYTES}
+    if small:
+        told = ", ".join(f"{name} takes {limit}" for name, limit in small.items())
+        raise TopologyError(
+            f"topics that take too little: {told} bytes (max.message.bytes); at least "
+            f"{LEAST_BATCH_BYTES}, Kafka's default, are needed. Raise it with kafka-configs"
+        )
+
+
+def record_limits(client: AdminClient, topics: list[str]) -> dict[str, int]:
+    """Return the largest batch of records that each topic takes, in bytes.
+
+    Where the user may not ask, Kafka's default is taken for the limit.
+
+    Raises:
+        BrokerUnavailable: no answer in time.
+    """
+    limits = {}
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+    for resource, answer in client.describe_configs(resources, request_timeout=CALL_S).items():
+        try:
+            limits[resource.name] = int(answer.result()["max.message.bytes"].value)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise translated(error, f"configuration of topic {resource.name}") from error
+            log.warning(
+                "may not see a topic's configuration; Kafka's default limit is assumed",
+                topic=resource.name,
+                assumed=LEAST_BATCH_BYTES,
+            )
+            limits[resource.name] = LEAST_BATCH_BYTES
+    return limits

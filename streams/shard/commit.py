@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from schemas.errors import BrokerUnavailable, TopologyError, WeirError
+from schemas.errors import BrokerUnavailable, ConfigError, TopologyError, WeirError
 from streams.kafka.clients import client_config, retried
+from streams.kafka.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +87,7 @@ class ShardProducer:
                 transaction_timeout_ms=timeout_s * 1000,
                 linger_ms=2,
                 batch_size=1_000_000,
-                message_max_bytes=10_000_000,
+                message_max_bytes=MAX_RECORD_BYTES,
                 compression_type="lz4",
                 queue_buffering_max_messages=QUEUE_MESSAGES,
                 **COORDINATOR_IS_FOUND_AGAIN,
@@ -238,6 +239,11 @@ class ShardProducer:
             return Fenced(
                 f"{self._where}: {what}: {cause.str()}. Another worker owns the shard now, or the "
                 "broker forgot this one after a crash; this worker ends and rejoins when restarted"
+            )
+        if cause.code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+            return ConfigError(
+                f"{self._where}: stream.transaction_timeout_s is {self._timeout_s}, more than the "
+                "transaction.max.timeout.ms of the brokers allows; lower it"
             )
         return CommitFailed(
             f"{self._where}: {what}: {cause.str()} ({cause.name()}). The transaction is not "

@@ -12,14 +12,13 @@ import hashlib
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.kafka.topics import MAX_RECORD_BYTES
+
 if TYPE_CHECKING:
     from schemas.errors import BadMessage
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import Encoder
     from streams.shard.unit import Headers
-
-DEFAULT_LIMIT: Final = 10_000_000
-"""Largest record where no topic says otherwise: what the shards' producers send at most."""
 
 _FRAME: Final = 512  # bytes of a batch of one record, and of the names of its headers
 _MAX_TEXT: Final = 4_096  # characters of detail and of trace
@@ -33,7 +32,7 @@ class QuarantineEncoder:
         limit: bytes that Kafka takes as one record.
     """
 
-    def __init__(self, encoder: Encoder, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, encoder: Encoder, limit: int = MAX_RECORD_BYTES) -> None:
         self._encoder = encoder
         self._limit = limit
 

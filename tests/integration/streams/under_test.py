@@ -45,6 +45,7 @@ PATIENCE_S = 120
 POLL_S = 0.05
 SHARDS = 3
 CRASHING_WORKER = Path(__file__).with_name("crashing_worker.py")
+STALLING_WORKER = Path(__file__).with_name("stalling_worker.py")
 
 
 def make_events(
@@ -157,16 +158,33 @@ class Stream:
         name: str = "w0",
         *,
         crash: str | None = None,
+        stall: Path | None = None,
+        largest_file_kib: int | None = None,
+        options: Sequence[str] = (),
         **environment: str,
     ) -> WorkerProcess:
-        """Start a worker; with ``crash`` one that kills itself at that stage of a commit."""
+        """Start a worker.
+
+        Args:
+            name: of its data folder and its log.
+            crash: let it kill itself at that stage of a commit.
+            stall: let its third unit of work wait until this file is there.
+            largest_file_kib: let writes to larger files fail, as on a full disk.
+            options: of ``weir worker``.
+            environment: further variables.
+        """
         log = self.folder / f"{name}-{len(self.workers)}.log"
         port = _free_port()
-        command = (
-            [sys.executable, str(CRASHING_WORKER), crash]
-            if crash
-            else [str(Path(sys.executable).with_name("weir")), "worker"]
-        )
+        if crash is not None:
+            command = [sys.executable, str(CRASHING_WORKER), crash]
+        elif stall is not None:
+            command = [sys.executable, str(STALLING_WORKER), str(stall)]
+        else:
+            command = [str(Path(sys.executable).with_name("weir")), "worker", *options]
+        if largest_file_kib is not None:
+            # POSIX counts in blocks of 512 bytes.
+            limited = f'ulimit -f {largest_file_kib * 2} && exec "$@"'
+            command = ["sh", "-c", limited, "sh", *command]
         env = self.environment | {
             "WEIR_DATA_DIR": str(self.folder / name),
             "WEIR_HTTP__PORT": str(port),
@@ -194,22 +212,38 @@ class Stream:
                 pytest.fail(f"{why}, and still no {what}\n{logs}")
             pause(POLL_S)
 
-    def wait_committed(self, patience_s: float = PATIENCE_S) -> None:
-        """Wait until every event sent has been committed by a worker."""
-        ends = [0] * SHARDS
-        for event in self.sent:
-            ends[murmur2_partition(event.key, SHARDS)] += 1
+    def committed(self) -> list[int]:
+        """Return the group's committed offset of each partition, 0 for none."""
         consumer = Consumer(
             client_config(self.settings.broker, group_id=self.settings.application_id)
         )
         try:
-            where = [TopicPartition(self.topic("events"), p) for p in range(SHARDS)]
+            return self._committed(consumer)
+        finally:
+            consumer.close()
 
-            def committed() -> list[int]:
-                found = retried(lambda: consumer.committed(where, timeout=30), "offsets", 30)
-                return [max(0, at.offset) for at in found]
+    def _committed(self, consumer: Consumer) -> list[int]:
+        where = [TopicPartition(self.topic("events"), p) for p in range(SHARDS)]
+        found = retried(lambda: consumer.committed(where, timeout=30), "offsets", 30)
+        return [max(0, at.offset) for at in found]
 
-            self.until(lambda: committed() == ends, f"committed offsets {ends}", patience_s)
+    def ends(self) -> list[int]:
+        """Return how many events have been sent to each partition."""
+        ends = [0] * SHARDS
+        for event in self.sent:
+            ends[murmur2_partition(event.key, SHARDS)] += 1
+        return ends
+
+    def wait_committed(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait until every event sent has been committed by a worker."""
+        ends = self.ends()
+        consumer = Consumer(
+            client_config(self.settings.broker, group_id=self.settings.application_id)
+        )
+        try:
+            self.until(
+                lambda: self._committed(consumer) == ends, f"committed offsets {ends}", patience_s
+            )
         finally:
             consumer.close()
 

@@ -141,6 +141,7 @@ def test_variables_that_are_no_settings_are_left_alone(
     [
         ({"stream": {"watchdog_s": 5}}, r"stream\.transaction_timeout_s"),
         ({"broker": {"security_protocol": "SASL_SSL"}}, r"set broker\.sasl_username"),
+        ({"broker": {"ssl_ca_file": "nowhere.pem"}}, r"ssl_ca_file: .*nowhere\.pem is not a file"),
         ({"learner": {"sera": {"r": 13}}}, "r=13: must be a multiple of 4"),
         ({"learner": {"fusion": {"lambda_max": 0.0}}}, r"fusion\.lambda_max"),
         ({"application_id": "a/b"}, "application_id"),
