@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deploy.broker.jars import KAFKA_VERSION
 from streams.bench import machine, peers
 from streams.bench.bars import bars_of
+from streams.bench.measured import SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,7 @@ def _section(lines: Sequence[Measured]) -> list[str]:
     common = {
         name: value
         for name, value in first.params.items()
-        if all(line.params.get(name) == value for line in lines)
+        if name not in SPREAD and all(line.params.get(name) == value for line in lines)
     }
     return [
         f"## {first.bench}\n",
@@ -63,9 +64,7 @@ def _section(lines: Sequence[Measured]) -> list[str]:
 
 
 def _row(line: Measured) -> str:
-    bars = "; ".join(
-        f"{bar.words}: {'met' if bar.met(line) else 'missed'}" for bar in bars_of(line)
-    )
+    verdicts = [f"{bar.words}: {'met' if bar.met(line) else 'missed'}" for bar in bars_of(line)]
     cells = [
         label(line),
         f"{number(line.value)} {line.unit}",
@@ -73,7 +72,7 @@ def _row(line: Measured) -> str:
         line.against or "",
         "" if line.against_value is None else number(line.against_value),
         "" if line.ratio is None else number(line.ratio),
-        "; ".join(bars),
+        "; ".join(verdicts),
     ]
     return f"| {' | '.join(cells)} |"
 

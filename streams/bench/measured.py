@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # Units of which less is better; of all others more is.
 LESS_IS_BETTER = frozenset({"ms", "µs"})
 
+SPREAD = frozenset({"min", "max", "against_min", "against_max", "ratio_min", "ratio_max"})
+"""Parameters that say how far the repeats lay apart."""
+
 SIGNIFICANT_DIGITS = 4
 """More would be noise."""
 
