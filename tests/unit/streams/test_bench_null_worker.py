@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from operators.fusion.cell import Cell
+from schemas.codec import Codec
 from state.secrets import FileSecrets
 from streams.bench.events import TENANT, make_events
 from streams.bench.null_worker import ROWS, NullCell
@@ -67,7 +68,9 @@ def test_outputs_are_as_many_and_as_large(units: dict[type[Cell], UnitOfWork]) -
 def test_outputs_do_not_repeat_within_a_unit(units: dict[type[Cell], UnitOfWork]) -> None:
     """Records that repeat would compress better than a learner's."""
     assert ROWS >= EVENTS
-    assert len({value for _, value in units[NullCell].outputs["predictions"]}) == EVENTS
+    decode = Codec("prediction").decode
+    predictions = [decode(value) for _, value in units[NullCell].outputs["predictions"]]
+    assert len({prediction["y_hat"] for prediction in predictions}) == EVENTS
 
 
 def test_its_state_is_checkpointed_too(units: dict[type[Cell], UnitOfWork]) -> None:
