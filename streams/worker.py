@@ -206,6 +206,10 @@ class Worker:
             log.info("stopping after the units in flight; interrupt again to end at once")
             stop.set()
 
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        def terminate() -> None:
+            log.info("stopping after the units in flight")
+            stop.set()
+
+        loop.add_signal_handler(signal.SIGTERM, terminate)
         loop.add_signal_handler(signal.SIGINT, interrupt)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
