@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from schemas.errors import BrokerUnavailable, WeirError
+from schemas.errors import BrokerUnavailable, StateError, WeirError
 from streams.shard.shard import ShardState
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PERIOD_S = 1.0
+LOST_S = 20.0
+"""A topic that is gone or shorter than it was for this long is not coming back by itself."""
 
 
 class Stalled(WeirError):  # noqa: N818 - it names the condition
@@ -107,7 +109,8 @@ class Watchdog(threading.Thread):
         self._answer: Future[dict[int, int]] | None = None
         # End of each shard's partition as of the last answer; nothing while the broker is away.
         self._ends: dict[int, int] = {}
-        self._blind = False
+        self._blind_since: float | None = None
+        self._cut = Clocks()
 
     def stop(self) -> None:
         """End the thread."""
@@ -133,12 +136,13 @@ class Watchdog(threading.Thread):
         for shard in shards:
             if (error := shard.overdue(now)) is not None:
                 self._failed(error)
-        self._ask([shard.number for shard in shards])
+        self._ask([shard.number for shard in shards], now)
         for shard in shards:
             end = self._ends.get(shard.number)
             if end is not None:
                 self._metrics.ends(shard, end)
             reached = shard.next_offset
+            self._check_log(shard.number, reached, end, now)
             running = shard.state is ShardState.RUNNING
             lags = end is not None and end > (reached or 0)
             standing_s = self._clocks.standing_s(
@@ -150,7 +154,20 @@ class Watchdog(threading.Thread):
                 self._end(shard, standing_s)
             self._clocks.restart(shard.number)
 
-    def _ask(self, shards: list[int]) -> None:
+    def _check_log(self, shard: int, reached: int | None, end: int | None, now: float) -> None:
+        """End the worker if a partition ends before what has been learnt from it."""
+        cut = end is not None and reached is not None and end < reached
+        if self._cut.standing_s(shard, end, has_work=cut, now=now) > LOST_S:
+            self._failed(
+                StateError(
+                    f"{self._topic}[{shard}] ends at offset {end}, but its events up to {reached} "
+                    "have been learnt: the topic was deleted and made anew, or lost its end. State "
+                    "and log belong together: bring the log back, or begin anew under another "
+                    "application_id"
+                )
+            )
+
+    def _ask(self, shards: list[int], now: float) -> None:
         """Take the broker's answer where there is one, and ask again; never wait."""
         if self._answer is not None:
             if not self._answer.done():
@@ -158,17 +175,23 @@ class Watchdog(threading.Thread):
             answer, self._answer = self._answer, None
             try:
                 self._ends = answer.result()
-            except BrokerUnavailable as error:
+            except WeirError as error:
                 self._ends = {}
-                if not self._blind:
-                    log.warning("the broker does not answer; shards wait", reason=str(error))
-                self._blind = True
+                self._not_answered(error, now)
             else:
-                if self._blind:
+                if self._blind_since is not None:
                     log.warning("the broker answers again")
-                self._blind = False
+                self._blind_since = None
         if shards:
             self._answer = self._asking.submit(self._reader.stable_end, self._topic, shards)
+
+    def _not_answered(self, error: WeirError, now: float) -> None:
+        if self._blind_since is None:
+            self._blind_since = now
+            log.warning("the broker does not answer; shards wait", reason=str(error))
+        elif not isinstance(error, BrokerUnavailable) and now - self._blind_since > LOST_S:
+            # The topic is gone, or the right to read it: waiting does not bring it back.
+            self._failed(error)
 
     def _waits(self, shard: Shard, end: int) -> bool:
         """Tell whether a committed record waits between the shard's offset and the end."""

@@ -23,6 +23,7 @@ from streams.app import build_app
 from streams.collector import relax_collector
 from streams.http import HttpServer, build_http
 from streams.kafka.group import translated
+from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
 from streams.keys import CellKeys
@@ -162,6 +163,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
+        hold_back_repetitions()
         app = build_app(self.settings, self.shards, self._partitions)
         watchdog = Watchdog(
             lambda: self.shards.active,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schemas.errors import BrokerUnavailable, WeirError
+from schemas.errors import BrokerUnavailable, StateError, TopologyError, WeirError
 from streams.shard.commit import CommitFailed
 from streams.shard.shard import ShardState
-from streams.watchdog import Clocks, Stalled, Watchdog
+from streams.watchdog import LOST_S, Clocks, Stalled, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +167,30 @@ def test_an_outage_of_the_broker_is_no_stall_of_the_shard() -> None:
     assert watch.errors == []
     watch.look(5)
     assert isinstance(watch.errors[0], Stalled)
+
+
+def test_a_log_that_was_cut_ends_the_worker() -> None:
+    """A source that was deleted and made anew is told, and not waited for as an empty stream."""
+    source = Source(end=100)
+    watch = Watch(WatchedShard(next_offset=100), source)
+    watch.look(3)
+    source.end = 40
+    watch.look(LOST_S)
+    assert watch.errors == []
+    watch.look(5)
+    assert isinstance(watch.errors[0], StateError)
+    assert "events[0] ends at offset 40, but its events up to 100" in str(watch.errors[0])
+
+
+def test_a_topic_that_is_gone_ends_the_worker_with_the_reason() -> None:
+    """A moment without its topic is taken for a restart of the broker, more is not."""
+    gone = TopologyError("events is gone")
+    source = Source(fails_with=gone)
+    watch = Watch(WatchedShard(next_offset=100), source)
+    watch.look(LOST_S)
+    assert watch.errors == []
+    watch.look(5)
+    assert watch.errors[0] is gone
 
 
 def test_a_call_that_does_not_return_ends_the_worker_at_once() -> None:

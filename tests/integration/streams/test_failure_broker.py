@@ -1,0 +1,64 @@
+"""A broker that dies and comes back costs time, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.streams.under_test import make_events
+
+if TYPE_CHECKING:
+    from deploy.broker.handle import CrashableBroker
+    from tests.integration.streams.under_test import Stream, WorkerProcess
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+UNAVAILABLE = 69
+
+
+def serve_to_the_end(stream: Stream, worker: WorkerProcess) -> None:
+    """Wait until all is committed, as a supervisor that restarts a worker which lost its broker."""
+    ends = stream.ends()
+
+    def done() -> bool:
+        nonlocal worker
+        if worker.process.poll() is not None:
+            assert worker.process.returncode == UNAVAILABLE, worker.text()
+            stream.workers.remove(worker)
+            worker = stream.start()
+        return stream.committed() == ends
+
+    stream.until(done, f"committed offsets {ends}")
+
+
+def test_a_broker_killed_under_load_loses_and_repeats_nothing(
+    stream: Stream, broker: CrashableBroker
+) -> None:
+    """Killed -9 in the middle of the stream; the worker waits, or ends with 69 and is restarted."""
+    stream.produce(make_events(4_000))
+    worker = stream.start()
+    stream.until(lambda: 0 < sum(stream.committed()) < len(stream.sent), "commit, not the last")
+    broker.kill()
+    broker.restart()
+    stream.produce(make_events(1_000, start=4_000))
+    serve_to_the_end(stream, worker)
+    stream.assert_undisturbed()
+
+
+def test_a_worker_says_that_it_waits_for_a_broker(stream: Stream, broker: CrashableBroker) -> None:
+    """While the broker is away an idle worker says so once, waits, and goes on by itself."""
+    stream.produce(make_events(600))
+    worker = stream.start()
+    stream.wait_committed()
+    broker.kill()
+    try:
+        stream.until(
+            lambda: "the broker does not answer; shards wait" in worker.text(), "word about it"
+        )
+    finally:
+        broker.restart()
+    stream.until(lambda: "the broker answers again" in worker.text(), "word of its return")
+    stream.produce(make_events(600, start=600))
+    serve_to_the_end(stream, worker)
+    stream.assert_undisturbed()
