@@ -115,7 +115,9 @@ class Shard:
         self._observer = observer
         self._failed = failed
         self._queue: deque[Any] = deque()
+        # Where the queue ends, and where what has been taken from it ends.
         self._expected: int | None = None
+        self._reached: int | None = None
         self._since_checkpoint: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._unwanted = False
@@ -152,7 +154,7 @@ class Shard:
                 self._re_stepping,
             )
             self._since_checkpoint = stepped
-        self._expected = self.engine.next_offset
+        self._expected = self._reached = self.engine.next_offset
         self.state = ShardState.READY
         seconds = time.perf_counter() - started
         self._observer.restored(self.number, records, stepped, seconds)
@@ -178,15 +180,15 @@ class Shard:
         self._unwanted = True
 
     async def pause(self) -> None:
-        """Drop what is queued and wait for the unit in flight."""
+        """Drop what is queued, take nothing more, and wait for the unit in flight."""
+        if self.state is not ShardState.FAILED:
+            # First of all: a batch that came while the unit ends would leave a hole behind it.
+            self.state = ShardState.PAUSED
         self._queue.clear()
         self._room.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        if self.state is not ShardState.FAILED:
-            self.state = ShardState.PAUSED
-        self._queue.clear()
-        self._expected = self.engine.next_offset
+        self._expected = self._reached = self.engine.next_offset
 
     def resume(self) -> None:
         """Go on after a rebalance that left the shard here."""
@@ -240,6 +242,11 @@ class Shard:
         records = await self._continuation(batch)
         if not records or self.state not in TAKING:
             return
+        if not self._queue and self._expected != self._reached:
+            raise Bug(
+                f"shard {self.number} was about to go from {self._reached} to {self._expected} "
+                "without the events between"
+            )
         self._queue.extend(records)
         self._expected = records[-1].offset + 1
         if self._task is None:
@@ -289,6 +296,7 @@ class Shard:
                 started = loop.time()
                 take = min(len(self._queue), self._settings.max_unit_events)
                 records = [self._queue.popleft() for _ in range(take)]
+                self._reached = records[-1].offset + 1
                 if len(self._queue) < self._settings.max_buffered_events:
                     self._room.set()
                 unit = await loop.run_in_executor(self._executor, self._unit, records)
@@ -296,7 +304,8 @@ class Shard:
                 left = started + gather_s - loop.time()
                 if left > 0 and len(self._queue) < self._settings.max_unit_events:
                     await asyncio.sleep(left)
-            self.state = ShardState.READY
+            if self.state is ShardState.RUNNING:
+                self.state = ShardState.READY
         except BaseException as error:  # noqa: BLE001 - whatever it is, the shard must not go on
             self.state = ShardState.FAILED
             self._failed(error)
