@@ -24,6 +24,7 @@ from streams.messages import plain_reader
 from streams.shard import restore
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
+from streams.shard.quarantine import QuarantineEncoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> CellKeys:
 def make_engine(keys: CellKeys, config: CellConfig = CONFIG) -> Engine:
     """Build an engine as a worker does."""
     codecs = MessageCodecs(
-        plain_reader(), Codec("prediction"), Codec("audit_checkpoint"), Codec("quarantine"), b""
+        plain_reader(),
+        Codec("prediction"),
+        Codec("audit_checkpoint"),
+        QuarantineEncoder(Codec("quarantine")),
+        b"",
     )
     return Engine(
         SHARD,
