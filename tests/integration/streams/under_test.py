@@ -29,7 +29,12 @@ from streams.backtest import BacktestReport, run_backtest, state_digest
 from streams.feed import FedEvent, murmur2_partition
 from streams.kafka.clients import client_config, retried
 from streams.kafka.reader import PartitionReader, Record
-from streams.kafka.topics import changelog_name, create_source, prepare_topics
+from streams.kafka.topics import (
+    MAX_RECORD_BYTES,
+    changelog_name,
+    create_source,
+    prepare_topics,
+)
 from streams.keys import CellKeys
 from streams.messages import build_codecs
 from streams.settings import Settings, load_settings
@@ -136,7 +141,12 @@ class Stream:
     def produce(self, events: Sequence[FedEvent]) -> None:
         """Send events, acknowledged before this returns."""
         producer = Producer(
-            client_config(self.settings.broker, partitioner="murmur2", enable_idempotence=True)
+            client_config(
+                self.settings.broker,
+                partitioner="murmur2",
+                enable_idempotence=True,
+                message_max_bytes=MAX_RECORD_BYTES,
+            )
         )
         failures: list[str] = []
         for event in events:
