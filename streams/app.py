@@ -116,6 +116,8 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         settings.application_id,
         state_offset=shards.next_offset,
         batch_topics=frozenset({source}),
+        # Half of what a shard gathers for anyway: an event waits little longer, if at all.
+        fetch_wait_ms=max(1, stream.gather_ms // 2),
         failed=shards.failed,
         TableManager=StandbyTableManager,
         broker=[f"kafka://{address}" for address in settings.broker.bootstrap.split(",")],

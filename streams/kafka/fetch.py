@@ -29,6 +29,10 @@ from streams.kafka.group import GroupThread
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+FETCH_MIN_BYTES = 256 * 1024
+"""A fetch costs some 0.3 ms of processor time however few records it brings: with as many as the
+broker had, one that watches a quiet topic spends more on fetching than on events."""
+
 
 class SourceRecord(Protocol):
     """What a record of a source topic must offer; aiokafka's ConsumerRecord does."""
@@ -65,6 +69,19 @@ class FetchedBatch:
     highwater: int | None
 
 
+class FetchThread(GroupThread):
+    """Creates the aiokafka consumer so that the broker gathers records before it answers."""
+
+    app: BatchApp
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # aiokafka reads these when it starts; Faust offers no setting for them.
+        consumer._fetch_min_bytes = FETCH_MIN_BYTES  # noqa: SLF001 - the same
+        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms  # noqa: SLF001 - the same
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Yields one message per (partition, fetch) for the topics in ``app.batch_topics``."""
 
@@ -74,8 +91,8 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._positions: dict[TP, int] = {}
 
-    def _new_consumer_thread(self) -> GroupThread:
-        return GroupThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> FetchThread:
+        return FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Fetch once and yield a message per partition, or per record for other topics."""
@@ -139,6 +156,13 @@ class BatchConsumer(driver.Consumer):
         """Commit nothing: the units of work do."""
         return False
 
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Note no gap: nothing here commits by acknowledged offsets.
+
+        To Faust every batch of more than one record leaves a gap. It would keep them all, and sort
+        them all at each fetch.
+        """
+
     def ack(self, message: Any) -> bool:
         """Forget the message; its offset is committed by a unit of work."""
         message.acked = True
@@ -182,6 +206,7 @@ class BatchApp(faust.App):
     Args:
         state_offset: gives the offset that a shard's state has reached, None where none is known.
         batch_topics: topics to be handed on whole.
+        fetch_wait_ms: how long the broker may wait for ``FETCH_MIN_BYTES`` before it answers.
         failed: called with an error that must end the worker, from any thread.
     """
 
@@ -190,11 +215,13 @@ class BatchApp(faust.App):
         *args: Any,
         state_offset: Callable[[int], int | None],
         batch_topics: frozenset[str],
+        fetch_wait_ms: int,
         failed: Callable[[BaseException], None],
         **kwargs: Any,
     ) -> None:
         self.state_offset = state_offset
         self.batch_topics = batch_topics
+        self.fetch_wait_ms = fetch_wait_ms
         self.failed = failed
         super().__init__(*args, **kwargs)
 
