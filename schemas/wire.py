@@ -140,6 +140,14 @@ class WireCodec(Codec):
         writer = self._writers.get(data[:_HEADER_BYTES]) or self._new_writer(data)
         return memoryview(data)[_HEADER_BYTES:], writer.parsed
 
+    def is_ours(self, data: bytes) -> bool:
+        """Tell whether a record was written with our own schema, so that it needs no resolution.
+
+        Raises:
+            BadMessage, RegistryUnavailable: as ``strip``.
+        """
+        return not (self._writers.get(data[:_HEADER_BYTES]) or self._new_writer(data)).resolve
+
     def _new_writer(self, data: bytes) -> _Writer:
         """Return the writer of a header that is not known yet."""
         if not data:

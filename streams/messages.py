@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
@@ -34,20 +34,19 @@ def build_codecs(settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -
     """
     source = settings.topics.name(SOURCE_ROLE)
     registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
+    reader: EventReader
     if settings.mapping is not None:
         lookup = registry.fetch if registry is not None else None
-        reader = mapped_reader(Mapper(load_mapping(settings.mapping), lookup), source)
+        reader = MappedReader(Mapper(load_mapping(settings.mapping), lookup), source)
     elif registry is not None:
-        reader = wire_reader(WireCodec("event", registry, source, may_register=False))
+        reader = WireReader(WireCodec("event", registry, source, may_register=False))
     else:
-        reader = plain_reader()
+        reader = PlainReader()
     if registry is None:
         return MessageCodecs(
             reader,
-            Codec("prediction"),
             Codec("audit_checkpoint"),
             QuarantineEncoder(Codec("quarantine"), quarantine_bytes),
-            b"",
         )
 
     def output(schema: SchemaName, role: str) -> WireCodec:
@@ -57,11 +56,65 @@ def build_codecs(settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -
 
     return MessageCodecs(
         reader,
-        output("prediction", "predictions"),
         output("audit_checkpoint", "audit-checkpoints"),
         QuarantineEncoder(output("quarantine", "quarantine"), quarantine_bytes),
+        output("prediction", "predictions").header(),
         output("audit_record", "audit").header(),
     )
+
+
+class PlainReader:
+    """Reads events in plain Avro."""
+
+    def __init__(self) -> None:
+        self.event = Codec("event").decode
+
+    def payload(self, record: SourceRecord, _: int) -> tuple[bytes, bytes]:
+        """Return the value, twice."""
+        value = _value(record)
+        return value, value
+
+
+class WireReader:
+    """Reads events with wire header; the header is no part of what is audited.
+
+    Args:
+        codec: of the topic.
+    """
+
+    def __init__(self, codec: WireCodec) -> None:
+        self._codec = codec
+        self._plain = Codec("event")
+        self.event = self._plain.decode
+
+    def payload(self, record: SourceRecord, _: int) -> tuple[bytes, bytes]:
+        """Return the value without header, and as our own version of the schema has it."""
+        value = _value(record)
+        payload = bytes(self._codec.strip(value)[0])
+        if self._codec.is_ours(value):
+            return payload, payload
+        return payload, self._plain.encode(self._codec.decode(value))
+
+
+class MappedReader:
+    """Reads foreign messages; what is audited is the event that they map to.
+
+    Args:
+        mapper: made from the mapping file.
+        topic: whose messages they are.
+    """
+
+    def __init__(self, mapper: Mapper, topic: str) -> None:
+        self._mapper = mapper
+        self._topic = topic
+        self._codec = Codec("event")
+        self.event = self._codec.decode
+
+    def payload(self, record: SourceRecord, shard: int) -> tuple[bytes, bytes]:
+        """Return the encoded event, twice."""
+        origin = Origin.kafka(self._topic, shard, record.offset, record.timestamp, record.key)
+        payload = self._codec.encode(self._mapper.map_message(record.value, origin))
+        return payload, payload
 
 
 def _value(record: SourceRecord) -> bytes:
@@ -69,38 +122,3 @@ def _value(record: SourceRecord) -> bytes:
     if value is None:
         raise BadMessage(Reason.EMPTY_VALUE, "the record has no value")
     return value
-
-
-def plain_reader() -> EventReader:
-    """Return a reader of plain Avro events."""
-    decode = Codec("event").decode
-
-    def read(record: SourceRecord, _: int) -> tuple[bytes, dict[str, Any]]:
-        value = _value(record)
-        return value, decode(value)
-
-    return read
-
-
-def wire_reader(codec: WireCodec) -> EventReader:
-    """Return a reader of events with wire header; the header is no part of what is audited."""
-
-    def read(record: SourceRecord, _: int) -> tuple[bytes, dict[str, Any]]:
-        value = _value(record)
-        event = codec.decode(value)
-        return bytes(codec.strip(value)[0]), event
-
-    return read
-
-
-def mapped_reader(mapper: Mapper, topic: str) -> EventReader:
-    """Return a reader of foreign messages; what is audited is the event that they map to."""
-    codec = Codec("event")
-
-    def read(record: SourceRecord, shard: int) -> tuple[bytes, dict[str, Any]]:
-        origin = Origin.kafka(topic, shard, record.offset, record.timestamp, record.key)
-        payload = codec.encode(mapper.map_message(record.value, origin))
-        # Decoded again, so that the step sees what an auditor reads from the same bytes.
-        return payload, codec.decode(payload)
-
-    return read

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from operators.batch import EventBatch
 from operators.fusion.cell import Cell, CellConfig
 from operators.seeds import Seeds
+from schemas.codec import Codec
+from schemas.hashing import FeatureHasher
+from streams.kafka.reader import Record
+from streams.kafka.topics import MAX_RECORD_BYTES
+from streams.messages import PlainReader
+from streams.shard.columns import Decoder
+from streams.shard.prediction_rows import LEAF_HASH_BYTES, avro_string, encode_predictions
 
 
 def warm_up(config: CellConfig) -> None:
-    """Step and predict once in a cell that is thrown away.
+    """Read an event, step and predict in a cell that is thrown away, and write the prediction.
 
     Takes some seconds the first time on a machine, then numba's cache answers.
     """
     cell = Cell(config, Seeds(prf=0, prf_version=0, hash_salt=0, hash_version=0))
-    one = EventBatch(
-        indptr=np.array([0, 1], dtype=np.int64),
-        ids=np.array([1], dtype=np.uint64),
-        values=np.array([1.0]),
-        time_us=np.zeros(1, dtype=np.int64),
-        label=np.zeros(1),
-        has_label=np.ones(1, dtype=np.uint8),
-        key=np.zeros((1, config.sera.d)),
-        has_key=np.zeros(1, dtype=np.uint8),
-        query=np.zeros((1, config.sera.d)),
-        has_query=np.zeros(1, dtype=np.uint8),
-        value=np.zeros((1, config.sera.d_v)),
-        has_value=np.zeros(1, dtype=np.uint8),
-        ctx_indptr=np.zeros(2, dtype=np.int64),
-        ctx_ids=np.zeros(0, dtype=np.uint64),
+    event = {"kind": "OBSERVATION", "tenant": "t", "id": "i", "event_id": "e", "time_us": 0}
+    decoder = Decoder(
+        PlainReader(),
+        0,
+        lambda _: FeatureHasher(b"-"),
+        dimension=config.sera.d,
+        value_dimension=config.sera.d_v,
+        max_bytes=MAX_RECORD_BYTES,
     )
-    cell.step_batch(one)
+    columns = decoder([Record(0, 0, None, Codec("event").encode(event))])[0]["t"]
+    one = columns.batch
+    rows = cell.step_batch(one)
     cell.predict_batch(one)
+    encode_predictions(
+        avro_string("t"),
+        columns.ids,
+        columns.event_ids,
+        time_us=one.time_us,
+        label=one.label,
+        has_label=one.has_label,
+        rows=rows,
+        leaf_hashes=bytes(LEAF_HASH_BYTES),
+    )

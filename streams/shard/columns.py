@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from operators.batch import EventBatch
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
-from streams.kafka.fetch import SourceRecord
+from streams.shard.event_spans import (
+    ABSENT,
+    MAX_TENANT_BYTES,
+    SPAN_DTYPE,
+    WORD,
+    Spans,
+    copy_parts,
+    find_spans,
+)
+from streams.shard.normal_form import normal_form
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
     from schemas.hashing import FeatureHasher
+    from streams.kafka.fetch import SourceRecord
 
-MAX_TIME_US = 2**53  # audit records hold the time as a double
-MAX_TENANT_BYTES = 200
-MAX_ID_CHARACTERS = 1_000  # both ids are copied to outputs, which must stay small
-WORD = 8  # bytes of an id, of a value, of a vector's element
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-EventReader = Callable[[SourceRecord, int], tuple[bytes, dict[str, Any]]]
-"""Takes a record and its shard to an event's Avro bytes, without wire header, and the event."""
+class EventReader(Protocol):
+    """Takes a source record to an event; both methods raise BadMessage."""
+
+    def payload(self, record: SourceRecord, shard: int) -> tuple[bytes, bytes]:
+        """Return the Avro bytes that are audited, and the same event in our own schema's."""
+
+    def event(self, ours: bytes) -> dict[str, Any]:
+        """Decode an event of our own schema."""
 
 
 class Rejected(NamedTuple):
@@ -31,6 +48,30 @@ class Rejected(NamedTuple):
 
     position: int
     error: BadMessage
+
+
+class Text(NamedTuple):
+    """One column of text: parts of a batch's bytes.
+
+    Attributes:
+        blob: uint8[bytes], UTF-8 of many parts.
+        starts: int64[n], where each part begins.
+        lengths: int64[n], bytes of each.
+    """
+
+    blob: npt.NDArray[np.uint8]
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+    def parts(self) -> list[bytes]:
+        """Cut the parts out. O(bytes of the blob)."""
+        blob = self.blob.tobytes()
+        ends = (self.starts + self.lengths).tolist()
+        return [blob[start:end] for start, end in zip(self.starts.tolist(), ends, strict=True)]
+
+    def select(self, rows: npt.NDArray[np.int64]) -> Text:
+        """Return the parts at some rows, over the same bytes."""
+        return Text(self.blob, self.starts[rows], self.lengths[rows])
 
 
 class TenantColumns(NamedTuple):
@@ -44,165 +85,83 @@ class TenantColumns(NamedTuple):
         batch: the columns.
     """
 
-    positions: np.ndarray
-    ids: list[str]
-    event_ids: list[str]
-    digests: np.ndarray
+    positions: npt.NDArray[np.int64]
+    ids: Text
+    event_ids: Text
+    digests: npt.NDArray[np.uint8]
     batch: EventBatch
 
-
-class _Row(NamedTuple):
-    """One event; parts of columns stay bytes until they are joined once a batch."""
-
-    position: int
-    entity: str
-    event_id: str
-    time_us: int
-    digest: bytes
-    feature_ids: bytes
-    feature_values: bytes
-    label: float
-    has_label: bool
-    key: bytes
-    has_key: bool
-    query: bytes
-    has_query: bool
-    value: bytes
-    has_value: bool
-    context: bytes
-
-
-class _Rows:
-    """Collects the events of one tenant."""
-
-    def __init__(self, dimension: int, value_dimension: int, hasher: FeatureHasher) -> None:
-        self.rows: list[_Row] = []
-        self._hasher = hasher
-        self._no_vector = bytes(WORD * dimension)
-        self._no_value = bytes(WORD * value_dimension)
-
-    def add(self, position: int, payload: bytes, event: dict[str, Any]) -> None:
-        """Take one event, or raise before anything of it is taken.
-
-        Raises:
-            BadMessage: a field is out of range or of the wrong length.
-        """
-        time_us = event["time_us"]
-        if not 0 <= time_us < MAX_TIME_US:
-            raise BadMessage(Reason.BAD_FIELD, f"time_us {time_us} is outside 0..2^53")
-        entity, event_id = event["id"], event["event_id"]
-        if len(entity) > MAX_ID_CHARACTERS or len(event_id) > MAX_ID_CHARACTERS:
-            raise BadMessage(
-                Reason.BAD_FIELD,
-                f"id has {len(entity)} characters and event_id {len(event_id)}: "
-                f"at most {MAX_ID_CHARACTERS} are allowed",
-            )
-        ids, values = self._features(event)
-        no_vector, no_value = self._no_vector, self._no_value
-        key, query, value = event["key"], event["query"], event["value"]
-        if key is not None and len(key) != len(no_vector):
-            raise _misfit("key", key, no_vector)
-        if query is not None and len(query) != len(no_vector):
-            raise _misfit("query", query, no_vector)
-        if value is not None and len(value) != len(no_value):
-            raise _misfit("value", value, no_value)
-        context = event["context"]
-        label = event["label"]
-        self.rows.append(
-            _Row(
-                position,
-                entity,
-                event_id,
-                time_us,
-                hashlib.sha256(payload).digest(),
-                ids,
-                values,
-                0.0 if label is None else label,
-                label is not None,
-                no_vector if key is None else key,
-                key is not None,
-                no_vector if query is None else query,
-                query is not None,
-                no_value if value is None else value,
-                value is not None,
-                self._context(context) if context else b"",
-            )
-        )
-
-    def _features(self, event: dict[str, Any]) -> tuple[bytes, bytes]:
-        ids: bytes = event["feature_ids"] or b""
-        values: bytes = event["feature_values"] or b""
-        if len(ids) != len(values) or len(ids) % WORD:
-            raise BadMessage(
-                Reason.LENGTH_MISMATCH,
-                f"feature_ids has {len(ids)} bytes and feature_values {len(values)}: "
-                "both must be packed 8-byte little-endian words, as many of one as of the other",
-            )
-        named: dict[str, float] | None = event["features"]
-        if not named:
-            return ids, values
-        hashed = self._hasher.hash_many(list(named))
-        numbers = np.fromiter(named.values(), dtype="<f8", count=len(named))
-        return hashed.astype("<u8").tobytes() + ids, numbers.tobytes() + values
-
-    def _context(self, context: dict[str, str]) -> bytes:
-        names = [f"{name}={value}" for name, value in context.items()]
-        return self._hasher.hash_many(names).astype("<u8").tobytes()
-
-    def columns(self) -> TenantColumns:
-        """Join the parts. O(bytes)."""
-        n = len(self.rows)
-        # The same names, each now a whole column.
-        at: Any = _Row._make(zip(*self.rows, strict=True))
-        batch = EventBatch(
-            indptr=_row_pointers(at.feature_ids),
-            ids=_joined(at.feature_ids, np.uint64),
-            values=_joined(at.feature_values, np.float64),
-            time_us=np.array(at.time_us, dtype=np.int64),
-            label=np.array(at.label, dtype=np.float64),
-            has_label=np.array(at.has_label, dtype=np.uint8),
-            key=_joined(at.key, np.float64).reshape(n, -1),
-            has_key=np.array(at.has_key, dtype=np.uint8),
-            query=_joined(at.query, np.float64).reshape(n, -1),
-            has_query=np.array(at.has_query, dtype=np.uint8),
-            value=_joined(at.value, np.float64).reshape(n, -1),
-            has_value=np.array(at.has_value, dtype=np.uint8),
-            ctx_indptr=_row_pointers(at.context),
-            ctx_ids=_joined(at.context, np.uint64),
-        )
+    def select(self, rows: npt.NDArray[np.int64]) -> TenantColumns:
+        """Return the events at some rows."""
         return TenantColumns(
-            positions=np.array(at.position, dtype=np.int64),
-            ids=list(at.entity),
-            event_ids=list(at.event_id),
-            digests=_joined(at.digest, np.uint8).reshape(n, hashlib.sha256().digest_size),
-            batch=batch,
+            positions=self.positions[rows],
+            ids=self.ids.select(rows),
+            event_ids=self.event_ids.select(rows),
+            digests=self.digests[rows],
+            batch=self.batch.select(rows),
         )
 
 
-def _misfit(field: str, packed: bytes, blank: bytes) -> BadMessage:
-    return BadMessage(
-        Reason.DIMENSION_MISMATCH,
-        f"{field} has {len(packed)} bytes; the configuration says {len(blank) // WORD} "
-        "packed little-endian doubles",
-    )
+class _Table:
+    """The events of a batch that could be read, and where their parts stand.
 
+    Attributes:
+        positions: where each stood in the batch.
+        values: in our own schema.
+        digests: of what is audited.
+        spans: SPAN_DTYPE[n].
+        extra: parts of events that went through the codec; they stand behind the values.
+    """
 
-def _joined(parts: Sequence[bytes], dtype: type[np.generic]) -> np.ndarray:
-    # A bytearray, because kernels are compiled for writable arrays.
-    return np.frombuffer(bytearray(b"".join(parts)), dtype=dtype)
+    def __init__(
+        self,
+        positions: list[int],
+        values: list[bytes],
+        digests: list[bytes],
+        vector_bytes: int,
+        value_bytes: int,
+    ) -> None:
+        self.positions = np.array(positions, dtype=np.int64)
+        self.values = values
+        self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
+        self.spans: Spans = np.empty(len(values), SPAN_DTYPE)
+        self._bytes = b"".join(values)
+        self._extra = bytearray()
+        find_spans(
+            np.frombuffer(self._bytes, np.uint8), ends, vector_bytes, value_bytes, self.spans
+        )
 
+    def runs(self) -> list[tuple[int, int]]:
+        """Return ranges of rows that belong to one tenant, an unparsed row by itself."""
+        starts = np.flatnonzero(self.spans["tenant_goes_on"] == 0).tolist()
+        return list(pairwise([*starts, len(self.spans)]))
 
-def _row_pointers(parts: Sequence[bytes]) -> np.ndarray:
-    pointers = np.zeros(len(parts) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)) // WORD, out=pointers[1:])
-    return pointers
+    def tenant(self, row: int) -> str:
+        """Return the tenant of a parsed row."""
+        start, length = self.spans[["tenant", "tenant_bytes"]][row]
+        return self._bytes[start : start + length].decode("ascii")
+
+    def set_parts(self, row: int, time_us: int, parts: dict[str, bytes | None]) -> None:
+        """Put a row's parts behind the others."""
+        span = self.spans[row]
+        span["time_us"] = time_us
+        for name, part in parts.items():
+            span[name] = ABSENT if part is None else len(self._bytes) + len(self._extra)
+            if f"{name}_bytes" in SPAN_DTYPE.fields:  # type: ignore[operator]
+                span[f"{name}_bytes"] = len(part or b"")
+            self._extra += part or b""
+
+    def blob(self) -> npt.NDArray[np.uint8]:
+        """Return all the bytes that spans point into."""
+        return np.frombuffer(self._bytes + self._extra if self._extra else self._bytes, np.uint8)
 
 
 class Decoder:
     """Turns records into columns; bad ones are told apart, never dropped.
 
     Args:
-        read: see ``EventReader``; raises BadMessage.
+        reader: takes records to events.
         shard: partition that the records come from.
         hasher: gives a tenant's feature hasher. Raises BadMessage where the tenant is not served.
         dimension: length of key and query vectors.
@@ -212,7 +171,7 @@ class Decoder:
 
     def __init__(
         self,
-        read: EventReader,
+        reader: EventReader,
         shard: int,
         hasher: Callable[[str], FeatureHasher],
         *,
@@ -220,23 +179,47 @@ class Decoder:
         value_dimension: int,
         max_bytes: int,
     ) -> None:
-        self._read = read
+        self._reader = reader
         self._shard = shard
         self._hasher = hasher
-        self._dimension = dimension
-        self._value_dimension = value_dimension
+        self._vector_bytes = WORD * dimension
+        self._value_bytes = WORD * value_dimension
         self._max_bytes = max_bytes
 
     def __call__(
         self, records: Sequence[SourceRecord]
     ) -> tuple[dict[str, TenantColumns], list[Rejected]]:
         """Decode a batch. O(bytes); the order of events within a tenant is that of the log."""
-        tenants: dict[str, _Rows] = {}
         rejected: list[Rejected] = []
-        read, shard, max_bytes = self._read, self._shard, self._max_bytes
-        for position, record in enumerate(records):
+        table = self._read(records, rejected)
+        tenants: dict[str, list[npt.NDArray[np.int64]]] = {}
+        for start, stop in table.runs():
             try:
-                value = record.value
+                if table.spans["parsed"][start]:
+                    tenant = table.tenant(start)
+                    self._hasher(tenant)
+                else:
+                    tenant = self._normalise(table, start)
+            except BadMessage as error:
+                rejected += (Rejected(at, error) for at in table.positions[start:stop].tolist())
+            else:
+                tenants.setdefault(tenant, []).append(np.arange(start, stop))
+        rejected.sort(key=lambda item: item.position)
+        blob = table.blob()
+        columns = {
+            tenant: self._columns(table, blob, np.concatenate(runs))
+            for tenant, runs in tenants.items()
+        }
+        return columns, rejected
+
+    def _read(self, records: Sequence[SourceRecord], rejected: list[Rejected]) -> _Table:
+        """Take records to events and find their parts."""
+        payload, shard, max_bytes = self._reader.payload, self._shard, self._max_bytes
+        sha256 = hashlib.sha256
+        positions, values, digests = [], [], []
+        for position, record in enumerate(records):
+            value = record.value
+            try:
                 if not value:
                     raise BadMessage(Reason.EMPTY_VALUE, "the record has no value")
                 if len(value) > max_bytes:
@@ -244,24 +227,92 @@ class Decoder:
                         Reason.OVERSIZED,
                         f"{len(value)} bytes; stream.max_event_bytes allows {max_bytes}",
                     )
-                payload, event = read(record, shard)
-                if event["kind"] != "OBSERVATION":
-                    raise BadMessage(
-                        Reason.LATE_LABEL_UNMATCHED,
-                        "a late label whose observation is not held; send the label with the event",
-                    )
-                tenant = event["tenant"]
-                rows = tenants.get(tenant)
-                if rows is None:
-                    rows = tenants[tenant] = self._rows(tenant)
-                rows.add(position, payload, event)
+                audited, ours = payload(record, shard)
             except BadMessage as error:
                 rejected.append(Rejected(position, error))
-        return {t: rows.columns() for t, rows in tenants.items() if rows.rows}, rejected
+                continue
+            positions.append(position)
+            values.append(ours)
+            digests.append(sha256(audited).digest())
+        return _Table(positions, values, digests, self._vector_bytes, self._value_bytes)
 
-    def _rows(self, tenant: str) -> _Rows:
+    def _normalise(self, table: _Table, row: int) -> str:
+        """Let the codec read a row that the kernel left, and return its tenant.
+
+        Raises:
+            BadMessage: it cannot be used.
+        """
+        event = self._reader.event(table.values[row])
+        if event["kind"] != "OBSERVATION":
+            raise BadMessage(
+                Reason.LATE_LABEL_UNMATCHED,
+                "a late label whose observation is not held; send the label with the event",
+            )
+        tenant: str = event["tenant"]
         if not tenant or len(tenant.encode()) > MAX_TENANT_BYTES:
             raise BadMessage(
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
-        return _Rows(self._dimension, self._value_dimension, self._hasher(tenant))
+        hasher = self._hasher(tenant)
+        parts = normal_form(event, hasher, self._vector_bytes, self._value_bytes)._asdict()
+        table.set_parts(row, parts.pop("time_us"), parts)
+        return tenant
+
+    def _columns(
+        self, table: _Table, blob: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]
+    ) -> TenantColumns:
+        """Copy a tenant's rows into columns."""
+        spans = table.spans[rows]
+        events = len(rows)
+        indptr = _pointers(spans["features_bytes"])
+        ctx_indptr = _pointers(spans["context_bytes"])
+
+        def column(name: str, at: npt.NDArray[np.int64], dtype: Any = np.float64) -> Any:
+            out = np.zeros(int(at[-1]), dtype)
+            copy_parts(blob, _packed(spans[name]), at * WORD, out.view(np.uint8))
+            return out
+
+        def vectors(name: str, size: int) -> Any:
+            return column(name, np.arange(events + 1) * (size // WORD)).reshape(events, -1)
+
+        def there(name: str) -> Any:
+            return (spans[name] != ABSENT).astype(np.uint8)
+
+        def text(name: str) -> Text:
+            return Text(blob, _packed(spans[name]), _packed(spans[f"{name}_bytes"]))
+
+        batch = EventBatch(
+            indptr=indptr,
+            ids=column("features", indptr, np.uint64),
+            values=column("values", indptr),
+            time_us=_packed(spans["time_us"]),
+            label=vectors("label", WORD).reshape(events),
+            has_label=there("label"),
+            key=vectors("key", self._vector_bytes),
+            has_key=there("key"),
+            query=vectors("query", self._vector_bytes),
+            has_query=there("query"),
+            value=vectors("value", self._value_bytes),
+            has_value=there("value"),
+            ctx_indptr=ctx_indptr,
+            ctx_ids=column("context", ctx_indptr, np.uint64),
+        )
+        return TenantColumns(
+            positions=table.positions[rows],
+            ids=text("id"),
+            event_ids=text("event_id"),
+            digests=table.digests[rows],
+            batch=batch,
+        )
+
+
+def _packed(column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return a column of a table by itself: kernels are compiled for those."""
+    return np.ascontiguousarray(column)
+
+
+def _pointers(part_bytes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return int64[n+1], where each row's words begin."""
+    pointers = np.zeros(len(part_bytes) + 1, dtype=np.int64)
+    np.cumsum(part_bytes // WORD, out=pointers[1:])
+    return pointers

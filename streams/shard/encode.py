@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+from streams.shard.prediction_rows import LEAF_HASH_BYTES, avro_string, encode_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from state.audit.checkpoint import CheckpointNote
     from streams.shard.columns import EventReader, TenantColumns
     from streams.shard.quarantine import QuarantineEncoder
     from streams.shard.unit import KeyedValue
-
-LEAF_HASH_BYTES = 32
-
-# Fields of a prediction that are columns of the step's output.
-PREDICTION_FIELDS = (
-    "y_hat",
-    "y_hlm",
-    "y_sera",
-    "y_meta",
-    "gate",
-    "margin",
-    "rj_gap",
-    "half_diff",
-)
 
 
 class Encoder(Protocol):
@@ -40,22 +28,22 @@ class MessageCodecs:
     """The codecs of a shard.
 
     Args:
-        read_event: takes a source record to an event's Avro bytes and the event; see ``Decoder``.
-        prediction, checkpoint: encoders of the schemas of these names.
+        reader: takes source records to events.
+        checkpoint: encoder of signed checkpoints.
         quarantine: encodes messages that could not be used.
-        audit_header: wire header before audit records; empty without a registry.
+        prediction_header, audit_header: wire headers; empty without a registry.
     """
 
     def __init__(
         self,
-        read_event: EventReader,
-        prediction: Encoder,
+        reader: EventReader,
         checkpoint: Encoder,
         quarantine: QuarantineEncoder,
-        audit_header: bytes,
+        prediction_header: bytes = b"",
+        audit_header: bytes = b"",
     ) -> None:
-        self.read_event = read_event
-        self._prediction = prediction
+        self.reader = reader
+        self._prediction_header = prediction_header
         self._checkpoint = checkpoint
         self.quarantine = quarantine
         self._audit_header = audit_header
@@ -71,35 +59,16 @@ class MessageCodecs:
     def predictions(
         self, tenant: str, columns: TenantColumns, rows: np.ndarray, audit_values: list[bytes]
     ) -> list[KeyedValue]:
-        """Encode the predictions of a batch of steps, keyed by entity id."""
-        encode = self._prediction.encode
+        """Encode the predictions of a batch of steps, keyed by entity id. O(bytes)."""
         batch = columns.batch
-        labels = [
-            label if has else None
-            for label, has in zip(batch.label.tolist(), batch.has_label.tolist(), strict=True)
-        ]
-        numbers = zip(*(rows[name].tolist() for name in PREDICTION_FIELDS), strict=True)
-        steps = rows["step"].astype(np.int64).tolist()
-        encoded: list[KeyedValue] = []
-        for entity, event_id, time_us, step, label, audit, values in zip(
+        values = encode_predictions(
+            self._prediction_header + avro_string(tenant),
             columns.ids,
             columns.event_ids,
-            batch.time_us.tolist(),
-            steps,
-            labels,
-            audit_values,
-            numbers,
-            strict=True,
-        ):
-            record = dict(zip(PREDICTION_FIELDS, values, strict=True))
-            record.update(
-                tenant=tenant,
-                id=entity,
-                event_id=event_id,
-                time_us=time_us,
-                step=step,
-                label=label,
-                leaf=audit[-LEAF_HASH_BYTES:],
-            )
-            encoded.append((entity.encode(), encode(record)))
-        return encoded
+            time_us=batch.time_us,
+            label=batch.label,
+            has_label=batch.has_label,
+            rows=rows,
+            leaf_hashes=b"".join([value[-LEAF_HASH_BYTES:] for value in audit_values]),
+        )
+        return list(zip(columns.ids.parts(), values, strict=True))

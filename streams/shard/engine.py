@@ -113,7 +113,7 @@ class Engine:
         self._tenants: dict[str, _Tenant] = {}
         self._hashers: dict[str, FeatureHasher] = {}
         self._decoder = Decoder(
-            codecs.read_event,
+            codecs.reader,
             shard,
             self._hasher,
             dimension=config.sera.d,
@@ -151,7 +151,7 @@ class Engine:
             used = columns
             if not good.all():
                 rejected.extend(_refused(columns, rows["status"]))
-                used, rows = _select(columns, good), rows[good]
+                used, rows = columns.select(np.flatnonzero(good)), rows[good]
             leaves = leaf_rows(rows, used, self._config, at.seeds)
             values = at.chain.append(leaves)
             at.touched = True
@@ -326,14 +326,3 @@ def _refused(columns: TenantColumns, status: np.ndarray) -> list[Rejected]:
         )
         for row in np.flatnonzero(status)
     ]
-
-
-def _select(columns: TenantColumns, good: np.ndarray) -> TenantColumns:
-    kept = np.flatnonzero(good)
-    return TenantColumns(
-        positions=columns.positions[kept],
-        ids=[columns.ids[row] for row in kept],
-        event_ids=[columns.event_ids[row] for row in kept],
-        digests=columns.digests[kept],
-        batch=columns.batch.select(kept),
-    )

@@ -20,7 +20,7 @@ from state.store import ShardStore
 from streams.backtest import state_digest
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import plain_reader
+from streams.messages import PlainReader
 from streams.shard import restore
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
@@ -48,11 +48,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> CellKeys:
 def make_engine(keys: CellKeys, config: CellConfig = CONFIG) -> Engine:
     """Build an engine as a worker does."""
     codecs = MessageCodecs(
-        plain_reader(),
-        Codec("prediction"),
-        Codec("audit_checkpoint"),
-        QuarantineEncoder(Codec("quarantine")),
-        b"",
+        PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
     )
     return Engine(
         SHARD,

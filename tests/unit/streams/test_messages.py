@@ -48,7 +48,8 @@ def test_plain_events_are_audited_as_they_came() -> None:
     """Without a registry the audited bytes are the message's own."""
     codecs = build_codecs(load_settings())
     value = Codec("event").encode(EVENT)
-    payload, event = codecs.read_event(at_offset(value), 0)
+    payload, ours = codecs.reader.payload(at_offset(value), 0)
+    event = codecs.reader.event(ours)
     assert payload == value
     assert event["features"] == {"amount": 2.5}
     assert codecs.framed_audit(b"leaf") == b"leaf"
@@ -58,7 +59,7 @@ def test_a_tombstone_is_a_bad_message() -> None:
     """A record without a value goes to quarantine, not to the learner."""
     codecs = build_codecs(load_settings())
     with pytest.raises(BadMessage, match="EMPTY_VALUE"):
-        codecs.read_event(at_offset(None), 0)
+        codecs.reader.payload(at_offset(None), 0)
 
 
 def test_the_wire_header_is_read_and_written_and_not_audited() -> None:
@@ -69,7 +70,8 @@ def test_the_wire_header_is_read_and_written_and_not_audited() -> None:
         value = producer.encode(EVENT)
         settings = load_settings(topics={"prefix": "p."}, registry={"url": double.url})
         codecs = build_codecs(settings)
-        payload, event = codecs.read_event(at_offset(value), 0)
+        payload, ours = codecs.reader.payload(at_offset(value), 0)
+        event = codecs.reader.event(ours)
         assert payload == Codec("event").encode(EVENT) == value[5:]
         assert event["id"] == "card-7"
         framed = codecs.framed_audit(b"leaf")
@@ -83,13 +85,14 @@ def test_a_foreign_message_becomes_an_event_through_the_mapping(tmp_path: Path) 
     path.write_text(MAPPING)
     codecs = build_codecs(load_settings(mapping=path, topics={"prefix": "pay."}))
     message = b'{"card": "card-7", "at": 1735689600, "fraud": true, "amount": 2.5}'
-    payload, event = codecs.read_event(at_offset(message), 3)
-    assert event == Codec("event").decode(payload)
+    payload, ours = codecs.reader.payload(at_offset(message), 3)
+    assert payload == ours
+    event = codecs.reader.event(ours)
     assert event["event_id"] == "pay.events/3/42"
     assert event["label"] == 1.0
     assert event["time_us"] == EVENT["time_us"]
     with pytest.raises(BadMessage):
-        codecs.read_event(at_offset(b'{"card": "card-7"}'), 3)
+        codecs.reader.payload(at_offset(b'{"card": "card-7"}'), 3)
 
 
 def test_a_missing_mapping_file_is_said_at_the_start(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from streams.backtest import state_digest
 from streams.kafka.fetch import FetchedBatch
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import plain_reader
+from streams.messages import PlainReader
 from streams.settings import StreamSettings
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
@@ -165,8 +165,9 @@ class Lab:
 
     def shard(self, table: str = "table") -> Shard:
         """Return a closed shard over a table of its own or of an earlier one."""
-        encode = Codec("prediction"), Codec("audit_checkpoint")
-        codecs = MessageCodecs(plain_reader(), *encode, QuarantineEncoder(Codec("quarantine")), b"")
+        codecs = MessageCodecs(
+            PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
+        )
         engine = Engine(
             0,
             self.config,
