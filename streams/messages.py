@@ -71,7 +71,9 @@ class PlainReader:
 
     def payload(self, record: SourceRecord, _: int) -> tuple[bytes, bytes]:
         """Return the value, twice."""
-        value = _value(record)
+        value = record.value
+        if value is None:
+            raise BadMessage(Reason.EMPTY_VALUE, "the record has no value")
         return value, value
 
 
@@ -89,7 +91,7 @@ class WireReader:
 
     def payload(self, record: SourceRecord, _: int) -> tuple[bytes, bytes]:
         """Return the value without header, and as our own version of the schema has it."""
-        value = _value(record)
+        value = record.value or b""
         payload = bytes(self._codec.strip(value)[0])
         if self._codec.is_ours(value):
             return payload, payload
@@ -115,10 +117,3 @@ class MappedReader:
         origin = Origin.kafka(self._topic, shard, record.offset, record.timestamp, record.key)
         payload = self._codec.encode(self._mapper.map_message(record.value, origin))
         return payload, payload
-
-
-def _value(record: SourceRecord) -> bytes:
-    value = record.value
-    if value is None:
-        raise BadMessage(Reason.EMPTY_VALUE, "the record has no value")
-    return value

@@ -143,9 +143,6 @@ class Metrics:
         self.end_to_end.labels(label).observe(max(0.0, time.time() - oldest_timestamp_ms / 1000))
         for reason, count in unit.quarantined.items():
             self.quarantined.labels(label, reason).inc(count)
-        for tenant, cell in shard.engine.tenants.items():
-            self._describe(str(label), tenant, cell.describe())
-            self.chain_height.labels(label, tenant).set(shard.engine.chain(tenant).size)
 
     def _describe(self, shard: str, tenant: str, values: dict[str, float]) -> None:
         for name, gauge in self.cell.items():
@@ -154,13 +151,19 @@ class Metrics:
         self.alarms.labels(shard, tenant).inc(ended - self._alarms.get((shard, tenant), ended))
         self._alarms[shard, tenant] = ended
 
-    # -- what no unit of work tells ---------------------------------------------------------------
+    # -- what is looked at now and then -----------------------------------------------------------
 
-    def ends(self, shard: Shard, end_offset: int) -> None:
-        """The source partition was found to end at an offset."""
-        self.end_offset.labels(shard.number).set(end_offset)
-        reached = shard.next_offset
-        self.lag.labels(shard.number).set(max(0, end_offset - (reached or 0)))
+    def looked_at(self, shard: Shard, end_offset: int | None) -> None:
+        """A shard was looked at, and its source partition found to end at an offset.
+
+        Not at each unit of work: of a shard of many tenants that would cost more than the unit.
+        """
+        if end_offset is not None:
+            self.end_offset.labels(shard.number).set(end_offset)
+            self.lag.labels(shard.number).set(max(0, end_offset - (shard.next_offset or 0)))
+        for tenant, cell in shard.engine.tenants.items():
+            self._describe(str(shard.number), tenant, cell.describe())
+            self.chain_height.labels(shard.number, tenant).set(shard.engine.chain(tenant).size)
         self.tx_in_flight.labels(shard.number).set(shard.state is ShardState.RUNNING)
         for state in ShardState:
             self.state.labels(shard.number, state.value).set(shard.state is state)

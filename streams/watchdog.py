@@ -139,8 +139,7 @@ class Watchdog(threading.Thread):
         self._ask([shard.number for shard in shards], now)
         for shard in shards:
             end = self._ends.get(shard.number)
-            if end is not None:
-                self._metrics.ends(shard, end)
+            self._metrics.looked_at(shard, end)
             reached = shard.next_offset
             self._check_log(shard.number, reached, end, now)
             running = shard.state is ShardState.RUNNING

@@ -68,6 +68,7 @@ class PassThrough:
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 fetch_wait_max_ms=50,
+                fetch_queue_backoff_ms=2,
             )
         )
         self._consumer.assign(

@@ -48,9 +48,12 @@ class MessageCodecs:
         self.quarantine = quarantine
         self._audit_header = audit_header
 
-    def framed_audit(self, value: bytes) -> bytes:
-        """Put the wire header before an audit record."""
-        return self._audit_header + value if self._audit_header else value
+    def audit(self, tenant: str, values: list[bytes]) -> list[KeyedValue]:
+        """Put the wire header before a tenant's audit records, and its name as key."""
+        key, header = tenant.encode(), self._audit_header
+        if header:
+            return [(key, header + value) for value in values]
+        return [(key, value) for value in values]
 
     def checkpoint(self, tenant: str, shard: int, note: CheckpointNote) -> KeyedValue:
         """Encode a signed checkpoint, keyed by tenant."""

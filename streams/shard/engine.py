@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -72,6 +72,24 @@ class _Tenant:
             self.cell.take_dirty(),
             lambda name: sizes.get(name) or self.cell.block_bytes(name),
         )
+
+
+class _Outputs(NamedTuple):
+    """What a tenant's steps of a batch give out."""
+
+    positions: np.ndarray
+    predictions: list[KeyedValue]
+    audit: list[KeyedValue]
+
+
+def _in_order(outputs: list[_Outputs]) -> tuple[list[KeyedValue], list[KeyedValue]]:
+    """Return all tenants' predictions and audit records in the order of the log."""
+    if len(outputs) == 1:
+        return outputs[0].predictions, outputs[0].audit
+    order = np.argsort(np.concatenate([[], *(of.positions for of in outputs)])).tolist()
+    predictions = [item for of in outputs for item in of.predictions]
+    audit = [item for of in outputs for item in of.audit]
+    return [predictions[row] for row in order], [audit[row] for row in order]
 
 
 class Engine:
@@ -139,8 +157,7 @@ class Engine:
         by_tenant, rejected = self._decoder(records)
         decoded = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
-        predictions: list[KeyedValue | None] = [None] * len(records)
-        audit: list[KeyedValue | None] = [None] * len(records)
+        outputs: list[_Outputs] = []
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
             at = self._tenant(tenant)
@@ -161,7 +178,13 @@ class Engine:
             kernel_s += stepped - stepping
             audit_s += chained - stepped
             if emit and values:
-                self._emit(tenant, used, rows, values, predictions, audit)
+                outputs.append(
+                    _Outputs(
+                        used.positions,
+                        self._codecs.predictions(tenant, used, rows, values),
+                        self._codecs.audit(tenant, values),
+                    )
+                )
                 checkpoint = self._codecs.checkpoint(
                     tenant, self.shard, at.chain.checkpoint(self._keys.signer)
                 )
@@ -170,8 +193,7 @@ class Engine:
         unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
         unit.quarantined = Counter(item.error.reason for item in rejected)
         if emit:
-            unit.outputs["predictions"] = [item for item in predictions if item is not None]
-            unit.outputs["audit"] = [item for item in audit if item is not None]
+            unit.outputs["predictions"], unit.outputs["audit"] = _in_order(outputs)
             unit.quarantine = [
                 self._codecs.quarantine(
                     item.error, self._source_topic, self.shard, records[item.position]
@@ -186,29 +208,13 @@ class Engine:
         }
         return unit
 
-    def _emit(
-        self,
-        tenant: str,
-        columns: TenantColumns,
-        rows: np.ndarray,
-        values: list[bytes],
-        predictions: list[KeyedValue | None],
-        audit: list[KeyedValue | None],
-    ) -> None:
-        encoded = self._codecs.predictions(tenant, columns, rows, values)
-        key = tenant.encode()
-        for position, prediction, value in zip(
-            columns.positions.tolist(), encoded, values, strict=True
-        ):
-            predictions[position] = prediction
-            audit[position] = (key, self._codecs.framed_audit(value))
-
     # -- cells ------------------------------------------------------------------------------------
 
     @property
     def tenants(self) -> Mapping[str, Cell]:
         """Cells by tenant, for metrics and inspection."""
-        return {name: at.cell for name, at in self._tenants.items()}
+        # A copy at once: others ask while the shard's own thread adds tenants.
+        return {name: at.cell for name, at in tuple(self._tenants.items())}
 
     def chain(self, tenant: str) -> Chain:
         """Return a tenant's audit chain.

@@ -18,13 +18,13 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from schemas.errors import Bug, StateError, WeirError
 from streams.shard import restore
+from streams.shard.backlog import Backlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ class Shard:
         self._executor = executor
         self._observer = observer
         self._failed = failed
-        self._queue: deque[Any] = deque()
+        self._queue = Backlog()
         # Where the queue ends, and where what has been taken from it ends.
         self._expected: int | None = None
         self._reached: int | None = None
@@ -247,7 +247,7 @@ class Shard:
                 f"shard {self.number} was about to go from {self._reached} to {self._expected} "
                 "without the events between"
             )
-        self._queue.extend(records)
+        self._queue.add(records)
         self._expected = records[-1].offset + 1
         if self._task is None:
             self.state = ShardState.RUNNING
@@ -294,8 +294,7 @@ class Shard:
         try:
             while self._queue:
                 started = loop.time()
-                take = min(len(self._queue), self._settings.max_unit_events)
-                records = [self._queue.popleft() for _ in range(take)]
+                records = self._queue.take(self._settings.max_unit_events)
                 self._reached = records[-1].offset + 1
                 if len(self._queue) < self._settings.max_buffered_events:
                     self._room.set()

@@ -52,7 +52,7 @@ def test_plain_events_are_audited_as_they_came() -> None:
     event = codecs.reader.event(ours)
     assert payload == value
     assert event["features"] == {"amount": 2.5}
-    assert codecs.framed_audit(b"leaf") == b"leaf"
+    assert codecs.audit("acme", [b"leaf"]) == [(b"acme", b"leaf")]
 
 
 def test_a_tombstone_is_a_bad_message() -> None:
@@ -74,7 +74,7 @@ def test_the_wire_header_is_read_and_written_and_not_audited() -> None:
         event = codecs.reader.event(ours)
         assert payload == Codec("event").encode(EVENT) == value[5:]
         assert event["id"] == "card-7"
-        framed = codecs.framed_audit(b"leaf")
+        [(_, framed)] = codecs.audit("acme", [b"leaf"])
         audit_id = registry.find("p.audit-value", load("audit_record"))
         assert framed == b"\x00" + audit_id.to_bytes(4, "big") + b"leaf"
 

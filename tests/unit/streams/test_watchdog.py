@@ -50,7 +50,7 @@ class Source:
 
     def stable_end(self, _: str, partitions: list[int]) -> dict[int, int]:
         """Tell the end, or fail as a reader does."""
-        self.answers.wait()
+        self.answers.wait(30)
         if self.fails_with is not None:
             raise self.fails_with
         if self.away:
@@ -69,9 +69,10 @@ class Lags:
 
     ends_seen: list[int] = field(default_factory=list)
 
-    def ends(self, _: Any, end: int) -> None:
+    def looked_at(self, _: Any, end: int | None) -> None:
         """Note an end that was told."""
-        self.ends_seen.append(end)
+        if end is not None:
+            self.ends_seen.append(end)
 
 
 class Watch:
