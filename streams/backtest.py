@@ -103,7 +103,7 @@ class _Outputs:
         name = f"{shard:05d}.avro"
         for role, schema in (("predictions", "prediction"), ("quarantine", "quarantine")):
             values = (
-                [value for _, value in unit.outputs[role]]
+                [message["value"] for message in unit.outputs[role]]
                 if role == "predictions"
                 else [value for _, value, _ in unit.quarantine]
             )
@@ -114,7 +114,8 @@ class _Outputs:
             ("audit-checkpoints", "audit_checkpoint"),
         ):
             by_tenant: dict[str, list[bytes]] = {}
-            for key, value in unit.outputs.get(role, ()):
+            for message in unit.outputs.get(role, ()):
+                key, value = message["key"], message["value"]
                 assert key is not None
                 by_tenant.setdefault(key.decode(), []).append(value)
             for tenant, values in by_tenant.items():
@@ -194,8 +195,8 @@ def run_backtest(
             waiting[shard] = []
             report.quarantined += len(unit.quarantine)
             report.predictions += len(unit.outputs["predictions"])
-            for _, value in unit.outputs["predictions"]:
-                report.scores.judge(read_prediction(value))
+            for message in unit.outputs["predictions"]:
+                report.scores.judge(read_prediction(message["value"]))
             outputs.write(shard, unit)
             progress(report.events)
 

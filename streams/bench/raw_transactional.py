@@ -25,6 +25,7 @@ from streams.bench.lab import PARTITIONS
 from streams.kafka.clients import client_config
 from streams.kafka.reader import PartitionReader
 from streams.settings import load_settings
+from streams.shard.commit import SENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,22 +69,19 @@ class PassThrough:
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 fetch_wait_max_ms=50,
+                # Else it pauses for up to a second whenever 64 MB wait: half the rate, and a burst
+                # where a run is short enough to live from what was fetched before it began.
                 fetch_queue_backoff_ms=2,
             )
         )
         self._consumer.assign(
             [TopicPartition(self._source, p, OFFSET_BEGINNING) for p in range(PARTITIONS)]
         )
-        # The worker's own producer settings, see ``streams.shard.commit``.
         self._producer = Producer(
             client_config(
                 settings.broker,
                 transactional_id=settings.application_id,
-                linger_ms=2,
-                batch_size=1_000_000,
-                message_max_bytes=10_000_000,
-                compression_type="lz4",
-                queue_buffering_max_messages=1_000_000,
+                **SENDING,
             )
         )
         self._producer.init_transactions(CALL_S)

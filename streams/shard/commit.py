@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -12,12 +12,24 @@ from streams.kafka.clients import client_config, retried
 from streams.kafka.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from streams.settings import BrokerSettings
-    from streams.shard.unit import UnitOfWork
+    from streams.shard.unit import Message, UnitOfWork
 
-QUEUE_MESSAGES = 1_000_000
+SENDING: dict[str, Any] = {
+    # A unit is sent when it is whole: the commit flushes, whatever the linger. With 2 ms, batches
+    # went out half full, at a third more processor time here and in the broker.
+    "linger_ms": 100,
+    "batch_size": 1_000_000,
+    "message_max_bytes": MAX_RECORD_BYTES,
+    "compression_type": "lz4",
+    "queue_buffering_max_messages": 1_000_000,
+    # A transaction that begins while the markers of the one before are still being written is told
+    # CONCURRENT_TRANSACTIONS and waits for this long. With the default of 100 ms that was the whole
+    # tail of the latency: p99 at 1,000 events/s 50 to 250 ms, with 5 ms 50 to 60.
+    "retry_backoff_ms": 5,
+}
+"""How transactional producers send."""
+
 POLL_S = 0.05
 CALL_S = 10
 OVERDUE_S = 2 * CALL_S
@@ -85,11 +97,7 @@ class ShardProducer:
                 broker,
                 transactional_id=f"{application_id}-{shard}",
                 transaction_timeout_ms=timeout_s * 1000,
-                linger_ms=2,
-                batch_size=1_000_000,
-                message_max_bytes=MAX_RECORD_BYTES,
-                compression_type="lz4",
-                queue_buffering_max_messages=QUEUE_MESSAGES,
+                **SENDING,
                 **COORDINATOR_IS_FOUND_AGAIN,
             )
         )
@@ -155,8 +163,8 @@ class ShardProducer:
             raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
         return self._changelog_end
 
-    def _send(self, topic: str, values: Iterable[tuple[bytes | None, bytes]]) -> None:
-        messages = [{"key": key, "value": value} for key, value in values]
+    def _send(self, topic: str, values: list[Message]) -> None:
+        messages = cast("list[dict[str, Any]]", values)
         while messages:
             queued = self._patiently(
                 lambda: self._producer.produce_batch(topic, messages, partition=self._shard)  # noqa: B023 - called at once

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from state.audit.checkpoint import CheckpointNote
     from streams.shard.columns import EventReader, TenantColumns
     from streams.shard.quarantine import QuarantineEncoder
-    from streams.shard.unit import KeyedValue
+    from streams.shard.unit import Message
 
 
 class Encoder(Protocol):
@@ -48,20 +48,23 @@ class MessageCodecs:
         self.quarantine = quarantine
         self._audit_header = audit_header
 
-    def audit(self, tenant: str, values: list[bytes]) -> list[KeyedValue]:
+    def audit(self, tenant: str, values: list[bytes]) -> list[Message]:
         """Put the wire header before a tenant's audit records, and its name as key."""
         key, header = tenant.encode(), self._audit_header
         if header:
-            return [(key, header + value) for value in values]
-        return [(key, value) for value in values]
+            values = [header + value for value in values]
+        return [{"key": key, "value": value} for value in values]
 
-    def checkpoint(self, tenant: str, shard: int, note: CheckpointNote) -> KeyedValue:
+    def checkpoint(self, tenant: str, shard: int, note: CheckpointNote) -> Message:
         """Encode a signed checkpoint, keyed by tenant."""
-        return tenant.encode(), self._checkpoint.encode(note.record(tenant, shard))
+        return {
+            "key": tenant.encode(),
+            "value": self._checkpoint.encode(note.record(tenant, shard)),
+        }
 
     def predictions(
         self, tenant: str, columns: TenantColumns, rows: np.ndarray, audit_values: list[bytes]
-    ) -> list[KeyedValue]:
+    ) -> list[Message]:
         """Encode the predictions of a batch of steps, keyed by entity id. O(bytes)."""
         batch = columns.batch
         values = encode_predictions(
@@ -74,4 +77,7 @@ class MessageCodecs:
             rows=rows,
             leaf_hashes=b"".join([value[-LEAF_HASH_BYTES:] for value in audit_values]),
         )
-        return list(zip(columns.ids.parts(), values, strict=True))
+        return [
+            {"key": key, "value": value}
+            for key, value in zip(columns.ids.parts(), values, strict=True)
+        ]

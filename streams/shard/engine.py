@@ -24,7 +24,7 @@ from streams.keys import CellKeys, KeyVersions
 from streams.shard.columns import Decoder, Rejected, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
-from streams.shard.unit import KeyedValue, UnitOfWork
+from streams.shard.unit import Message, UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -78,11 +78,11 @@ class _Outputs(NamedTuple):
     """What a tenant's steps of a batch give out."""
 
     positions: np.ndarray
-    predictions: list[KeyedValue]
-    audit: list[KeyedValue]
+    predictions: list[Message]
+    audit: list[Message]
 
 
-def _in_order(outputs: list[_Outputs]) -> tuple[list[KeyedValue], list[KeyedValue]]:
+def _in_order(outputs: list[_Outputs]) -> tuple[list[Message], list[Message]]:
     """Return all tenants' predictions and audit records in the order of the log."""
     if len(outputs) == 1:
         return outputs[0].predictions, outputs[0].audit

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KeyedValue = tuple[bytes | None, bytes]
+
+class Message(TypedDict):
+    """One message, as the client library takes it: making it anew for each costs as much again."""
+
+    key: bytes | None
+    value: bytes
+
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -19,7 +26,7 @@ class UnitOfWork:
     Attributes:
         next_offset: source offset after the last record of the unit.
         records: source records taken.
-        outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → keyed values, in
+        outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → messages, in
             order.
         quarantine: keyed values with headers, for the ``quarantine`` topic.
         state: table key → value, None to delete; the same go to the changelog.
@@ -32,7 +39,7 @@ class UnitOfWork:
 
     next_offset: int
     records: int
-    outputs: dict[str, list[KeyedValue]] = field(default_factory=dict)
+    outputs: dict[str, list[Message]] = field(default_factory=dict)
     quarantine: list[tuple[bytes | None, bytes, Headers]] = field(default_factory=list)
     state: dict[bytes, bytes | None] = field(default_factory=dict)
     is_checkpoint: bool = False

@@ -200,7 +200,7 @@ def test_tenants_share_nothing(keys: CellKeys) -> None:
     decode = Codec("prediction").decode
 
     def of_acme(outputs: dict[str, list[Any]]) -> list[Any]:
-        return [v for _, v in outputs["predictions"] if decode(v)["tenant"] == "acme"]
+        return [v for v in outputs["predictions"] if decode(v["value"])["tenant"] == "acme"]
 
     together, _ = run(make_engine(keys), records, [])
     read = Codec("event").decode_many([r.value for r in records])

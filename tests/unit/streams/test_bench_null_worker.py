@@ -69,7 +69,7 @@ def test_outputs_do_not_repeat_within_a_unit(units: dict[type[Cell], UnitOfWork]
     """Records that repeat would compress better than a learner's."""
     assert ROWS >= EVENTS
     decode = Codec("prediction").decode
-    predictions = [decode(value) for _, value in units[NullCell].outputs["predictions"]]
+    predictions = [decode(message["value"]) for message in units[NullCell].outputs["predictions"]]
     assert len({prediction["y_hat"] for prediction in predictions}) == EVENTS
 
 

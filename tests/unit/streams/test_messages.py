@@ -52,7 +52,7 @@ def test_plain_events_are_audited_as_they_came() -> None:
     event = codecs.reader.event(ours)
     assert payload == value
     assert event["features"] == {"amount": 2.5}
-    assert codecs.audit("acme", [b"leaf"]) == [(b"acme", b"leaf")]
+    assert codecs.audit("acme", [b"leaf"]) == [{"key": b"acme", "value": b"leaf"}]
 
 
 def test_a_tombstone_is_a_bad_message() -> None:
@@ -74,9 +74,9 @@ def test_the_wire_header_is_read_and_written_and_not_audited() -> None:
         event = codecs.reader.event(ours)
         assert payload == Codec("event").encode(EVENT) == value[5:]
         assert event["id"] == "card-7"
-        [(_, framed)] = codecs.audit("acme", [b"leaf"])
+        [framed] = codecs.audit("acme", [b"leaf"])
         audit_id = registry.find("p.audit-value", load("audit_record"))
-        assert framed == b"\x00" + audit_id.to_bytes(4, "big") + b"leaf"
+        assert framed["value"] == b"\x00" + audit_id.to_bytes(4, "big") + b"leaf"
 
 
 def test_a_foreign_message_becomes_an_event_through_the_mapping(tmp_path: Path) -> None:

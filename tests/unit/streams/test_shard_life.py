@@ -126,7 +126,7 @@ class MemoryKafka:
         assert self.commits.wait(PATIENCE_S)
         for key, value in unit.state.items():
             self.changelog.append(Record(len(self.changelog), 0, key, value))
-        self.outputs += [value for _, value in unit.outputs["predictions"]]
+        self.outputs += [message["value"] for message in unit.outputs["predictions"]]
         self.committed = unit.next_offset
         return len(self.changelog) - 1
 
