@@ -28,9 +28,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Self
 
-from rocksdict import DbClosedError, Rdict, RdictIter, WriteBatch
+from rocksdict import AccessType, DbClosedError, Rdict, RdictIter, WriteBatch
 
-from schemas.errors import StateError
+from schemas.errors import Bug, StateError
 from state.store_errors import RESTORE, state_error
 from state.store_options import store_options
 
@@ -54,25 +54,28 @@ class ShardStore:
 
     Args:
         path: folder of the store.
-        create: make the store if there is none.
+        read_only: look at a store as it is now, beside the process that writes it if there is one;
+            otherwise the store is made if there is none.
 
     Raises:
-        StateError: there is no store and none is to be made; another process has it; it is damaged;
-            another version wrote it; no space is left. The message says what to do.
+        StateError: there is no store to look at; another process writes it; it is damaged; another
+            version wrote it; no space is left. The message says what to do.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._write_failed = False
+        self._read_only = read_only
         self._closed = False
-        if not create and not (path / "CURRENT").is_file():
+        if read_only and not (path / "CURRENT").is_file():
             raise StateError(
                 f"there is no shard state in {path}: check the data folder (WEIR_DATA_DIR), or "
                 "start the worker, which makes it"
             )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), store_options())
+            access = AccessType.read_only() if read_only else AccessType.read_write()
+            self._db = Rdict(str(path), store_options(), access_type=access)
         except Exception as error:
             raise state_error(path, "open", error) from error
         try:
@@ -83,7 +86,7 @@ class ShardStore:
 
     def _check_format(self) -> None:
         found = self.get(FORMAT_KEY)
-        if found is None and next(self._scan(b""), None) is None:
+        if found is None and not self._read_only and next(self._scan(b""), None) is None:
             self.write({FORMAT_KEY: FORMAT})
         elif found != FORMAT:
             version = "of no known format" if found is None else f"of format {found.decode()}"
@@ -154,7 +157,10 @@ class ShardStore:
             StateError: the batch could not be written (no space left, for one) and has changed
                 nothing, or one before it could not; open the store again and restore from
                 `changelog_offset`.
+            Bug: the store was opened read-only.
         """
+        if self._read_only:
+            raise Bug(f"shard state {self.path} was opened to be looked at, not to be written")
         if self._write_failed:
             raise StateError(
                 f"cannot write shard state {self.path}: an earlier write failed and this one would "

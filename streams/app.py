@@ -129,7 +129,6 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         autodiscover=False,
         topic_disable_leader=True,
         topic_partitions=partitions,
-        topic_replication_factor=settings.topics.replication,
         table_standby_replicas=stream.standby_replicas,
         consumer_group_instance_id=stream.static_member,
         consumer_auto_offset_reset="earliest",

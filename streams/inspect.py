@@ -276,7 +276,7 @@ def _local(settings: Settings, shard: int) -> tuple[LocalState | None, str | Non
     if not path.exists():
         return None, None
     try:
-        with ShardStore(path, create=False) as store:
+        with ShardStore(path, read_only=True) as store:
             source = store.get(cell_keys.offset_key())
             checkpoint = store.get(cell_keys.checkpoint_key())
             found = LocalState(

@@ -95,7 +95,9 @@ class TopicSettings(Section):
         default=None, description="an existing topic to read, if it is not called <prefix>events"
     )
     partitions: Positive = Field(default=4, description="shards, where the topics are made by Weir")
-    replication: Positive = 1
+    replication: Positive | None = Field(
+        default=None, description="copies of the topics that Weir makes; default: the brokers' own"
+    )
 
     def name(self, role: str) -> str:
         """Return the topic that plays a role, such as ``events`` or ``audit``."""

@@ -53,12 +53,6 @@ def command(
     for note in handle.notes:
         say.print(f"[dim]{note}[/dim]", soft_wrap=True)
     settings = with_bootstrap(settings, handle.bootstrap)
-    worker = "weir worker"
-    if brokers > 1 and "replication" not in settings.topics.model_fields_set:
-        # Several brokers are there for copies; the worker's own topics want them as well.
-        topics = settings.topics.model_copy(update={"replication": brokers})
-        settings = settings.model_copy(update={"topics": topics})
-        worker = f"WEIR_TOPICS__REPLICATION={brokers} weir worker"
     create_source(settings)
     make_secrets(settings)
     where = {"address": "given in the settings", "docker": "in docker", "local": "on this machine"}
@@ -72,7 +66,7 @@ def command(
     )
     out.print("\nNext, each in a terminal of its own:")
     steps = {
-        worker: "learns and predicts",
+        "weir worker": "learns and predicts",
         "weir produce FILE": "sends rows as events",
         "weir tail": "shows predictions",
     }

@@ -147,7 +147,7 @@ def create_source(settings: Settings) -> None:
     name = settings.topics.name(SOURCE_ROLE)
     create_topics(
         admin(settings.broker),
-        {name: (settings.topics.partitions, settings.topics.replication, {})},
+        {name: (settings.topics.partitions, copies_of(settings), {})},
     )
 
 
@@ -171,7 +171,7 @@ def prepare_topics(settings: Settings) -> Topics:
             f"{settings.topics.partitions}), or set topics.prefix to where your events are"
         )
     changelog = changelog_name(settings.application_id)
-    copies = settings.topics.replication
+    copies = copies_of(settings)
     needed: dict[str, tuple[int, int, dict[str, str]]] = {
         changelog: (shards, copies, CHANGELOG_CONFIG)
     }
@@ -183,6 +183,11 @@ def prepare_topics(settings: Settings) -> Topics:
     check_limits(limits)
     quarantine = limits[settings.topics.name("quarantine")]
     return Topics(shards, min(MAX_RECORD_BYTES, quarantine))
+
+
+def copies_of(settings: Settings) -> int:
+    """Return the replication factor of new topics; -1 leaves it to the brokers (KIP-464)."""
+    return settings.topics.replication or -1
 
 
 def check_partitions(

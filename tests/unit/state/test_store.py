@@ -13,7 +13,7 @@ import pytest
 from faust.stores.rocksdb import RocksDBOptions
 from faust.stores.rocksdb import Store as FaustStore
 
-from schemas.errors import StateError
+from schemas.errors import Bug, StateError
 from state.store import CHANGELOG_OFFSET_KEY, FORMAT_KEY, ShardStore
 from state.store_options import CACHE_BYTES
 
@@ -311,7 +311,7 @@ def test_a_file_size_limit_stops_the_shard_like_a_full_disk(path: Path) -> None:
     """A quota on file sizes gives the same clear message as a full disk."""
     code = """
 import os, resource, sys, pathlib
-from schemas.errors import StateError
+from schemas.errors import Bug, StateError
 from state.store import ShardStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
 with ShardStore(pathlib.Path(sys.argv[1])) as store:
@@ -357,12 +357,26 @@ def test_a_store_of_another_program_is_refused(path: Path) -> None:
 def test_looking_does_not_create(path: Path) -> None:
     """Inspecting a folder that holds no state says so and leaves nothing behind."""
     with pytest.raises(StateError, match="no shard state in"):
-        ShardStore(path, create=False)
+        ShardStore(path, read_only=True)
     assert not path.exists()
     with ShardStore(path) as store:
         store.write({b"a": b"1"})
-    with ShardStore(path, create=False) as store:
+    with ShardStore(path, read_only=True) as store:
         assert store.get(b"a") == b"1"
+
+
+def test_looking_goes_on_beside_the_one_who_writes(path: Path) -> None:
+    """A store is shown while its worker runs, as of the moment of looking, and never changed."""
+    with ShardStore(path) as store:
+        store.write({b"a": b"1"}, changelog_offset=7)
+        with ShardStore(path, read_only=True) as seen:
+            store.write({b"a": b"2"}, changelog_offset=9)
+            assert (seen.get(b"a"), seen.changelog_offset) == (b"1", 7)
+            assert list(seen.items()) == [(b"a", b"1")]
+            with pytest.raises(Bug, match="looked at"):
+                seen.write({b"a": b"3"})
+        store.write({b"a": b"4"}, changelog_offset=11)
+        assert store.get(b"a") == b"4"
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
