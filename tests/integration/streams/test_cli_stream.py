@@ -186,14 +186,17 @@ def test_inspect_tells_where_everything_stands(stream_of: Stream) -> None:
     assert "acme" in text
 
 
-def test_inspect_reads_the_state_that_no_worker_holds(stream_of: Stream) -> None:
-    """A running worker's state is left alone and said to be; other folders have none."""
+def test_inspect_reads_the_state_that_a_worker_holds(stream_of: Stream) -> None:
+    """A running worker's state is shown and left alone; other folders have none."""
     held = weir(stream_of, "inspect", "--json", WEIR_DATA_DIR=str(stream_of.folder / "w0"))
     [report] = objects(held)
-    assert all(shard["local"] is None for shard in report["shards"])
-    assert all("lock" in shard["unreadable"] for shard in report["shards"])
+    assert [shard["unreadable"] for shard in report["shards"]] == [None] * SHARDS
+    for shard in report["shards"]:
+        assert shard["local"]["source_offset"] == shard["committed"]
+        assert "acme" in shard["local"]["tenants"]
     assert stream_of.workers[0].process.poll() is None
     [elsewhere] = objects(weir(stream_of, "inspect", "--json", WEIR_DATA_DIR="nowhere"))
+    assert all(shard["local"] is None for shard in elsewhere["shards"])
     assert all(shard["unreadable"] is None for shard in elsewhere["shards"])
 
 
