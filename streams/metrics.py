@@ -1,11 +1,12 @@
 """Prometheus metrics of a worker.
 
-Everything is updated once a unit of work, never once an event: at 40,000 events/s a counter per
-event would cost more than the learning.
+Counters and histograms are updated once a unit of work, never once an event: a counter per event
+would cost more than the learning. Gauges of cells, tables and lags are looked at once a second.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,7 @@ class Metrics:
         self.chain_height = gauge("weir_chain_height", "Records in the audit log.", CELL)
         self.alarms = counter("weir_alarms_total", "Times that the margin fell below 0.", CELL)
         self._alarms: dict[tuple[str, str], int] = {}
+        self._seen: set[tuple[str, str]] = set()
 
     def _gauge(self, name: str, documentation: str, labels: tuple[str, ...] = SHARD) -> Gauge:
         return Gauge(name, documentation, labels, registry=self.registry)
@@ -121,9 +123,34 @@ class Metrics:
         """A share of the changelog has been applied."""
         self.restore_progress.labels(shard).set(share)
 
-    def restored(self, shard: int, records: int, stepped: int, seconds: float) -> None:  # noqa: ARG002 - the log has them
+    def restored(self, shard: Shard, records: int, stepped: int, seconds: float) -> None:  # noqa: ARG002 - the log has them
         """The shard is ready."""
-        self.restore_progress.labels(shard).set(1.0)
+        self.restore_progress.labels(shard.number).set(1.0)
+        for tenant, cell in shard.engine.tenants.items():
+            # Alarms of the past were counted when they happened, perhaps by another worker.
+            self._alarms[str(shard.number), tenant] = int(cell.describe()["alarms"])
+
+    def closed(self, shard: Shard) -> None:
+        """The shard is another worker's now: what was last seen of it must not stand for ever."""
+        number = str(shard.number)
+        for metric in (
+            self.lag,
+            self.committed_offset,
+            self.end_offset,
+            self.restore_progress,
+            self.rocksdb_bytes,
+            self.tx_in_flight,
+        ):
+            with contextlib.suppress(KeyError):
+                metric.remove(number)
+        for state in ShardState:
+            with contextlib.suppress(KeyError):
+                self.state.remove(number, state.value)
+        for key in [key for key in self._seen if key[0] == number]:
+            self._seen.discard(key)
+            self._alarms.pop(key, None)
+            for gauge in (*self.cell.values(), self.chain_height):
+                gauge.remove(*key)
 
     def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
         """A unit of work has committed."""
@@ -136,7 +163,6 @@ class Metrics:
         self.committed_offset.labels(label).set(unit.next_offset)
         if unit.is_checkpoint:
             self.checkpoints.labels(label).inc()
-            self.rocksdb_bytes.labels(label).set(shard.store.size_bytes())
         for stage, histogram in self.stages.items():
             if stage in unit.seconds:
                 histogram.labels(label).observe(unit.seconds[stage])
@@ -148,7 +174,7 @@ class Metrics:
         for name, gauge in self.cell.items():
             gauge.labels(shard, tenant).set(values[name])
         ended = int(values["alarms"])
-        self.alarms.labels(shard, tenant).inc(ended - self._alarms.get((shard, tenant), ended))
+        self.alarms.labels(shard, tenant).inc(ended - self._alarms.get((shard, tenant), 0))
         self._alarms[shard, tenant] = ended
 
     # -- what is looked at now and then -----------------------------------------------------------
@@ -161,7 +187,9 @@ class Metrics:
         if end_offset is not None:
             self.end_offset.labels(shard.number).set(end_offset)
             self.lag.labels(shard.number).set(max(0, end_offset - (shard.next_offset or 0)))
+        self.rocksdb_bytes.labels(shard.number).set(shard.store.size_bytes())
         for tenant, cell in shard.engine.tenants.items():
+            self._seen.add((str(shard.number), tenant))
             self._describe(str(shard.number), tenant, cell.describe())
             self.chain_height.labels(shard.number, tenant).set(shard.engine.chain(tenant).size)
         self.tx_in_flight.labels(shard.number).set(shard.state is ShardState.RUNNING)

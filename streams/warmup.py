@@ -13,6 +13,17 @@ from streams.shard.columns import Decoder
 from streams.shard.prediction_rows import LEAF_HASH_BYTES, avro_string, encode_predictions
 
 
+class _Anyone:
+    """Admits every tenant."""
+
+    def hasher(self, _: str) -> FeatureHasher:
+        """Return a hasher of no secret."""
+        return FeatureHasher(b"-")
+
+    def admit(self, _: str, __: FeatureHasher) -> None:
+        """Do nothing."""
+
+
 def warm_up(config: CellConfig) -> None:
     """Read an event, step and predict in a cell that is thrown away, and write the prediction.
 
@@ -23,7 +34,7 @@ def warm_up(config: CellConfig) -> None:
     decoder = Decoder(
         PlainReader(),
         0,
-        lambda _: FeatureHasher(b"-"),
+        _Anyone(),
         dimension=config.sera.d,
         value_dimension=config.sera.d_v,
         max_bytes=MAX_RECORD_BYTES,

@@ -83,7 +83,7 @@ class Watchdog(threading.Thread):
         reader: the watchdog's own; nobody else may use it.
         topic: the source topic.
         limit_s: work without progress for this long is a stall.
-        metrics: told of end offsets and lags.
+        metrics: shown each shard, and where its partition ends.
         failed: called with the error; it must end the process.
     """
 
@@ -139,7 +139,7 @@ class Watchdog(threading.Thread):
         self._ask([shard.number for shard in shards], now)
         for shard in shards:
             end = self._ends.get(shard.number)
-            self._metrics.looked_at(shard, end)
+            self._show(shard, end)
             reached = shard.next_offset
             self._check_log(shard.number, reached, end, now)
             running = shard.state is ShardState.RUNNING
@@ -152,6 +152,13 @@ class Watchdog(threading.Thread):
             if running or (end is not None and self._waits(shard, end)):
                 self._end(shard, standing_s)
             self._clocks.restart(shard.number)
+
+    def _show(self, shard: Shard, end: int | None) -> None:
+        """Update the shard's gauges; a display must not decide over the worker's life."""
+        try:
+            self._metrics.looked_at(shard, end)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the shard may be closing
+            log.debug("a shard could not be looked at", shard=shard.number, error=str(error))
 
     def _check_log(self, shard: int, reached: int | None, end: int | None, now: float) -> None:
         """End the worker if a partition ends before what has been learnt from it."""

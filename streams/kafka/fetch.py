@@ -61,12 +61,10 @@ class FetchedBatch:
     Attributes:
         position: offset from which the fetch went on; None: from the start of the log.
         records: at least one, in the order of the log.
-        highwater: end offset of the partition as the broker reported it with the fetch.
     """
 
     position: int | None
     records: list[Any]
-    highwater: int | None
 
 
 class FetchThread(GroupThread):
@@ -121,7 +119,7 @@ class BatchConsumer(driver.Consumer):
 
     def _batch_message(self, tp: TP, fetched: list[Any], generation: int) -> ConsumerMessage:
         last = fetched[-1]
-        batch = FetchedBatch(self._positions.get(tp), fetched, self.highwater(tp))
+        batch = FetchedBatch(self._positions.get(tp), fetched)
         self._positions[tp] = last.offset + 1
         return ConsumerMessage(
             tp.topic,

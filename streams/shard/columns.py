@@ -23,7 +23,7 @@ from streams.shard.event_spans import (
 from streams.shard.normal_form import normal_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -41,6 +41,20 @@ class EventReader(Protocol):
 
     def event(self, ours: bytes) -> dict[str, Any]:
         """Decode an event of our own schema."""
+
+
+class Admission(Protocol):
+    """Who decides which tenants a shard serves.
+
+    A tenant takes a place with its first event that can be read, and not before: a place is part of
+    the shard's state, and an event that goes to quarantine leaves none.
+    """
+
+    def hasher(self, tenant: str) -> FeatureHasher:
+        """Return a tenant's feature hasher; BadMessage where there is no place for it."""
+
+    def admit(self, tenant: str, hasher: FeatureHasher) -> None:
+        """Give the tenant its place, if it has none yet."""
 
 
 class Rejected(NamedTuple):
@@ -163,7 +177,7 @@ class Decoder:
     Args:
         reader: takes records to events.
         shard: partition that the records come from.
-        hasher: gives a tenant's feature hasher. Raises BadMessage where the tenant is not served.
+        admission: which tenants are served.
         dimension: length of key and query vectors.
         value_dimension: length of value vectors.
         max_bytes: larger values are refused unread.
@@ -173,7 +187,7 @@ class Decoder:
         self,
         reader: EventReader,
         shard: int,
-        hasher: Callable[[str], FeatureHasher],
+        admission: Admission,
         *,
         dimension: int,
         value_dimension: int,
@@ -181,7 +195,7 @@ class Decoder:
     ) -> None:
         self._reader = reader
         self._shard = shard
-        self._hasher = hasher
+        self._admission = admission
         self._vector_bytes = WORD * dimension
         self._value_bytes = WORD * value_dimension
         self._max_bytes = max_bytes
@@ -197,7 +211,7 @@ class Decoder:
             try:
                 if table.spans["parsed"][start]:
                     tenant = table.tenant(start)
-                    self._hasher(tenant)
+                    self._admission.admit(tenant, self._admission.hasher(tenant))
                 else:
                     tenant = self._normalise(table, start)
             except BadMessage as error:
@@ -253,8 +267,9 @@ class Decoder:
             raise BadMessage(
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
-        hasher = self._hasher(tenant)
+        hasher = self._admission.hasher(tenant)
         parts = normal_form(event, hasher, self._vector_bytes, self._value_bytes)._asdict()
+        self._admission.admit(tenant, hasher)
         table.set_parts(row, parts.pop("time_us"), parts)
         return tenant
 

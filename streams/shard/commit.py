@@ -45,6 +45,17 @@ COORDINATOR_IS_FOUND_AGAIN = {
     "connections_max_idle_ms": 10_000,
 }
 
+TOPIC_REFUSED = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the library's own name
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - the same
+        # What a later call of the transaction is told once a topic was refused behind the scenes.
+        KafkaError._STATE,  # noqa: SLF001 - the same
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+
 
 class CommitFailed(WeirError):  # noqa: N818 - it names what happened
     """A transaction did not commit; memory is ahead of the log and the worker must not go on."""
@@ -171,14 +182,14 @@ class ShardProducer:
             )
             if queued == len(messages):
                 return
-            # The local queue is full: what did not fit carries its error; wait and go on from
-            # there.
+            # What was not taken carries its error. Where that is the full local queue: wait, and go
+            # on from there.
+            left = [message for message in messages if "_error" in message]
+            for error in (message["_error"] for message in left):
+                if error.code() != KafkaError._QUEUE_FULL:  # noqa: SLF001 - the library's own name
+                    raise self._failure(f"produce to {topic}", KafkaException(error))
             self._producer.poll(POLL_S)
-            messages = [
-                {"key": message["key"], "value": message["value"]}
-                for message in messages
-                if "_error" in message
-            ]
+            messages = [{"key": message["key"], "value": message["value"]} for message in left]
 
     def _send_state(self, unit: UnitOfWork) -> None:
         self._changelog_end = None
@@ -252,6 +263,14 @@ class ShardProducer:
             return ConfigError(
                 f"{self._where}: stream.transaction_timeout_s is {self._timeout_s}, more than the "
                 "transaction.max.timeout.ms of the brokers allows; lower it"
+            )
+        if cause.code() in TOPIC_REFUSED:
+            topics = ", ".join([*self._topics.values(), self._changelog_topic])
+            return CommitFailed(
+                f"{self._where}: {what}: {cause.str()} ({cause.name()}). See whether one of the "
+                f"topics {topics} was deleted or may not be written any more, and bring back the "
+                "topic or the right. The transaction is not committed; restarted, the worker makes "
+                "missing topics and goes on from its last commit"
             )
         return CommitFailed(
             f"{self._where}: {what}: {cause.str()} ({cause.name()}). The transaction is not "

@@ -133,7 +133,7 @@ class Engine:
         self._decoder = Decoder(
             codecs.reader,
             shard,
-            self._hasher,
+            self,
             dimension=config.sera.d,
             value_dimension=config.sera.d_v,
             max_bytes=max_event_bytes,
@@ -224,7 +224,8 @@ class Engine:
         """
         return self._tenants[tenant].chain
 
-    def _hasher(self, tenant: str) -> FeatureHasher:
+    def hasher(self, tenant: str) -> FeatureHasher:
+        """Return a tenant's feature hasher; see ``Admission``."""
         hasher = self._hashers.get(tenant)
         if hasher is None:
             if len(self._hashers) >= self._max_tenants:
@@ -232,9 +233,12 @@ class Engine:
                     Reason.UNKNOWN_TENANT,
                     f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
                 )
-            versions = self._keys.current
-            hasher = self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
+            hasher = self._keys.feature_hasher(tenant, self._keys.current)
         return hasher
+
+    def admit(self, tenant: str, hasher: FeatureHasher) -> None:
+        """Give a tenant one of the shard's places; see ``Admission``."""
+        self._hashers.setdefault(tenant, hasher)
 
     def _tenant(self, tenant: str) -> _Tenant:
         at = self._tenants.get(tenant)
@@ -313,9 +317,10 @@ class Engine:
         Raises:
             StateError: one does not: the same log gave other bytes.
         """
-        for tenant, chain in committed:
+        chains = dict(committed)
+        for tenant in sorted(chains.keys() | self._tenants.keys()):
             at = self._tenants.get(tenant)
-            if at is None or at.chain.to_bytes() != chain:
+            if at is None or at.chain.to_bytes() != chains.get(tenant):
                 raise StateError(
                     f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
                     f"offset {self.next_offset} gave another audit chain than the one committed. "

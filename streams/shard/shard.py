@@ -65,8 +65,11 @@ class Observer(Protocol):
     def restoring(self, shard: int, share: float) -> None:
         """A share of the changelog has been applied."""
 
-    def restored(self, shard: int, records: int, stepped: int, seconds: float) -> None:
+    def restored(self, shard: Shard, records: int, stepped: int, seconds: float) -> None:
         """The shard is ready."""
+
+    def closed(self, shard: Shard) -> None:
+        """The shard has been given up."""
 
     def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
         """A unit of work has committed."""
@@ -105,7 +108,6 @@ class Shard:
         self.engine = engine
         self.store = store
         self.state = ShardState.CLOSED
-        self.highwater: int | None = None
         self._producer = producer
         self._reader = reader
         self._source_topic = source_topic
@@ -157,7 +159,7 @@ class Shard:
         self._expected = self._reached = self.engine.next_offset
         self.state = ShardState.READY
         seconds = time.perf_counter() - started
-        self._observer.restored(self.number, records, stepped, seconds)
+        self._observer.restored(self, records, stepped, seconds)
         log.info(
             "shard serves",
             shard=self.number,
@@ -198,6 +200,7 @@ class Shard:
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
         self.state = ShardState.CLOSED
+        self._observer.closed(self)
         self._producer.close()
         self._reader.close()
         self.store.close()
@@ -237,8 +240,6 @@ class Shard:
         """
         if self.state not in TAKING:
             return
-        if batch.highwater is not None:
-            self.highwater = batch.highwater
         records = await self._continuation(batch)
         if not records or self.state not in TAKING:
             return

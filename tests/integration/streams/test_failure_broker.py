@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.kafka.topics import admin
 from tests.integration.streams.under_test import make_events
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def test_a_broker_killed_under_load_loses_and_repeats_nothing(
 ) -> None:
     """Killed -9 in the middle of the stream; the worker waits, or ends with 69 and is restarted."""
     stream.produce(make_events(4_000))
-    worker = stream.start()
+    # Small units, each with its gathering time: some seconds' work, to be met in the middle.
+    worker = stream.start(WEIR_STREAM__MAX_UNIT_EVENTS="20")
     stream.until(lambda: 0 < sum(stream.committed()) < len(stream.sent), "commit, not the last")
     broker.kill()
     broker.restart()
@@ -62,3 +64,15 @@ def test_a_worker_says_that_it_waits_for_a_broker(stream: Stream, broker: Crasha
     stream.produce(make_events(600, start=600))
     serve_to_the_end(stream, worker)
     stream.assert_undisturbed()
+
+
+def test_an_output_topic_that_is_deleted_ends_the_worker(stream: Stream) -> None:
+    """What cannot be sent is not sent again for ever: the worker ends, and names the topic."""
+    stream.produce(make_events(400))
+    worker = stream.start()
+    stream.wait_committed()
+    client = admin(stream.settings.broker)
+    client.delete_topics([stream.topic("audit")])[stream.topic("audit")].result()
+    stream.produce(make_events(400, start=400))
+    assert worker.wait_ended() == UNAVAILABLE, worker.text()
+    assert stream.topic("audit") in worker.text(), worker.text()

@@ -63,7 +63,7 @@ def make_engine(keys: CellKeys, config: CellConfig = CONFIG) -> Engine:
 
 
 def make_records(seed: int, count: int = EVENTS) -> list[Record]:
-    """Return a log of three tenants' events, some without label or vectors, some poison."""
+    """Return a log of three tenants' events, some without label or vectors, some of no use."""
     rng = np.random.default_rng(seed)
     encode = Codec("event").encode
     records = []
@@ -83,6 +83,8 @@ def make_records(seed: int, count: int = EVENTS) -> list[Record]:
             "key": rng.normal(size=3).tobytes() if rng.integers(2) else None,
             "context": {"channel": "web"} if rng.integers(3) == 0 else None,
         }
+        if rng.integers(20) == 0:  # a made-up tenant with an event that cannot be used
+            event |= {"tenant": f"nobody-{number}", "key": b"short"}
         value = b"poison" if rng.integers(20) == 0 else encode(event)
         records.append(Record(offset, 0, event["id"].encode(), value))
     return records

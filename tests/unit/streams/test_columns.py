@@ -29,6 +29,22 @@ def hasher(tenant: str) -> FeatureHasher:
     return FeatureHasher(tenant.encode().ljust(32))
 
 
+class Guests:
+    """Admits the tenants that are served, and notes the order in which they came."""
+
+    def __init__(self) -> None:
+        self.admitted: list[str] = []
+
+    def hasher(self, tenant: str) -> FeatureHasher:
+        """Return the tenant's hasher."""
+        return hasher(tenant)
+
+    def admit(self, tenant: str, _: FeatureHasher) -> None:
+        """Note the tenant at its first event."""
+        if tenant not in self.admitted:
+            self.admitted.append(tenant)
+
+
 def packed(*numbers: float) -> bytes:
     """Return little-endian doubles."""
     return np.array(numbers, dtype="<f8").tobytes()
@@ -45,12 +61,14 @@ def event(**fields: Any) -> bytes:
     return ENCODE(base | fields)
 
 
-def decode(*values: bytes | None) -> tuple[dict[str, TenantColumns], list[Rejected]]:
+def decode(
+    *values: bytes | None, guests: Guests | None = None
+) -> tuple[dict[str, TenantColumns], list[Rejected]]:
     """Decode values as the records of one batch."""
     decoder = Decoder(
         PlainReader(),
         0,
-        hasher,
+        guests or Guests(),
         dimension=DIMENSION,
         value_dimension=VALUE_DIMENSION,
         max_bytes=MAX_BYTES,
@@ -230,3 +248,21 @@ def test_a_bad_event_leaves_nothing_of_itself_behind() -> None:
     for name in without._fields:
         mixed: np.ndarray = getattr(with_bad, name)
         assert np.array_equal(mixed, getattr(without, name)), name
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"key": b"short"},
+        {"time_us": -1},
+        {"features": {"a": 1.0}, "feature_ids": b"odd", "feature_values": b"odd"},
+        {"kind": "LABEL"},
+    ],
+)
+def test_an_event_that_is_refused_takes_no_place_for_its_tenant(refused: dict[str, Any]) -> None:
+    """Made-up tenants with broken events cannot lock others out, nor differ after a restart."""
+    guests = Guests()
+    decode(event(tenant="globex", **refused), event(), guests=guests)
+    assert guests.admitted == ["acme"]
+    decode(event(tenant="globex", features={"a": 1.0}), guests=guests)
+    assert guests.admitted == ["acme", "globex"]

@@ -114,7 +114,7 @@ def scene() -> Iterator[Scene]:
 
 def batch(start: int, stop: int) -> FetchedBatch:
     """Return what a fetch from ``start`` gives."""
-    return FetchedBatch(start, [Record(n, 0, b"k", b"v") for n in range(start, stop)], stop)
+    return FetchedBatch(start, [Record(n, 0, b"k", b"v") for n in range(start, stop)])
 
 
 async def test_a_batch_that_comes_while_the_shard_is_paused_leaves_no_hole(scene: Scene) -> None:

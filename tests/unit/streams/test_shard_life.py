@@ -91,7 +91,7 @@ class MemoryKafka:
         """Return what a fetch from a position brings."""
         stop = self.end if stop is None else stop
         found = [self.source[at] for at in sorted(self.source) if position <= at < stop]
-        return FetchedBatch(position, found, self.end)
+        return FetchedBatch(position, found)
 
     # -- what the shard takes for its reader ------------------------------------------------------
 
@@ -142,11 +142,14 @@ class Watching:
         """Take a word of progress."""
         self.on_progress()
 
-    def restored(self, _: int, __: int, stepped: int, ___: float) -> None:
+    def restored(self, _: Any, __: int, stepped: int, ___: float) -> None:
         """Note how many events were stepped again."""
         self.stepped.append(stepped)
 
     def committed(self, *_: Any) -> None:
+        """Take no notice."""
+
+    def closed(self, *_: Any) -> None:
         """Take no notice."""
 
 
@@ -341,7 +344,7 @@ async def test_events_that_the_fetcher_passed_over_are_a_bug(lab: Lab) -> None:
     lab.kafka.send(20)
     shard = lab.opened()
     await take(shard, lab.kafka.fetch(0, 4))
-    skipped = FetchedBatch(4, lab.kafka.fetch(9).records, None)
+    skipped = FetchedBatch(4, lab.kafka.fetch(9).records)
     with pytest.raises(Bug, match="passed over committed events"):
         await shard.offer(skipped)
 
