@@ -5,8 +5,9 @@ functions that it inlined from other files may have changed since: after an upda
 on computing what the version before did, and two workers with the same sources could disagree. So
 the folder is named by a digest of all sources of the package.
 
-``operators.numerics``, which every kernel is built on, calls ``use_folder_of_these_sources`` before
-the first kernel is declared.
+``operators.numerics``, which every kernel here is built on, calls ``use_folder_of_these_sources``
+before the first kernel is declared. Kernels elsewhere call it too and then share the folder; they
+must stand whole in one file, whose changes numba sees by itself.
 """
 
 from __future__ import annotations
