@@ -65,9 +65,7 @@ class Cell:
         self.seeds = seeds
         self._hlm = Hlm(config.hlm, seeds.hash_salt)
         self._sera = Sera(config.sera, seeds.prf)
-        self._margin = margin_at.allocate(
-            config.sera.alpha, config.sera.burn_in, logistic=config.logistic
-        )
+        self._margin = margin_at.allocate(config.sera, seeds.prf)
         self._params = at.fusion_params(config)
         self._control = at.control_params(config)
         self._tally = np.zeros(at.TALLY_WORDS)
@@ -248,7 +246,9 @@ class Cell:
     def _small(self) -> dict[str, Floats]:
         """The small arrays of the state that are this class's own."""
         return {
-            "margin.log_wealth": self._margin.log_wealth,
+            "margin.wealth": self._margin.wealth,
+            "margin.counts": self._margin.counts,
+            "margin.reference": self._margin.reference,
             "margin.tally": self._margin.tally,
             "fusion.tally": self._tally,
         }

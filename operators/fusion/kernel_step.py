@@ -169,7 +169,7 @@ def step_events(
             diverged = _learn(cell, scratch, batch, t, gates, out)
             alarm = 0
             if labelled:
-                verdict = margin_at.observe(cell.margin, y, out.y_hat)
+                verdict = margin_at.observe(cell.margin, sera, y, sera.scratch.y[0, 0])
                 rows[t].margin = verdict.margin
                 rows[t].log_e = verdict.log_e
                 alarm = verdict.alarm

@@ -25,6 +25,9 @@ STREAM_WEIGHTS = np.uint64(1)
 STREAM_SKETCH = np.uint64(2)
 """Philox stream of the count-sketch's key."""
 
+STREAM_TIES = np.uint64(3)
+"""Philox stream of the key of the margin's tie-breakers, and of these themselves."""
+
 # Words of ``tally``; counts are exact below 2^53.
 INGESTED = 0  # events ingested: t of the statistics, and their version
 COORDINATES = 1  # feature exponents computed

@@ -9,10 +9,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from operators.fusion.layout import CONTEXT, CONTEXT_MASK, META, RESERVED
-from operators.numerics_reference import exp, log, sigmoid
-from operators.sera.margin import BETS
-from tests.property.operators.fusion.reference_sera import ReferenceSera, Row, between
+from operators.numerics_reference import log, sigmoid
+from operators.philox import philox4x32, uniform
+from operators.sera.conformal import BETS, BINS, FIRST_ON_SPREAD, SETTLING, TIRING, WAKING
+from operators.sera.layout import STREAM_TIES
+from tests.property.operators.fusion.reference_sera import (
+    ReferenceSera,
+    Row,
+    between,
+    plain_tree_sum,
+)
 
 if TYPE_CHECKING:
     from operators.fusion.cell import CellConfig, Seeds
@@ -28,13 +37,22 @@ def logit(p: float) -> float:
 
 
 class ReferenceMargin:
-    """The e-process, its epochs, and the running median that the identity link bets around."""
+    """The e-process: its epochs, the frozen reference, ranks of the scores, and the bets."""
 
-    def __init__(self, config: SeraConfig, *, logistic: bool) -> None:
-        self.burn_in, self.logistic = config.burn_in, logistic
+    def __init__(self, config: SeraConfig, seed: int) -> None:
+        self.burn_in, self.prior, self.lam = config.burn_in, config.prior, config.lambda_star
         self.log_alpha = log(config.alpha * 6.0 / math.pi**2)
-        self.log_wealth = [0.0] * len(BETS)
-        self.epoch = self.seen = 0
+        self.tie_key = np.uint64(philox4x32(np.uint64(seed), STREAM_TIES, np.uint64(0))[0])
+        self.R: list[float] = []
+        self.s: list[float] = []
+        self.epoch = self.betted = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Start an epoch."""
+        self.wealth = [1.0] + [0.0] * (len(BETS) - 1)
+        self.bins: list[int] = []
+        self.seen = 0
         self.centre = self.spread = self.log_e = 0.0
         self.margin = self.capital()
 
@@ -42,34 +60,65 @@ class ReferenceMargin:
         """Margin at the start of the epoch."""
         return 2.0 * log(self.epoch + 1.0) - self.log_alpha
 
-    def bet(self, y: float, p: float) -> tuple[float, float, bool]:
+    def bet(
+        self, sera: ReferenceSera, phi: list[float], y: float, live: float
+    ) -> tuple[float, float, bool]:
         """Margin and log E_mix after an event, and whether it was an alarm."""
-        residual = y - p
-        away = residual - self.centre
         self.seen += 1
-        self.follow(residual, away)
         if self.seen <= self.burn_in:
+            self.follow(y - live)
             return self.margin, self.log_e, False
-        z = residual if self.logistic else float((away > 0) - (away < 0))
-        pairs = zip(self.log_wealth, BETS, strict=True)
-        self.log_wealth = [wealth + log(1.0 + bet * z) for wealth, bet in pairs]
-        top, total = max(self.log_wealth), 0.0
-        for wealth in self.log_wealth:
-            total += exp(wealth - top)
-        self.log_e = top + log(total / len(BETS))
+        if self.seen == self.burn_in + 1:
+            self.R, self.s = list(sera.R[0]), list(sera.s)
+        n = float(self.seen - self.burn_in)
+        away = y - self.reference(phi) - self.centre
+        width = self.spread + abs(away)
+        place = int(((away / width if width > 0.0 else 0.0) + 1.0) * (0.5 * BINS))
+        self.bins.append(min(place, BINS - 1))
+        u = uniform(self.tie_key, STREAM_TIES, np.uint64(self.betted))
+        self.betted += 1
+        above = sum(b > self.bins[-1] for b in self.bins)
+        p = (above + u * self.bins.count(self.bins[-1])) / n
+        self.log_e += self.settle(p, n)
         self.margin = self.capital() - self.log_e
         verdict = self.margin, self.log_e, self.margin < 0.0
         if self.margin < 0.0:
-            self.epoch, self.seen, self.log_e = self.epoch + 1, 0, 0.0
-            self.log_wealth = [0.0] * len(BETS)
-            self.margin = self.capital()
+            self.epoch += 1
+            self.restart()
         return verdict
 
-    def follow(self, residual: float, away: float) -> None:
+    def reference(self, phi: list[float]) -> float:
+        """Readout of the frozen statistics."""
+        numerator = plain_tree_sum([a * b for a, b in zip(phi, self.R, strict=True)])
+        mass = plain_tree_sum([a * b for a, b in zip(phi, self.s, strict=True)])
+        return (numerator + self.lam * self.prior) / (mass + self.lam)
+
+    def settle(self, p: float, n: float) -> float:
+        """Logarithm of what the bets gained; some capital wakes, some falls asleep."""
+        moved = 1.0 - 2.0 * p
+        spread = 2.0 * abs(moved) - 1.0
+        gains = [
+            w * (1.0 + bet * (spread if j >= FIRST_ON_SPREAD else moved))
+            for j, (w, bet) in enumerate(zip(self.wealth, BETS, strict=True))
+        ]
+        total = 0.0
+        for gain in gains:
+            total += gain
+        shares = [gain / total for gain in gains]
+        waking = shares[0] * (WAKING / (SETTLING + n))
+        asleep = shares[0] - waking
+        for share in shares[1:]:
+            asleep += share * TIRING
+        each = waking / (len(BETS) - 1.0)
+        self.wealth = [asleep] + [share * (1.0 - TIRING) + each for share in shares[1:]]
+        return log(total)
+
+    def follow(self, residual: float) -> None:
         """Move the median towards a residual."""
         if self.seen == 1:
             self.centre, self.spread = residual, 0.0
             return
+        away = residual - self.centre
         self.spread += (abs(away) - self.spread) / self.seen
         step = 2.0 * self.spread / self.seen
         self.centre += step if away > 0 else -step if away < 0 else 0.0
@@ -83,7 +132,7 @@ class Reference:
         self.weights: dict[int, float] = {}
         self.bias = 0.0
         self.sera = ReferenceSera(config.sera, seeds.prf)
-        self.margin = ReferenceMargin(config.sera, logistic=config.logistic)
+        self.margin = ReferenceMargin(config.sera, seeds.prf)
         self.steps = self.labelled = 0
         self.error = self.square = self.label_square = self.advantage = 0.0
         self.label_min = self.label_max = 0.0
@@ -104,7 +153,7 @@ class Reference:
             "beta_floor": self.config.sera.beta_floor,
             "ver_sera": float(sera.ingested),
         }
-        alarm = self.fuse_and_learn(event, reading, row)
+        alarm = self.fuse_and_learn(event, phi, reading, row)
         sera.count(seen)
         value, y = event["value"], event["label"]
         if value is None and y is not None and self.config.sera.d_v == 1:
@@ -151,7 +200,7 @@ class Reference:
         context = [(int(CONTEXT) | key & int(CONTEXT_MASK), 1.0) for key in event["context"]]
         return [(int(RESERVED) + k, x) for k, x in enumerate(z)] + context
 
-    def fuse_and_learn(self, event: Event, reading: Row, row: Row) -> bool:
+    def fuse_and_learn(self, event: Event, phi: list[float], reading: Row, row: Row) -> bool:
         """Fill the row's predictions, then learn from the label; whether the margin alarmed."""
         f, features, y = self.config.fusion, event["features"], event["label"]
         logistic = self.config.logistic
@@ -201,7 +250,7 @@ class Reference:
         miss = between((y - y_meta) * per, -5.0, 5.0)
         self.move(meta, f.meta_lr * miss / (1.0 + x[0] * x[0] + x[1] * x[1] + x[2] * x[2]))
         self.roll(y, y_hat, mixed, bounded, y_sera)
-        row["margin"], row["log_e"], alarm = self.margin.bet(y, y_hat)
+        row["margin"], row["log_e"], alarm = self.margin.bet(self.sera, phi, y, reading["readout"])
         return alarm
 
     def per_variance(self, delta: float, p: float) -> float:

@@ -42,6 +42,16 @@ def tree_sum(high: list[float], low: list[float]) -> tuple[float, float]:
     return high[0], low[0]
 
 
+def plain_tree_sum(terms: list[float]) -> float:
+    """Sum of the same shape, without compensation."""
+    while len(terms) > 1:
+        kept = (len(terms) + 1) // 2
+        upper = [*terms[kept:], *[0.0] * (2 * kept - len(terms))]
+        paired = zip(terms[:kept], upper, strict=True)
+        terms = [a + b if i < len(terms) - kept else a for i, (a, b) in enumerate(paired)]
+    return terms[0]
+
+
 class ReferenceSera:
     """Statistics of a Sera."""
 
