@@ -102,6 +102,8 @@ class CellConfig:
     fusion: FusionConfig = field(default_factory=FusionConfig)
 
     def __post_init__(self) -> None:
+        if self.sera.horizon:
+            raise InvalidConfig("sera.gamma=1.0: a stream has no horizon; gamma must be below 1")
         least = max(self.sera.lambda_star, self.sera.beta_floor)
         if self.fusion.lambda_max < least:
             raise InvalidConfig(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from operators.errors import InvalidConfig
 
@@ -21,8 +22,9 @@ class SeraConfig:
         d: length of key and query vectors.
         r: number of random features, a multiple of 4.
         d_v: length of value vectors; 1 where labels serve as values.
-        gamma: decay of the statistics for each ingested event, below 1; the effective window is
-            1 / (1 - gamma) events.
+        gamma: decay of the statistics for each ingested event; the effective window is
+            1 / (1 - gamma) events. 1 keeps all events alike and needs a ``horizon``.
+        horizon: with ``gamma`` 1, the events that may be ingested; else 0.
         tau: temperature; ``None`` is the square root of ``d``.
         clip: the exponent of a feature is clipped to [-clip, clip]. With vectors at the norm
             guard's radius of 1 the exponent is N(-1/2, 1), and 3.1 clips 0.5 % of it.
@@ -30,6 +32,11 @@ class SeraConfig:
             relative error of the kernel estimate is (e^(|q+k|^2/tau) - 1) / r, so it explodes
             with the norm.
         antithetic: draw the weights as pairs (w, -w), which lowers the variance.
+        weights: ``"iid"`` or in ``"orthogonal"`` blocks, see ``operators.sera.features``.
+        feature_map: ``"positive"`` or ``"bounded"``, likewise.
+        whiten: divide a query's features by the standard deviation of the keys' features. This is
+            attention with another kernel: its error against softmax does not vanish with ``r``.
+        r_v: length that values are also reduced to, for readouts of low rank; 0 for none.
         prior: what the readout tends to where the stream has shown nothing near the query.
         lambda_star: weight of the prior in the denominator, in events at kernel value 1; the
             controller never goes below it.
@@ -50,10 +57,15 @@ class SeraConfig:
     r: int = 256
     d_v: int = 1
     gamma: float = 0.98
+    horizon: int = 0
     tau: float | None = None
     clip: float = 3.1
     norm_radius: float = 1.0
     antithetic: bool = False
+    weights: Literal["iid", "orthogonal"] = "iid"
+    feature_map: Literal["positive", "bounded"] = "positive"
+    whiten: bool = False
+    r_v: int = 0
     prior: float = 0.0
     lambda_star: float = 0.1
     beta_floor: float = 0.1
@@ -72,7 +84,19 @@ class SeraConfig:
         fits = _GRANULE <= self.r <= MAX_FEATURES and self.r % _GRANULE == 0
         _require("r", self.r, fits, f"a multiple of {_GRANULE} up to 2^16")
         _require("burn_in", self.burn_in, self.burn_in >= 0, "0 or more")
-        _require("gamma", self.gamma, 0.0 < self.gamma < 1.0, "between 0 and 1, both excluded")
+        _require("gamma", self.gamma, 0.0 < self.gamma <= 1.0, "above 0 and at most 1")
+        endless = self.gamma < 1.0
+        wanted = "0, for gamma below 1" if endless else "the number of events, for gamma = 1"
+        _require(
+            "horizon", self.horizon, self.horizon == 0 if endless else self.horizon > 0, wanted
+        )
+        _require("r_v", self.r_v, 0 <= self.r_v <= self.d_v, "0 .. d_v")
+        if self.weights not in ("iid", "orthogonal"):
+            raise InvalidConfig(f"weights={self.weights!r}: must be 'iid' or 'orthogonal'")
+        if self.feature_map not in ("positive", "bounded"):
+            raise InvalidConfig(
+                f"feature_map={self.feature_map!r}: must be 'positive' or 'bounded'"
+            )
         if self.tau is not None:
             _require_positive("tau", self.tau)
         for name in ("clip", "norm_radius", "lambda_star", "beta_floor", "epsilon", "c_yellow"):
@@ -87,6 +111,11 @@ class SeraConfig:
     def temperature(self) -> float:
         """Temperature tau: the one set, else the square root of ``d``."""
         return math.sqrt(self.d) if self.tau is None else self.tau
+
+    @property
+    def window(self) -> int:
+        """Effective window L_eff, in events: 1 / (1 - gamma), with ``gamma`` 1 the horizon."""
+        return self.horizon or math.ceil(1.0 / (1.0 - self.gamma))
 
 
 def _require(name: str, value: float, holds: bool, wanted: str) -> None:

@@ -6,12 +6,12 @@ the machine's vectors. ``sera`` is a ``SeraArrays`` throughout.
 
 With w_i the columns of W, u = x/sqrt(tau) and v the value (seed section 2.2):
 
-    phi_i(x) = r^-1/2 exp(clip(w_i.u - |u|^2/2))       E[phi(q).phi(k)] = exp(q.k/tau)
+    phi_i(x) = r^-1/2 exp(clip(w_i.u - |u|^2/2 + o_i)) E[phi(q).phi(k)] = exp(q.k/tau)
     R = gamma R + v phi(k)^T      s = gamma s + phi(k)
     den = phi(q).s + lambda       y = (R phi(q) + lambda prior) / den
 
-lambda is lambda_*, or more where den would fall below beta_floor. With ``prior`` 0 this is the
-seed's readout; a prior says what it shrinks to.
+o_i is 0 but for the bounded feature map. lambda is lambda_*, or more where den would fall below
+beta_floor. With ``prior`` 0 this is the seed's readout; a prior says what it shrinks to.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def sketch(sera: SeraArrays, ids: Ids, values: Floats, lo: int, hi: int, out: Fl
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def project(sera: SeraArrays, x: Floats, phi: Floats) -> Projection:
     """Positive random features of the finite vector ``x``, float64[d], into ``phi``, float64[r]."""
-    W, params, u = sera.W, sera.params, sera.scratch.u
+    W, params, u, offsets = sera.W, sera.params, sera.scratch.u, sera.offsets
     d, r = W.shape
     square = 0.0
     for j in range(d):
@@ -145,7 +145,7 @@ def project(sera: SeraArrays, x: Floats, phi: Floats) -> Projection:
     # a maximum of integers vectorises.
     top = -MAGNITUDE
     for i in range(r):
-        g = phi[i] - half
+        g = (phi[i] - half) + offsets[i]
         bits = np.float64(g).view(np.int64)
         top = max(top, bits ^ ((bits >> 63) & MAGNITUDE))
         clipped += (g > clip) | (g < -clip)
@@ -203,14 +203,76 @@ def dot(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def whiten(sera: SeraArrays, phi: Floats) -> None:
+    """``phi`` over the standard deviations of the keys' features, into ``scratch.white``."""
+    white, variance, epsilon = sera.scratch.white, sera.state.moments[1], sera.params.epsilon
+    for i in range(phi.shape[0]):
+        white[i] = phi[i] / math.sqrt(variance[i] + epsilon)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _follow_moments(sera: SeraArrays, phi: Floats) -> None:
+    """Decayed mean and variance of the features: of all events so far while they are few."""
+    mean, variance = sera.state.moments[0], sera.state.moments[1]
+    rate = max(1.0 - sera.params.gamma, 1.0 / (sera.state.tally[INGESTED] + 1.0))
+    for i in range(phi.shape[0]):
+        away = phi[i] - mean[i]
+        mean[i] += rate * away
+        variance[i] = (1.0 - rate) * (variance[i] + rate * (away * away))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _ingest_low_rank(sera: SeraArrays, phi: Floats, v: Floats) -> float:
+    """Add U^T v times phi to H; the largest residual."""
+    state, U, reduced = sera.state, sera.U, sera.scratch.reduced
+    largest = 0.0
+    for k in range(U.shape[1]):
+        reduced[k] = 0.0
+        for j in range(U.shape[0]):
+            reduced[k] += U[j, k] * v[j]
+        residual = _decay_and_add(
+            state.H[k], state.H_residual[k], phi, reduced[k], sera.params.gamma
+        )
+        largest = max(largest, residual)
+    return largest
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def read(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
     """Readout for the query features ``phi``; the three estimates are left in ``scratch.y``.
 
-    Nothing else changes. Sums stay compensated until the one division each.
+    Nothing else changes. Sums stay compensated until the one division each. Takes O(r d_v) time.
     """
-    state, params, y = sera.state, sera.params, sera.scratch.y
+    state = sera.state
+    return _read(sera, phi, lambda_star, state.R, state.R_residual, sera.prior, sera.scratch.y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def read_low_rank(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
+    """The same from ``H``, in the basis U, into ``scratch.y_reduced``; O(r r_v) time.
+
+    Diagnostics are those of the values' part within the basis; the prior's part is kept as well.
+    """
+    state, y = sera.state, sera.scratch.y_reduced
+    return _read(sera, phi, lambda_star, state.H, state.H_residual, sera.prior_reduced, y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _read(
+    sera: SeraArrays,
+    phi: Floats,
+    lambda_star: float,
+    R: Floats,
+    R_residual: Floats,
+    prior: Floats,
+    y: Floats,
+) -> Reading:
+    state, params = sera.state, sera.params
     high, low = sera.scratch.high, sera.scratch.low
     r = phi.shape[0]
+    if params.whiten:
+        whiten(sera, phi)
+        phi = sera.scratch.white
     s1, s1_low, s2, s2_low = dot(phi, state.s, state.s_residual, high, low)
     mass = s1 + s2
     mass_low = add_error(s1, s2) + (s1_low + s2_low)
@@ -220,12 +282,12 @@ def read(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
     half = 0.5 * lam
     den1 = (s1 + half) + (add_error(s1, half) + s1_low)
     den2 = (s2 + half) + (add_error(s2, half) + s2_low)
-    pull = lam * params.prior
     gap = 0.0
     difference = 0.0
     square = 0.0
     for v in range(y.shape[1]):
-        n1, n1_low, n2, n2_low = dot(phi, state.R[v], state.R_residual[v], high, low)
+        pull = lam * prior[v]
+        n1, n1_low, n2, n2_low = dot(phi, R[v], R_residual[v], high, low)
         total = n1 + n2
         total_low = add_error(n1, n2) + (n1_low + n2_low)
         y[0, v] = ((total + pull) + (add_error(total, pull) + total_low)) / den
@@ -275,6 +337,10 @@ def ingest(sera: SeraArrays, phi: Floats, v: Floats) -> None:
     for row in range(v.shape[0]):
         residual = _decay_and_add(state.R[row], state.R_residual[row], phi, v[row], gamma)
         largest = max(largest, residual)
+    if sera.U.shape[1]:
+        largest = max(largest, _ingest_low_rank(sera, phi, v))
+    if sera.params.whiten:
+        _follow_moments(sera, phi)
     state.tally[RESIDUAL_R] = largest
     state.tally[RESIDUAL_S] = _decay_and_add(state.s, state.s_residual, phi, 1.0, gamma)
     state.tally[INGESTED] += 1.0
@@ -290,17 +356,30 @@ def ingest_events(sera: SeraArrays, keys: Floats, values: Floats) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def query_events(
-    sera: SeraArrays, queries: Floats, lambda_star: float, y: Floats, columns: Floats
+    sera: SeraArrays,
+    queries: Floats,
+    lambda_star: float,
+    low_rank: int,
+    y: Floats,
+    columns: Floats,
 ) -> None:
     """Read out for queries float64[n, d] into ``y``, float64[n, d_v], and ``columns``.
 
     The columns, float64[5, n], are den, phi_l1, rj_gap, half_diff and level.
     """
+    phi, reduced = sera.scratch.phi, sera.scratch.y_reduced
     for t in range(queries.shape[0]):
-        project(sera, queries[t], sera.scratch.phi)
-        reading = read(sera, sera.scratch.phi, lambda_star)
-        for v in range(y.shape[1]):
-            y[t, v] = sera.scratch.y[0, v]
+        project(sera, queries[t], phi)
+        if low_rank:
+            reading = read_low_rank(sera, phi, lambda_star)
+            for v in range(y.shape[1]):
+                y[t, v] = 0.0
+                for k in range(reduced.shape[1]):
+                    y[t, v] += sera.U[v, k] * reduced[0, k]
+        else:
+            reading = read(sera, phi, lambda_star)
+            for v in range(y.shape[1]):
+                y[t, v] = sera.scratch.y[0, v]
         columns[0, t] = reading.den
         columns[1, t] = reading.phi_l1
         columns[2, t] = reading.rj_gap

@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from operators.errors import InvalidInput, NonFiniteInput, StateMismatch
+from operators.errors import InvalidInput, NonFiniteInput, OutOfCapacity, StateMismatch
 from operators.sera import kernels
-from operators.sera.layout import Floats, SeraArrays, allocate
+from operators.sera.allocation import allocate
+from operators.sera.layout import (
+    CLIPPED,
+    COORDINATES,
+    GUARDED,
+    INGESTED,
+    MAX_EXPONENT,
+    RESIDUAL_R,
+    RESIDUAL_S,
+    VECTORS,
+    Floats,
+    SeraArrays,
+)
 
 if TYPE_CHECKING:
     from operators.sera.config import SeraConfig
@@ -36,6 +48,24 @@ class Readouts(NamedTuple):
     rj_gap: Floats
     half_diff: Floats
     level: Floats
+
+
+class Health(NamedTuple):
+    """How well a Sera's settings fit what it is fed.
+
+    Attributes:
+        ingested: events so far.
+        clip_rate: share of exponents that were clipped; the seed wants 0.1 % to 1 %.
+        max_exponent: the largest before clipping; minus infinity before the first.
+        norm_guard_rate: share of vectors that were shortened to the radius.
+        residual: largest compensation term of the statistics, absolute.
+    """
+
+    ingested: int
+    clip_rate: float
+    max_exponent: float
+    norm_guard_rate: float
+    residual: float
 
 
 class Sera:
@@ -64,6 +94,7 @@ class Sera:
         Raises:
             InvalidInput: wrong length.
             NonFiniteInput: NaN or infinity; nothing has changed.
+            OutOfCapacity: beyond the horizon declared for ``gamma`` 1; nothing has changed.
         """
         self.ingest_batch(k[np.newaxis], v[np.newaxis])
 
@@ -73,42 +104,66 @@ class Sera:
         Raises:
             InvalidInput: wrong shapes.
             NonFiniteInput: NaN or infinity; nothing has changed.
+            OutOfCapacity: beyond the horizon declared for ``gamma`` 1; nothing has changed.
         """
         keys = _checked("key", keys, self.config.d)
         values = _checked("value", values, self.config.d_v)
+        horizon, ingested = self.config.horizon, self.health().ingested
+        if horizon and ingested + len(keys) > horizon:
+            raise OutOfCapacity(f"event {ingested + len(keys)} is beyond horizon={horizon}")
         if len(keys) != len(values):
             raise InvalidInput(f"{len(keys)} keys and {len(values)} values: one value for each key")
         kernels.ingest_events(self._arrays, keys, values)
 
-    def query(self, q: Floats) -> Readouts:
+    def query(self, q: Floats, *, lowrank: bool = False) -> Readouts:
         """Readout for one query, float64[d], as ``Readouts`` of one row. Changes nothing.
 
         Raises:
-            InvalidInput: wrong length.
+            InvalidInput: wrong length, or no low rank was configured.
             NonFiniteInput: NaN or infinity.
         """
-        return self.query_batch(q[np.newaxis])
+        return self.query_batch(q[np.newaxis], lowrank=lowrank)
 
-    def query_batch(self, queries: Floats) -> Readouts:
+    def query_batch(self, queries: Floats, *, lowrank: bool = False) -> Readouts:
         """Readouts for queries float64[n, d], all from the present statistics. Changes nothing.
 
+        Args:
+            queries: float64[n, d].
+            lowrank: answer U(phi H / den), in O(r r_v) instead of O(r d_v): the part of the readout
+                that lies in the span of the seeded basis U.
+
         Raises:
-            InvalidInput: wrong shape.
+            InvalidInput: wrong shape, or no low rank was configured.
             NonFiniteInput: NaN or infinity.
         """
         queries = _checked("query", queries, self.config.d)
+        if lowrank and not self.config.r_v:
+            raise InvalidInput("lowrank needs r_v above 0 in the configuration")
         n = len(queries)
         y = np.empty((n, self.config.d_v))
         columns = np.empty((len(Readouts._fields) - 1, n))
-        kernels.query_events(self._arrays, queries, self.config.lambda_star, y, columns)
+        lam = self.config.lambda_star
+        kernels.query_events(self._arrays, queries, lam, int(lowrank), y, columns)
         return Readouts(y, *columns)
+
+    def health(self) -> Health:
+        """Rates and maxima over all vectors that were projected as keys. O(1)."""
+        tally = self._arrays.state.tally
+        return Health(
+            ingested=int(tally[INGESTED]),
+            clip_rate=float(tally[CLIPPED] / max(tally[COORDINATES], 1.0)),
+            max_exponent=float(tally[MAX_EXPONENT]),
+            norm_guard_rate=float(tally[GUARDED] / max(tally[VECTORS], 1.0)),
+            residual=float(max(tally[RESIDUAL_R], tally[RESIDUAL_S])),
+        )
 
     def to_state(self) -> dict[str, Floats]:
         """Named flat arrays that a Sera of the same configuration and seed continues from.
 
         They are views of the live statistics: copy them to keep them.
         """
-        return {name: array.reshape(-1) for name, array in self._arrays.state._asdict().items()}
+        arrays = self._arrays.state._asdict()
+        return {name: array.reshape(-1) for name, array in arrays.items() if array.size}
 
     @classmethod
     def from_state(cls, config: SeraConfig, seed: int, state: State) -> Sera:

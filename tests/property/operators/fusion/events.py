@@ -31,7 +31,10 @@ def configs(d_v: int = 1) -> st.SearchStrategy[CellConfig]:
         sera=st.builds(
             SeraConfig, d=st.just(D), r=st.sampled_from([8, 12]), d_v=st.just(d_v),
             gamma=st.sampled_from([0.5, 0.98]), clip=st.sampled_from([0.5, 3.1]),
-            antithetic=st.booleans(), prior=st.sampled_from([0.0, 0.5]), alpha=st.just(0.9),
+            antithetic=st.booleans(),
+            weights=st.sampled_from(["iid", "orthogonal"]),
+            feature_map=st.sampled_from(["positive", "bounded"]), whiten=st.booleans(),
+            prior=st.sampled_from([0.0, 0.5]), alpha=st.just(0.9),
             burn_in=st.sampled_from([0, 3]), c_yellow=st.just(0.05),
             c_red=st.sampled_from([0.1, 5]), beta_floor=st.sampled_from([0.1, 1.5]),
         ),

@@ -9,7 +9,8 @@ import numpy as np
 
 from operators.numerics_reference import add_error, exp, log
 from operators.philox import philox4x32
-from operators.sera.layout import STREAM_SKETCH, random_weights
+from operators.sera.features import random_features
+from operators.sera.layout import STREAM_SKETCH
 
 if TYPE_CHECKING:
     from operators.sera.config import SeraConfig
@@ -57,12 +58,14 @@ class ReferenceSera:
 
     def __init__(self, config: SeraConfig, seed: int) -> None:
         self.config = config
-        self.W = random_weights(config, seed).T.tolist()
+        weights, offsets = random_features(config, seed)
+        self.W, self.offsets = weights.T.tolist(), offsets.tolist()
         sketch_key, _ = philox4x32(np.uint64(seed), STREAM_SKETCH, np.uint64(0))
         self.sketch_key = int(sketch_key)
         r, d_v = config.r, config.d_v
         self.s, self.s_low = [0.0] * r, [0.0] * r
         self.R, self.R_low = [[0.0] * r for _ in range(d_v)], [[0.0] * r for _ in range(d_v)]
+        self.mean, self.variance = [0.0] * r, [0.0] * r
         self.ingested = self.vectors = self.guarded = self.clipped = 0
         self.max_exponent = -math.inf
         self.residual_r = self.residual_s = 0.0
@@ -93,11 +96,11 @@ class ReferenceSera:
             u, square = [v * shrink for v in u], c.norm_radius
         norm, half = 1.0 / math.sqrt(c.r), 0.5 * square
         phi, clipped, top = [], 0, -math.inf
-        for w in self.W:
+        for w, offset in zip(self.W, self.offsets, strict=True):
             g = 0.0
             for wj, uj in zip(w, u, strict=True):
                 g += wj * uj
-            g -= half
+            g = (g - half) + offset
             top = max(top, g)
             clipped += abs(g) > c.clip
             phi.append(norm * exp(between(g, -c.clip, c.clip)))
@@ -114,6 +117,8 @@ class ReferenceSera:
         """Readout and diagnostics for the features of a query."""
         c = self.config
         half = c.r // 2
+        if c.whiten:
+            phi = [p / math.sqrt(v + c.epsilon) for p, v in zip(phi, self.variance, strict=True)]
 
         def dot(total: list[float], low: list[float]) -> list[tuple[float, float]]:
             highs = [p * t for p, t in zip(phi, total, strict=True)]
@@ -172,4 +177,9 @@ class ReferenceSera:
             add(R, R_low, v) for R, R_low, v in zip(self.R, self.R_low, value, strict=True)
         )
         self.residual_s = add(self.s, self.s_low, 1.0)
+        rate = max(1.0 - gamma, 1.0 / (self.ingested + 1.0))
+        for i, p in enumerate(phi):
+            away = p - self.mean[i]
+            self.mean[i] += rate * away
+            self.variance[i] = (1.0 - rate) * (self.variance[i] + rate * (away * away))
         self.ingested += 1

@@ -57,3 +57,9 @@ def test_audited_constants_are_what_the_cell_runs_with() -> None:
         "c_lookup_max": float(config.hlm.lookup_bound),
         "c_insert_max": float(config.hlm.insert_bound),
     }
+
+
+def test_a_cell_needs_decay() -> None:
+    """A stream has no last event, so a Sera with a horizon cannot be part of a cell."""
+    with pytest.raises(InvalidConfig, match=r"sera.gamma=1.0: a stream has no horizon"):
+        CellConfig(sera=SeraConfig(gamma=1.0, horizon=100))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from operators.sera import conformal, layout, margin
+from operators.sera import allocation, conformal, margin
 from operators.sera.config import SeraConfig
 from operators.sera.kernels import ingest, project, read
 from operators.sera.margin import LOG_E
@@ -62,7 +62,7 @@ def forget(arrays: MarginArrays, sera: SeraArrays) -> None:
 
 def new(config: SeraConfig = SMALL) -> tuple[MarginArrays, SeraArrays]:
     """A margin and its Sera."""
-    return margin.allocate(config, SEED), layout.allocate(config, SEED)
+    return margin.allocate(config, SEED), allocation.allocate(config, SEED)
 
 
 def noise(kind: str, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:

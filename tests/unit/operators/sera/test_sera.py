@@ -9,21 +9,15 @@ import numpy.typing as npt
 import pytest
 
 from operators.errors import InvalidInput, NonFiniteInput, StateMismatch
+from operators.sera.allocation import allocate
 from operators.sera.config import SeraConfig
 from operators.sera.kernels import project
-from operators.sera.layout import allocate
 from operators.sera.sera import Sera
+from tests.unit.operators.sera.exact import attention
 
 Floats = npt.NDArray[np.float64]
 
 SEED = 0xFEED
-
-
-def exact(config: SeraConfig, keys: Floats, values: Floats, queries: Floats) -> Floats:
-    """Decayed softmax attention, all events kept: float64[queries, d_v]."""
-    ages = np.arange(len(keys))[::-1]
-    weights = config.gamma**ages * np.exp(queries @ keys.T / config.temperature)
-    return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True))
 
 
 def vectors(rng: np.random.Generator, n: int, config: SeraConfig) -> Floats:
@@ -46,7 +40,7 @@ def error_of(r: int, seed: int, rng: np.random.Generator) -> tuple[float, float]
     sera = Sera(config, seed)
     sera.ingest_batch(keys, values)
     answers = sera.query_batch(queries)
-    error = np.linalg.norm(answers.y - exact(config, keys, values, queries), axis=1)
+    error = np.linalg.norm(answers.y - attention(config, keys, values, queries), axis=1)
     return float(error.mean()), float(answers.half_diff.mean())
 
 
@@ -67,23 +61,6 @@ def test_half_difference_tells_the_size_of_the_error() -> None:
         rng = np.random.default_rng(r)
         pairs = np.array([error_of(r, seed, rng) for seed in range(8)]).mean(axis=0)
         assert 0.5 <= pairs[1] / pairs[0] <= 2.0, f"r={r}: error and half difference {pairs}"
-
-
-@pytest.mark.parametrize("square", [0.1, 0.3, 0.6])
-def test_kernel_error_has_its_closed_form(square: float) -> None:
-    """The relative error of phi(q).phi(k) is (e^(|q+k|^2/tau) - 1)/r, so norms decide about r."""
-    config = faithful(2**16)
-    arrays = allocate(config, SEED)
-    rng = np.random.default_rng(7)
-    q = rng.normal(size=config.d)
-    q *= math.sqrt(square * config.temperature / 4.0) / np.linalg.norm(q)
-    k = q.copy()  # |q + k|^2 / tau = square
-    phi_q, phi_k = np.empty(config.r), np.empty(config.r)
-    project(arrays, q, phi_q)
-    project(arrays, k, phi_k)
-    terms = config.r * phi_q * phi_k / math.exp(q @ k / config.temperature)
-    assert abs(terms.mean() - 1.0) < 4.0 * math.sqrt(math.expm1(square) / config.r)
-    assert terms.var() == pytest.approx(math.expm1(square), rel=0.1)
 
 
 def test_antithetic_pairs_lower_the_error() -> None:
