@@ -115,7 +115,7 @@ class SeraConfig:
     @property
     def window(self) -> int:
         """Effective window L_eff, in events: 1 / (1 - gamma), with ``gamma`` 1 the horizon."""
-        return self.horizon or math.ceil(1.0 / (1.0 - self.gamma))
+        return self.horizon or round(1.0 / (1.0 - self.gamma))
 
 
 def _require(name: str, value: float, holds: bool, wanted: str) -> None:

@@ -1,0 +1,109 @@
+"""A Sera succeeded by another: when, by what, and without a trace of how events came."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from operators.errors import InvalidConfig, NonFiniteInput, StateMismatch
+from operators.sera.config import SeraConfig
+from operators.sera.sera import Sera
+from operators.sera.succession import SeraSuccession
+
+SEED = 0xBEE
+SMALL = SeraConfig(d=4, r=16, gamma=0.9)
+LARGE = replace(SMALL, r=64)
+RNG = np.random.default_rng(1)
+KEYS, VALUES = RNG.normal(size=(60, 4)), RNG.normal(size=(60, 1))
+
+
+def test_successor_takes_over_at_the_event_that_was_announced() -> None:
+    """Until then the first answers; from then on the second, as if alone since proposed."""
+    pair, alone = SeraSuccession(SMALL, SEED), Sera(SMALL, SEED)
+    pair.ingest_batch(KEYS[:20], VALUES[:20])
+    assert pair.propose(LARGE) == 30, "one effective window of 10 events"
+    pair.ingest_batch(KEYS[20:29], VALUES[20:29])
+    alone.ingest_batch(KEYS[:29], VALUES[:29])
+    assert pair.query_batch(KEYS).y.tobytes() == alone.query_batch(KEYS).y.tobytes()
+    assert pair.handover == 30
+    pair.ingest_batch(KEYS[29:40], VALUES[29:40])
+    late = Sera(LARGE, SEED)
+    late.ingest_batch(KEYS[20:40], VALUES[20:40])
+    assert pair.query_batch(KEYS).y.tobytes() == late.query_batch(KEYS).y.tobytes()
+    assert pair.handover == 0
+    assert pair.successor is None
+
+
+@pytest.mark.parametrize("cut", [20, 25, 29, 30, 31, 50])
+def test_cutting_and_restoring_change_nothing(cut: int) -> None:
+    """Saved anywhere and restored, before, during or after, the pair ends with the same bytes."""
+
+    def started() -> SeraSuccession:
+        pair = SeraSuccession(SMALL, SEED)
+        pair.ingest_batch(KEYS[:20], VALUES[:20])
+        pair.propose(LARGE)
+        return pair
+
+    whole, cutting = started(), started()
+    whole.ingest_batch(KEYS[20:], VALUES[20:])
+    cutting.ingest_batch(KEYS[20:cut], VALUES[20:cut])
+    saved = {name: array.copy() for name, array in cutting.to_state().items()}
+    warming = cut < 30
+    restored = SeraSuccession.from_state(
+        SMALL if warming else LARGE, LARGE if warming else None, SEED, saved
+    )
+    restored.ingest_batch(KEYS[cut:], VALUES[cut:])
+    left, right = whole.to_state(), restored.to_state()
+    assert left.keys() == right.keys()
+    assert all(left[name].tobytes() == right[name].tobytes() for name in left)
+
+
+@pytest.mark.parametrize(
+    ("proposed", "complaint"),
+    [
+        (replace(SMALL, r=8), "r=8: must be at least 16"),
+        (replace(SMALL, tau=1.3), "tau=1.3: must be within 1.4 .. 2.8"),
+        (replace(SMALL, tau=2.9), "tau=2.9: must be within 1.4 .. 2.8"),
+        (replace(SMALL, d=8), "same d, d_v and gamma"),
+        (replace(SMALL, gamma=0.5), "same d, d_v and gamma"),
+        (SMALL, "change nothing"),
+    ],
+)
+def test_settings_that_cannot_succeed_are_refused(proposed: SeraConfig, complaint: str) -> None:
+    """Fewer features, a far temperature, other vectors or no change at all: said why."""
+    pair = SeraSuccession(SMALL, SEED)
+    with pytest.raises(InvalidConfig, match=re.escape(complaint)):
+        pair.propose(proposed)
+    assert pair.handover == 0
+
+
+def test_one_successor_at_a_time() -> None:
+    """While one warms up no other can be proposed; after it took over, one can."""
+    pair = SeraSuccession(SMALL, SEED)
+    pair.propose(replace(SMALL, tau=2.5))
+    with pytest.raises(InvalidConfig, match="warming up until event 10"):
+        pair.propose(LARGE)
+    pair.ingest_batch(KEYS[:10], VALUES[:10])
+    assert pair.propose(LARGE) == 20
+
+
+def test_refused_events_change_neither() -> None:
+    """A vector that is not finite is learnt by neither Sera, and no event is counted."""
+    pair = SeraSuccession(SMALL, SEED)
+    pair.propose(LARGE)
+    before = {name: array.copy() for name, array in pair.to_state().items()}
+    with pytest.raises(NonFiniteInput):
+        pair.ingest_batch(np.array([[0.0] * 4, [np.nan] * 4]), np.zeros((2, 1)))
+    assert all(before[name].tobytes() == array.tobytes() for name, array in pair.to_state().items())
+
+
+def test_restoring_with_the_wrong_settings_is_refused() -> None:
+    """Whether one was warming up must fit what was saved."""
+    pair = SeraSuccession(SMALL, SEED)
+    with pytest.raises(StateMismatch, match="handover=0"):
+        SeraSuccession.from_state(SMALL, LARGE, SEED, pair.to_state())
+    with pytest.raises(StateMismatch, match="events"):
+        SeraSuccession.from_state(SMALL, None, SEED, {})
