@@ -46,8 +46,7 @@ def allocate(config: SeraConfig, seed: int) -> SeraArrays:
             high=np.zeros(config.r),
             low=np.zeros(config.r),
             y=np.zeros((3, config.d_v)),
-            white=np.zeros(config.r),
-            reduced=np.zeros(config.r_v),
+            weights=np.zeros(config.r),
             y_reduced=np.zeros((3, config.r_v)),
         ),
         # To numba a Python int is int64 or uint64 as its value falls; kernels are kept by type.
@@ -68,7 +67,6 @@ def _params(config: SeraConfig) -> SeraParams:
         delta=float(config.delta),
         c_yellow=float(config.c_yellow),
         c_red=float(config.c_red),
-        whiten=float(config.whiten),
     )
 
 

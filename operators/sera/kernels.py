@@ -38,6 +38,7 @@ from operators.sera.layout import (
     YELLOW,
     Floats,
     SeraArrays,
+    SeraParams,
 )
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def project(sera: SeraArrays, x: Floats, phi: Floats) -> Projection:
         square = params.radius
     half = 0.5 * square
     for i in range(r):
-        phi[i] = 0.0
+        phi[i] = offsets[i]
     for j in range(d):
         uj = u[j]
         for i in range(r):
@@ -145,7 +146,7 @@ def project(sera: SeraArrays, x: Floats, phi: Floats) -> Projection:
     # a maximum of integers vectorises.
     top = -MAGNITUDE
     for i in range(r):
-        g = (phi[i] - half) + offsets[i]
+        g = phi[i] - half
         bits = np.float64(g).view(np.int64)
         top = max(top, bits ^ ((bits >> 63) & MAGNITUDE))
         clipped += (g > clip) | (g < -clip)
@@ -202,38 +203,46 @@ def dot(
     return first, first_low, second, second_low
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def whiten(sera: SeraArrays, phi: Floats) -> None:
-    """``phi`` over the standard deviations of the keys' features, into ``scratch.white``."""
-    white, variance, epsilon = sera.scratch.white, sera.state.moments[1], sera.params.epsilon
+# The next three take arrays and are called without a condition: a branch around the fields of
+# ``sera`` makes numba count references to all of its arrays, which took 0.3 us an event.
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weigh(phi: Floats, moments: Floats, epsilon: float, weights: Floats) -> None:
+    """``phi`` into ``weights``, over the keys' standard deviations where moments are kept."""
+    if moments.shape[0] == 0:
+        for i in range(phi.shape[0]):
+            weights[i] = phi[i]
+        return
+    variance = moments[1]
     for i in range(phi.shape[0]):
-        white[i] = phi[i] / math.sqrt(variance[i] + epsilon)
+        weights[i] = phi[i] / math.sqrt(variance[i] + epsilon)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _follow_moments(sera: SeraArrays, phi: Floats) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _follow_moments(moments: Floats, phi: Floats, gamma: float, events: float) -> None:
     """Decayed mean and variance of the features: of all events so far while they are few."""
-    mean, variance = sera.state.moments[0], sera.state.moments[1]
-    rate = max(1.0 - sera.params.gamma, 1.0 / (sera.state.tally[INGESTED] + 1.0))
+    if moments.shape[0] == 0:
+        return
+    mean, variance = moments[0], moments[1]
+    rate = max(1.0 - gamma, 1.0 / (events + 1.0))
     for i in range(phi.shape[0]):
         away = phi[i] - mean[i]
         mean[i] += rate * away
         variance[i] = (1.0 - rate) * (variance[i] + rate * (away * away))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _ingest_low_rank(sera: SeraArrays, phi: Floats, v: Floats) -> float:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ingest_low_rank(
+    H: Floats, H_residual: Floats, U: Floats, phi: Floats, v: Floats, gamma: float
+) -> float:
     """Add U^T v times phi to H; the largest residual."""
-    state, U, reduced = sera.state, sera.U, sera.scratch.reduced
     largest = 0.0
     for k in range(U.shape[1]):
-        reduced[k] = 0.0
+        reduced = 0.0
         for j in range(U.shape[0]):
-            reduced[k] += U[j, k] * v[j]
-        residual = _decay_and_add(
-            state.H[k], state.H_residual[k], phi, reduced[k], sera.params.gamma
-        )
-        largest = max(largest, residual)
+            reduced += U[j, k] * v[j]
+        largest = max(largest, _decay_and_add(H[k], H_residual[k], phi, reduced, gamma))
     return largest
 
 
@@ -243,8 +252,13 @@ def read(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
 
     Nothing else changes. Sums stay compensated until the one division each. Takes O(r d_v) time.
     """
-    state = sera.state
-    return _read(sera, phi, lambda_star, state.R, state.R_residual, sera.prior, sera.scratch.y)
+    state, scratch = sera.state, sera.scratch
+    _weigh(phi, state.moments, sera.params.epsilon, scratch.weights)
+    t = max(state.tally[INGESTED], math.e)
+    return _read(
+        state.s, state.s_residual, state.R, state.R_residual, sera.prior, scratch.weights,
+        scratch.high, scratch.low, scratch.y, sera.params, lambda_star, t,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -253,27 +267,32 @@ def read_low_rank(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
 
     Diagnostics are those of the values' part within the basis; the prior's part is kept as well.
     """
-    state, y = sera.state, sera.scratch.y_reduced
-    return _read(sera, phi, lambda_star, state.H, state.H_residual, sera.prior_reduced, y)
+    state, scratch = sera.state, sera.scratch
+    _weigh(phi, state.moments, sera.params.epsilon, scratch.weights)
+    t = max(state.tally[INGESTED], math.e)
+    return _read(
+        state.s, state.s_residual, state.H, state.H_residual, sera.prior_reduced, scratch.weights,
+        scratch.high, scratch.low, scratch.y_reduced, sera.params, lambda_star, t,
+    )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _read(
-    sera: SeraArrays,
-    phi: Floats,
-    lambda_star: float,
+    s: Floats,
+    s_residual: Floats,
     R: Floats,
     R_residual: Floats,
     prior: Floats,
+    weights: Floats,
+    high: Floats,
+    low: Floats,
     y: Floats,
+    params: SeraParams,
+    lambda_star: float,
+    t: float,
 ) -> Reading:
-    state, params = sera.state, sera.params
-    high, low = sera.scratch.high, sera.scratch.low
-    r = phi.shape[0]
-    if params.whiten:
-        whiten(sera, phi)
-        phi = sera.scratch.white
-    s1, s1_low, s2, s2_low = dot(phi, state.s, state.s_residual, high, low)
+    r = weights.shape[0]
+    s1, s1_low, s2, s2_low = dot(weights, s, s_residual, high, low)
     mass = s1 + s2
     mass_low = add_error(s1, s2) + (s1_low + s2_low)
     known = mass + mass_low
@@ -287,7 +306,7 @@ def _read(
     square = 0.0
     for v in range(y.shape[1]):
         pull = lam * prior[v]
-        n1, n1_low, n2, n2_low = dot(phi, R[v], R_residual[v], high, low)
+        n1, n1_low, n2, n2_low = dot(weights, R[v], R_residual[v], high, low)
         total = n1 + n2
         total_low = add_error(n1, n2) + (n1_low + n2_low)
         y[0, v] = ((total + pull) + (add_error(total, pull) + total_low)) / den
@@ -299,12 +318,11 @@ def _read(
         difference += b * b
         square += y[0, v] * y[0, v]
     for i in range(r):
-        high[i] = phi[i]
+        high[i] = weights[i]
         low[i] = 0.0
     l1, l1_low = tree_sum(high, low, 0, r)
     size = math.sqrt(square) + params.epsilon
     half_diff = 0.5 * math.sqrt(difference)
-    t = max(state.tally[INGESTED], math.e)
     bound = math.sqrt(log(t / params.delta) / r)
     excess = half_diff / size / (params.c_yellow * bound)
     level = GREEN
@@ -337,10 +355,8 @@ def ingest(sera: SeraArrays, phi: Floats, v: Floats) -> None:
     for row in range(v.shape[0]):
         residual = _decay_and_add(state.R[row], state.R_residual[row], phi, v[row], gamma)
         largest = max(largest, residual)
-    if sera.U.shape[1]:
-        largest = max(largest, _ingest_low_rank(sera, phi, v))
-    if sera.params.whiten:
-        _follow_moments(sera, phi)
+    largest = max(largest, _ingest_low_rank(state.H, state.H_residual, sera.U, phi, v, gamma))
+    _follow_moments(state.moments, phi, gamma, state.tally[INGESTED])
     state.tally[RESIDUAL_R] = largest
     state.tally[RESIDUAL_S] = _decay_and_add(state.s, state.s_residual, phi, 1.0, gamma)
     state.tally[INGESTED] += 1.0
@@ -352,6 +368,29 @@ def ingest_events(sera: SeraArrays, keys: Floats, values: Floats) -> None:
     for t in range(keys.shape[0]):
         count(sera, project(sera, keys[t], sera.scratch.phi))
         ingest(sera, sera.scratch.phi, values[t])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _write(reading: Reading, columns: Floats, t: int) -> None:
+    columns[0, t] = reading.den
+    columns[1, t] = reading.phi_l1
+    columns[2, t] = reading.rj_gap
+    columns[3, t] = reading.half_diff
+    columns[4, t] = reading.level
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def step_events(
+    sera: SeraArrays, keys: Floats, values: Floats, lambda_star: float, y: Floats, columns: Floats
+) -> None:
+    """Read out for each key, then ingest it, in turn; ``y`` and ``columns`` as of queries."""
+    phi = sera.scratch.phi
+    for t in range(keys.shape[0]):
+        count(sera, project(sera, keys[t], phi))
+        _write(read(sera, phi, lambda_star), columns, t)
+        for v in range(y.shape[1]):
+            y[t, v] = sera.scratch.y[0, v]
+        ingest(sera, phi, values[t])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -380,8 +419,4 @@ def query_events(
             reading = read(sera, phi, lambda_star)
             for v in range(y.shape[1]):
                 y[t, v] = sera.scratch.y[0, v]
-        columns[0, t] = reading.den
-        columns[1, t] = reading.phi_l1
-        columns[2, t] = reading.rj_gap
-        columns[3, t] = reading.half_diff
-        columns[4, t] = reading.level
+        _write(reading, columns, t)

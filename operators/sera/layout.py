@@ -59,7 +59,6 @@ class SeraParams(NamedTuple):
         delta: failure probability of the policy's bound.
         c_yellow: constant of the bound above which the level is yellow.
         c_red: the same for red.
-        whiten: 1 to whiten queries, else 0.
     """
 
     scale: float
@@ -73,7 +72,6 @@ class SeraParams(NamedTuple):
     delta: float
     c_yellow: float
     c_red: float
-    whiten: float
 
 
 class SeraState(NamedTuple):
@@ -110,8 +108,7 @@ class SeraScratch(NamedTuple):
         high: float64[r], sums in progress.
         low: float64[r], their compensation terms.
         y: float64[3, d_v], readout from all features and from each half.
-        white: float64[r], features of the query, whitened.
-        reduced: float64[r_v], a value in the basis U.
+        weights: float64[r], features of the query as they are read with: whitened or not.
         y_reduced: float64[3, r_v], as ``y``, in the basis U.
     """
 
@@ -120,8 +117,7 @@ class SeraScratch(NamedTuple):
     high: Floats
     low: Floats
     y: Floats
-    white: Floats
-    reduced: Floats
+    weights: Floats
     y_reduced: Floats
 
 

@@ -106,14 +106,28 @@ class Sera:
             NonFiniteInput: NaN or infinity; nothing has changed.
             OutOfCapacity: beyond the horizon declared for ``gamma`` 1; nothing has changed.
         """
-        keys = _checked("key", keys, self.config.d)
-        values = _checked("value", values, self.config.d_v)
-        horizon, ingested = self.config.horizon, self.health().ingested
-        if horizon and ingested + len(keys) > horizon:
-            raise OutOfCapacity(f"event {ingested + len(keys)} is beyond horizon={horizon}")
-        if len(keys) != len(values):
-            raise InvalidInput(f"{len(keys)} keys and {len(values)} values: one value for each key")
+        keys, values = self._events(keys, values)
         kernels.ingest_events(self._arrays, keys, values)
+
+    def step_batch(self, keys: Floats, values: Floats) -> Readouts:
+        """Read out for each key, then learn it, in turn: the loop of ``query`` and ``ingest``.
+
+        To the bit what that loop gives, and each key is projected once.
+
+        Args:
+            keys: float64[n, d].
+            values: float64[n, d_v].
+
+        Raises:
+            InvalidInput: wrong shapes.
+            NonFiniteInput: NaN or infinity; nothing has changed.
+            OutOfCapacity: beyond the horizon declared for ``gamma`` 1; nothing has changed.
+        """
+        keys, values = self._events(keys, values)
+        y = np.empty(values.shape)
+        columns = np.empty((len(Readouts._fields) - 1, len(keys)))
+        kernels.step_events(self._arrays, keys, values, self.config.lambda_star, y, columns)
+        return Readouts(y, *columns)
 
     def query(self, q: Floats, *, lowrank: bool = False) -> Readouts:
         """Readout for one query, float64[d], as ``Readouts`` of one row. Changes nothing.
@@ -156,6 +170,17 @@ class Sera:
             norm_guard_rate=float(tally[GUARDED] / max(tally[VECTORS], 1.0)),
             residual=float(max(tally[RESIDUAL_R], tally[RESIDUAL_S])),
         )
+
+    def _events(self, keys: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """The events as kernels take them, if they may be ingested."""
+        keys = _checked("key", keys, self.config.d)
+        values = _checked("value", values, self.config.d_v)
+        horizon, ingested = self.config.horizon, self.health().ingested
+        if horizon and ingested + len(keys) > horizon:
+            raise OutOfCapacity(f"event {ingested + len(keys)} is beyond horizon={horizon}")
+        if len(keys) != len(values):
+            raise InvalidInput(f"{len(keys)} keys and {len(values)} values: one value for each key")
+        return keys, values
 
     def to_state(self) -> dict[str, Floats]:
         """Named flat arrays that a Sera of the same configuration and seed continues from.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class Bar(NamedTuple):
         least: what must be reached.
         is_ratio: ``least`` is of the ratio, not of the value.
         words: the bar, as one would say it.
+        most: what must not be exceeded.
     """
 
     bench: str
@@ -24,11 +26,12 @@ class Bar(NamedTuple):
     least: float
     is_ratio: bool
     words: str
+    most: float = math.inf
 
     def met(self, line: Measured) -> bool:
         """Tell whether a figure reaches the bar."""
         reached = line.ratio if self.is_ratio else line.value
-        return reached is not None and reached >= self.least
+        return reached is not None and self.least <= reached <= self.most
 
 
 BARS = (
@@ -37,6 +40,9 @@ BARS = (
     Bar("stream", "null_events_per_s", 0.4, True, "at least 40 % of the floor"),
     Bar("stream", "latency_p50_ms", 0.5, True, "at most twice the floor"),
     Bar("stream", "latency_p99_ms", 0.5, True, "at most twice the floor"),
+    Bar("sera", "ns_per_event", 1 / 1.5, True, "within 1.5 times NumPy"),
+    Bar("sera", "p99_over_p50", 0.0, False, "at most 2", 2.0),
+    Bar("sera", "drift_in_t", 0.9, False, "flat within 10 %", 1.1),
 )
 
 

@@ -24,6 +24,7 @@ WHOLE = 1_000
 
 # What a line's parameters say beside its name; the others are the same for all lines of a bench.
 TELLING = ("stage", "of", "worker", "rate")
+TELLING_OF = {"sera": ("d", "r", "dv")}
 
 
 def render(lines: Sequence[Measured], commands: Iterable[str]) -> str:
@@ -79,7 +80,8 @@ def _row(line: Measured) -> str:
 
 def label(line: Measured) -> str:
     """Return the name of a figure with the parameters that tell it from others."""
-    telling = [str(line.params[name]) for name in TELLING if name in line.params]
+    names = TELLING_OF.get(line.bench, TELLING)
+    telling = [str(line.params[name]) for name in names if name in line.params]
     return f"{line.metric} ({', '.join(telling)})" if telling else line.metric
 
 
@@ -108,6 +110,10 @@ one process, one consumer, one transactional producer (four of each, as the work
 - `null_events_per_s` is the worker with a kernel that copies rows; all else is the same.
 - Latency counts from when an event was due by the schedule to when a read_committed consumer has \
 its prediction. The schedule does not wait for anybody.
+- `sera` runs on one core, BLAS included. `blas` is NumPy on the same arithmetic without \
+compensation: features, decay and rank-one update, readout; no diagnostics. Both go through the \
+same vectors one by one. `p99_over_p50` is of single calls from Python, `drift_in_t` the last \
+tenth of a million events over the first, medians of blocks.
 - `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
 waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.
 - `cpu_per_event` is processor time of the worker's or the broker's process, user and system.

@@ -1,5 +1,6 @@
 """``weir bench``: figures against peers and floors, on this machine."""
 
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from rich.table import Table
 from streams.bench.bars import bars_of
 from streams.bench.document import label, number, render
 from streams.bench.measured import Measured
+from streams.bench.sera import run_sera
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
 from streams.cli.console import messages, output, print_json, table
 from streams.cli.options import AsJson
@@ -17,6 +19,7 @@ from streams.cli.options import AsJson
 EXAMPLES = (
     "weir bench stream",
     "weir bench stream --only latency --repeats 7 --json",
+    "weir bench sera --json",
     "weir bench all",
 )
 
@@ -27,25 +30,35 @@ class Bench(StrEnum):
     """What can be measured."""
 
     STREAM = "stream"
+    SERA = "sera"
     ALL = "all"
+
+
+RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
+    Bench.STREAM: lambda plan: run_stream(plan),  # noqa: PLW0108 - looked up when it is run
+    Bench.SERA: lambda plan: run_sera(plan.repeats, plan.say),
+}
 
 
 def command(
     name: Annotated[
-        Bench, typer.Argument(metavar="NAME", help=f"stream, or all: each, and write {PAGE}.")
+        Bench, typer.Argument(metavar="NAME", help=f"stream, sera, or all: each, and write {PAGE}.")
     ],
     only: Annotated[
         list[Part] | None,
         typer.Option(
             "--only",
             metavar="PART",
-            help="Measure this part alone: events, null or latency. May be given more than once.",
+            help="Of stream, only this: events, null or latency. May be given more than once.",
         ),
     ] = None,
     events: Annotated[
         int,
         typer.Option(
-            "--events", metavar="N", min=20_000, help="Events that each run commits; more is surer."
+            "--events",
+            metavar="N",
+            min=20_000,
+            help="Events that each run of stream commits; more is surer.",
         ),
     ] = EVENTS,
     repeats: Annotated[
@@ -55,9 +68,9 @@ def command(
 ) -> None:
     """Measure, against peers, on this machine.
 
-    Starts a broker of its own in a temporary folder; needs java and mvn. The peer is installed
-    beside the program, in .venv-peers, the first time. All share two cores. Takes ten minutes;
-    leave the machine alone meanwhile.
+    stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
+    installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
+    minutes; leave the machine alone meanwhile. sera needs nothing else, one core and two minutes.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """
@@ -70,7 +83,7 @@ def command(
             parts=frozenset(only or Part),
             say=lambda what: status.update(f"Measuring: {what} …"),
         )
-        for line in run_stream(plan):
+        for line in _run(name, plan):
             lines.append(line)
             if as_json:
                 print_json(line._asdict())
@@ -78,8 +91,15 @@ def command(
         output().print(_table(lines))
     if name is Bench.ALL:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(render(lines, ["weir bench stream --json"]), encoding="utf-8")
+        commands = [f"weir bench {bench.value} --json" for bench in RUNS]
+        PAGE.write_text(render(lines, commands), encoding="utf-8")
         say.print(f"written to {PAGE}")
+
+
+def _run(name: Bench, plan: Plan) -> Iterator[Measured]:
+    for bench, run in RUNS.items():
+        if name in (bench, Bench.ALL):
+            yield from run(plan)
 
 
 def _table(lines: list[Measured]) -> Table:

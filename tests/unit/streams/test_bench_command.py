@@ -22,6 +22,14 @@ LINES = (
     Measured("stream", "events_per_s", SPREAD, 26_000.0, "events/s", "quix_river", 13_000.0, 2.0),
     Measured("stream", "share", {"stage": "decode", "worker": "weir", **SPREAD}, 0.2, "of time"),
 )
+SERA_LINES = (
+    Measured(
+        "sera", "ns_per_event", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 900.0, "ns", "blas", 500.0,
+        0.55,
+    ),
+    Measured("sera", "p99_over_p50", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 2.1, "times"),
+    Measured("sera", "drift_in_t", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 1.02, "times"),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -34,6 +42,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         yield from LINES
 
     monkeypatch.setattr(bench, "run_stream", run)
+    monkeypatch.setattr(bench, "run_sera", lambda *_: iter(SERA_LINES))
     return asked
 
 
@@ -82,3 +91,17 @@ def test_all_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "at least 3 times the peer: missed; at least 25,000 events/s: met" in page
     assert "weir bench stream --json" in page
     assert "repeats = 5, cores = 2" in page
+
+
+@pytest.mark.usefixtures("plans")
+def test_one_benchmark_runs_alone() -> None:
+    """Asked for sera, only sera is measured; its sizes and bars stand beside the figures."""
+    result = CliRunner().invoke(app, ["bench", "sera", "--json"])
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        line._asdict() for line in SERA_LINES
+    ]
+    shown = CliRunner().invoke(app, ["bench", "sera"]).stdout
+    assert "ns_per_event (16, 256, 1)" in shown
+    assert "missed within 1.5 times NumPy" in shown
+    assert "missed at most 2" in shown
+    assert "met flat within 10 %" in shown

@@ -97,10 +97,10 @@ class ReferenceSera:
         norm, half = 1.0 / math.sqrt(c.r), 0.5 * square
         phi, clipped, top = [], 0, -math.inf
         for w, offset in zip(self.W, self.offsets, strict=True):
-            g = 0.0
+            g = offset
             for wj, uj in zip(w, u, strict=True):
                 g += wj * uj
-            g = (g - half) + offset
+            g -= half
             top = max(top, g)
             clipped += abs(g) > c.clip
             phi.append(norm * exp(between(g, -c.clip, c.clip)))

@@ -146,6 +146,24 @@ def test_batch_is_the_loop_and_queries_change_nothing() -> None:
         assert getattr(together, name).tobytes() == np.concatenate(parts).tobytes(), name
 
 
+def test_stepping_is_the_loop_of_query_and_ingest() -> None:
+    """Readouts and state of a batch of steps are those of asking and learning one by one."""
+    config = SeraConfig(d=5, r=64, d_v=2)
+    rng = np.random.default_rng(8)
+    keys, values = rng.normal(size=(40, 5)), rng.normal(size=(40, 2))
+    stepping, single = Sera(config, SEED), Sera(config, SEED)
+    together = stepping.step_batch(keys, values)
+    alone = []
+    for k, v in zip(keys, values, strict=True):
+        alone.append(single.query(k))
+        single.ingest(k, v)
+    for name in together._fields:
+        parts = [getattr(answer, name) for answer in alone]
+        assert getattr(together, name).tobytes() == np.concatenate(parts).tobytes(), name
+    left, right = stepping.to_state(), single.to_state()
+    assert all(left[name].tobytes() == right[name].tobytes() for name in left)
+
+
 def test_saved_statistics_continue_bit_for_bit() -> None:
     """A Sera from saved arrays and the same seed is the one that was saved."""
     config = SeraConfig(d=5, r=64)
