@@ -18,7 +18,6 @@ from operators.fusion.outputs import FIELDS, STEP_DTYPE
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
 from operators.seeds import Seeds
-from operators.sera import layout as sera_at
 from operators.sera import margin as margin_at
 from operators.sera.sera import Sera
 
@@ -36,7 +35,6 @@ BLOCK_BYTES = 1 << 16
 
 _HLM = "hlm."
 _SERA = "sera."
-_TALLY = "tally"
 _NO_BLOCKS = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
 _BLANK = np.zeros(1, STEP_DTYPE)
@@ -72,8 +70,7 @@ class Cell:
         start = controller.initial(self._control)
         self._tally[[at.G_MAX, at.HOLD, at.REDS, at.LAMBDA_STAR]] = start
         self._last: np.void = _BLANK[0]
-        # As of the last report of changes: events ingested, and copies of the small arrays.
-        self._reported_ingested = -1.0
+        # Copies of the small arrays as of the last report of changes.
         self._reported: dict[str, Floats] = {}
 
     @property
@@ -180,11 +177,8 @@ class Cell:
         statistics decay with every ingested event, so they are dirty as a whole or not at all.
         """
         dirty = {_HLM + name: blocks for name, blocks in self._hlm.take_dirty().items()}
-        ingested = self._sera.arrays.state.tally[sera_at.INGESTED] != self._reported_ingested
-        for name, array in self._sera.to_state().items():
-            if name != _TALLY:
-                dirty[_SERA + name] = _all_blocks(array) if ingested else _NO_BLOCKS
-        for name, array in self._watched().items():
+        dirty |= {_SERA + name: blocks for name, blocks in self._sera.take_dirty().items()}
+        for name, array in self._small().items():
             same = np.array_equal(array, self._reported.get(name, _NOTHING))
             dirty[name] = _NO_BLOCKS if same else _all_blocks(array)
         self._forget_changes()
@@ -198,6 +192,8 @@ class Cell:
         """
         if name.startswith(_HLM):
             return self._hlm.block_bytes(name.removeprefix(_HLM))
+        if name.startswith(_SERA):
+            return self._sera.block_bytes(name.removeprefix(_SERA))
         if name not in self.to_state():
             raise InvalidInput(f"a cell has no state array {name!r}")
         return BLOCK_BYTES
@@ -253,13 +249,8 @@ class Cell:
             "fusion.tally": self._tally,
         }
 
-    def _watched(self) -> dict[str, Floats]:
-        """Small arrays that are compared with a copy to see whether they changed."""
-        return {_SERA + _TALLY: self._sera.arrays.state.tally, **self._small()}
-
     def _forget_changes(self) -> None:
-        self._reported_ingested = float(self._sera.arrays.state.tally[sera_at.INGESTED])
-        self._reported = {name: array.copy() for name, array in self._watched().items()}
+        self._reported = {name: array.copy() for name, array in self._small().items()}
 
 
 def _part(arrays: State, prefix: str) -> dict[str, npt.NDArray[np.generic]]:

@@ -19,6 +19,7 @@ from operators.sera.layout import (
     MAX_EXPONENT,
     RESIDUAL_R,
     RESIDUAL_S,
+    TALLY_WORDS,
     VECTORS,
     Floats,
     SeraArrays,
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from operators.sera.config import SeraConfig
 
 State = Mapping[str, npt.NDArray[np.generic]]
+
+
+BLOCK_BYTES = 1 << 16
+"""Bytes of one block of the state."""
+
+_TALLY = "tally"
+_NEVER = np.full(TALLY_WORDS, np.nan)
+_NO_BLOCKS = np.zeros(0, np.int64)
 
 
 class Readouts(NamedTuple):
@@ -82,6 +91,7 @@ class Sera:
     def __init__(self, config: SeraConfig, seed: int) -> None:
         self.config = config
         self._arrays = allocate(config, seed)
+        self._reported = _NEVER  # the tally as of the last report of changes
 
     @property
     def arrays(self) -> SeraArrays:
@@ -190,6 +200,31 @@ class Sera:
         arrays = self._arrays.state._asdict()
         return {name: array.reshape(-1) for name, array in arrays.items() if array.size}
 
+    def take_dirty(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Numbers of the blocks of each array that changed since the last call, and forget them.
+
+        Statistics decay with every ingested event, so they are dirty as a whole or not at all. Of a
+        new Sera all is dirty, of a restored one nothing.
+        """
+        tally = self._arrays.state.tally
+        ingested = tally[INGESTED] != self._reported[INGESTED]
+        counted = not np.array_equal(tally, self._reported)
+        self._reported = tally.copy()
+        return {
+            name: _all_blocks(array) if (counted if name == _TALLY else ingested) else _NO_BLOCKS
+            for name, array in self.to_state().items()
+        }
+
+    def block_bytes(self, name: str) -> int:
+        """Bytes of one block of the named array of the state.
+
+        Raises:
+            InvalidInput: there is no such array.
+        """
+        if name not in self.to_state():
+            raise InvalidInput(f"a Sera has no state array {name!r}")
+        return BLOCK_BYTES
+
     @classmethod
     def from_state(cls, config: SeraConfig, seed: int, state: State) -> Sera:
         """A Sera that continues bit for bit where the saved one stood; the arrays are copied.
@@ -208,7 +243,12 @@ class Sera:
                     f"says {target.dtype}{list(target.shape)}: r and d_v cannot change in place"
                 )
             target[:] = source
+        sera.take_dirty()
         return sera
+
+
+def _all_blocks(array: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    return np.arange(-(-array.nbytes // BLOCK_BYTES), dtype=np.int64)
 
 
 def _checked(what: str, vectors: Floats, length: int) -> Floats:

@@ -178,6 +178,25 @@ def test_saved_statistics_continue_bit_for_bit() -> None:
     assert restored.query_batch(keys).y.tobytes() == sera.query_batch(keys).y.tobytes()
 
 
+def test_changed_blocks_are_what_a_checkpoint_needs() -> None:
+    """All of a new Sera, nothing of a restored or asked one, all statistics after an event."""
+    config = SeraConfig(d=3, r=64, d_v=256, r_v=2, whiten=True)
+    sera = Sera(config, SEED)
+    state, dirty = sera.to_state(), sera.take_dirty()
+    assert dirty.keys() == state.keys()
+    for name, blocks in dirty.items():
+        assert blocks.tolist() == list(range(-(-state[name].nbytes // sera.block_bytes(name))))
+    assert len(dirty["R"]) == 2
+    sera.query(np.ones(3))
+    assert not any(blocks.size for blocks in sera.take_dirty().values())
+    sera.ingest(np.ones(3), np.ones(256))
+    assert all(blocks.size for blocks in sera.take_dirty().values())
+    restored = Sera.from_state(config, SEED, sera.to_state())
+    assert not any(blocks.size for blocks in restored.take_dirty().values())
+    with pytest.raises(InvalidInput, match="no state array 'nothing'"):
+        sera.block_bytes("nothing")
+
+
 def test_state_of_another_size_is_refused() -> None:
     """Restoring with another r, or without an array, names the array and both sizes."""
     saved = Sera(SeraConfig(r=64), SEED).to_state()
