@@ -10,6 +10,7 @@ import numpy as np
 from operators import philox
 from operators.sera.features import orthonormal, random_features
 from operators.sera.layout import (
+    CLIP,
     MAX_EXPONENT,
     STREAM_SKETCH,
     TALLY_WORDS,
@@ -58,7 +59,7 @@ def _params(config: SeraConfig) -> SeraParams:
     return SeraParams(
         scale=1.0 / math.sqrt(config.temperature),
         radius=float(config.norm_radius),
-        clip=float(config.clip),
+        tune_clip=float(config.tune_clip),
         norm=1.0 / math.sqrt(config.r),
         gamma=float(config.gamma),
         prior=float(config.prior),
@@ -83,4 +84,5 @@ def _state(config: SeraConfig) -> SeraState:
         tally=np.zeros(TALLY_WORDS),
     )
     state.tally[MAX_EXPONENT] = -math.inf
+    state.tally[CLIP] = config.clip
     return state

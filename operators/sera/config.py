@@ -28,6 +28,8 @@ class SeraConfig:
         tau: temperature; ``None`` is the square root of ``d``.
         clip: the exponent of a feature is clipped to [-clip, clip]. With vectors at the norm
             guard's radius of 1 the exponent is N(-1/2, 1), and 3.1 clips 0.5 % of it.
+        tune_clip: move the bound so that 0.1 % to 1 % of exponents are clipped: after every 64
+            vectors, from counts of these, for the vectors after them.
         norm_radius: largest squared norm over tau; longer vectors are shortened to it. The
             relative error of the kernel estimate is (e^(|q+k|^2/tau) - 1) / r, so it explodes
             with the norm.
@@ -60,6 +62,7 @@ class SeraConfig:
     horizon: int = 0
     tau: float | None = None
     clip: float = 3.1
+    tune_clip: bool = False
     norm_radius: float = 1.0
     antithetic: bool = False
     weights: Literal["iid", "orthogonal"] = "iid"

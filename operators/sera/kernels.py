@@ -25,7 +25,9 @@ from numba import njit
 
 from operators.numerics import add_error, exp, log
 from operators.sera.layout import (
+    CLIP,
     CLIPPED,
+    CLIPPED_BEFORE,
     COORDINATES,
     GREEN,
     GUARDED,
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
 
 HUGE = 1e300  # a squared norm beyond it may have overflowed
 MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)  # all bits but the sign
+
+# Tuning of the bound of exponents: the seed's range of rates (section 9.2), and how it is reached.
+CLIP_LEAST, CLIP_MOST = 0.001, 0.01
+CLIP_WINDOW = 64.0  # vectors
+CLIP_STEP = 1.05  # at a bound of 3 the rate changes by a factor of 1.6
+MIN_CLIP, MAX_CLIP = 0.1, 50.0
 
 # Finaliser of splitmix64 (Stafford's variant 13): each output bit depends on all of the input.
 _MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -140,7 +148,7 @@ def project(sera: SeraArrays, x: Floats, phi: Floats) -> Projection:
         uj = u[j]
         for i in range(r):
             phi[i] += W[j, i] * uj
-    clip = params.clip
+    clip = sera.state.tally[CLIP]
     clipped = 0
     # Floats with the sign's complement taken compare like integers, and unlike a maximum of floats
     # a maximum of integers vectorises.
@@ -159,13 +167,20 @@ def project(sera: SeraArrays, x: Floats, phi: Floats) -> Projection:
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def count(sera: SeraArrays, seen: Projection) -> None:
-    """Add one projection to the tallies."""
+    """Add one projection to the tallies, and tune the bound of exponents for those to come."""
     tally = sera.state.tally
     tally[VECTORS] += 1.0
     tally[COORDINATES] += float(sera.W.shape[1])
     tally[CLIPPED] += float(seen.clipped)
     tally[GUARDED] += float(seen.guarded)
     tally[MAX_EXPONENT] = max(tally[MAX_EXPONENT], seen.max_exponent)
+    if sera.params.tune_clip and tally[VECTORS] % CLIP_WINDOW == 0.0:
+        rate = (tally[CLIPPED] - tally[CLIPPED_BEFORE]) / (CLIP_WINDOW * sera.W.shape[1])
+        tally[CLIPPED_BEFORE] = tally[CLIPPED]
+        if rate > CLIP_MOST:
+            tally[CLIP] = min(tally[CLIP] * CLIP_STEP, MAX_CLIP)
+        elif rate < CLIP_LEAST:
+            tally[CLIP] = max(tally[CLIP] / CLIP_STEP, MIN_CLIP)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -37,7 +37,9 @@ VECTORS = 4  # vectors projected
 GUARDED = 5  # of these, shortened by the norm guard
 RESIDUAL_R = 6  # largest compensation term in R, absolute
 RESIDUAL_S = 7  # largest compensation term in s, absolute
-TALLY_WORDS = 8
+CLIP = 8  # the bound of exponents in force
+CLIPPED_BEFORE = 9  # CLIPPED at the last change of the bound, or when none was needed
+TALLY_WORDS = 10
 
 GREEN, YELLOW, RED = 0.0, 1.0, 2.0
 
@@ -50,7 +52,7 @@ class SeraParams(NamedTuple):
     Attributes:
         scale: 1 / sqrt(tau), applied to keys and queries.
         radius: largest squared norm of a scaled vector.
-        clip: bound of the exponent.
+        tune_clip: 1 to tune the bound of exponents, else 0.
         norm: 1 / sqrt(r), factor of each feature.
         gamma: decay.
         prior: readout where nothing is known.
@@ -63,7 +65,7 @@ class SeraParams(NamedTuple):
 
     scale: float
     radius: float
-    clip: float
+    tune_clip: float
     norm: float
     gamma: float
     prior: float

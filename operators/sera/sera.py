@@ -12,6 +12,7 @@ from operators.errors import InvalidInput, NonFiniteInput, OutOfCapacity, StateM
 from operators.sera import kernels
 from operators.sera.allocation import allocate
 from operators.sera.layout import (
+    CLIP,
     CLIPPED,
     COORDINATES,
     GUARDED,
@@ -65,6 +66,7 @@ class Health(NamedTuple):
     Attributes:
         ingested: events so far.
         clip_rate: share of exponents that were clipped; the seed wants 0.1 % to 1 %.
+        clip: bound of the exponents in force.
         max_exponent: the largest before clipping; minus infinity before the first.
         norm_guard_rate: share of vectors that were shortened to the radius.
         residual: largest compensation term of the statistics, absolute.
@@ -72,6 +74,7 @@ class Health(NamedTuple):
 
     ingested: int
     clip_rate: float
+    clip: float
     max_exponent: float
     norm_guard_rate: float
     residual: float
@@ -176,6 +179,7 @@ class Sera:
         return Health(
             ingested=int(tally[INGESTED]),
             clip_rate=float(tally[CLIPPED] / max(tally[COORDINATES], 1.0)),
+            clip=float(tally[CLIP]),
             max_exponent=float(tally[MAX_EXPONENT]),
             norm_guard_rate=float(tally[GUARDED] / max(tally[VECTORS], 1.0)),
             residual=float(max(tally[RESIDUAL_R], tally[RESIDUAL_S])),
@@ -243,6 +247,8 @@ class Sera:
                     f"says {target.dtype}{list(target.shape)}: r and d_v cannot change in place"
                 )
             target[:] = source
+        if not config.tune_clip:
+            sera.arrays.state.tally[CLIP] = config.clip
         sera.take_dirty()
         return sera
 

@@ -68,6 +68,7 @@ class ReferenceSera:
         self.mean, self.variance = [0.0] * r, [0.0] * r
         self.ingested = self.vectors = self.guarded = self.clipped = 0
         self.max_exponent = -math.inf
+        self.clip, self.clipped_before = config.clip, 0
         self.residual_r = self.residual_s = 0.0
 
     def sketch(self, features: list[tuple[int, float]]) -> list[float]:
@@ -102,8 +103,8 @@ class ReferenceSera:
                 g += wj * uj
             g -= half
             top = max(top, g)
-            clipped += abs(g) > c.clip
-            phi.append(norm * exp(between(g, -c.clip, c.clip)))
+            clipped += abs(g) > self.clip
+            phi.append(norm * exp(between(g, -self.clip, self.clip)))
         return phi, Seen(clipped, top, int(guarded))
 
     def count(self, seen: Seen) -> None:
@@ -112,6 +113,13 @@ class ReferenceSera:
         self.clipped += seen.clipped
         self.guarded += seen.guarded
         self.max_exponent = max(self.max_exponent, seen.top)
+        if self.config.tune_clip and self.vectors % 64 == 0:
+            rate = (self.clipped - self.clipped_before) / (64.0 * self.config.r)
+            self.clipped_before = self.clipped
+            if rate > 0.01:
+                self.clip = min(self.clip * 1.05, 50.0)
+            elif rate < 0.001:
+                self.clip = max(self.clip / 1.05, 0.1)
 
     def read(self, phi: list[float], lambda_star: float) -> Row:
         """Readout and diagnostics for the features of a query."""

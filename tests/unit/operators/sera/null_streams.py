@@ -11,6 +11,7 @@ from numba import njit
 from operators.sera import allocation, conformal, margin
 from operators.sera.config import SeraConfig
 from operators.sera.kernels import ingest, project, read
+from operators.sera.layout import CLIP
 from operators.sera.margin import LOG_E
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def forget(arrays: MarginArrays, sera: SeraArrays) -> None:
     arrays.tally[: LOG_E + 1] = 0.0
     arrays.tally[margin.MARGIN] = -arrays.log_alpha
     conformal.start(arrays.wealth, arrays.counts)
+    clip = sera.state.tally[CLIP]
     for array in sera.state:
         array[:] = 0.0
+    sera.state.tally[CLIP] = clip
 
 
 def new(config: SeraConfig = SMALL) -> tuple[MarginArrays, SeraArrays]:

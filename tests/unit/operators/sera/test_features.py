@@ -16,6 +16,7 @@ from operators.sera.features import (
     random_features,
 )
 from operators.sera.kernels import project
+from operators.sera.layout import CLIPPED
 from operators.sera.sera import Sera
 from tests.unit.operators.sera.exact import Floats, on_sphere
 
@@ -138,3 +139,18 @@ def test_default_clip_is_reached_by_half_a_percent_at_the_radius() -> None:
         on_sphere(np.random.default_rng(2), 300, sera.config, 1.0), np.zeros((300, 1))
     )
     assert 0.001 <= sera.health().clip_rate <= 0.01
+
+
+@pytest.mark.parametrize("start", [1.5, 8.0])
+def test_bound_of_exponents_is_tuned_to_the_wanted_rate(start: float) -> None:
+    """Wherever the bound starts, soon 0.1 % to 1 % of exponents are clipped, of vectors to come."""
+    sera = Sera(SeraConfig(d=16, r=256, clip=start, tune_clip=True), 2)
+    keys = on_sphere(np.random.default_rng(3), 3000, sera.config, 0.8)
+    sera.ingest_batch(keys[:63], np.zeros((63, 1)))
+    assert sera.health().clip == start, "not before a window is full"
+    sera.ingest_batch(keys[63:2000], np.zeros((1937, 1)))
+    before = sera.arrays.state.tally[CLIPPED]
+    sera.ingest_batch(keys[2000:], np.zeros((1000, 1)))
+    rate = (sera.arrays.state.tally[CLIPPED] - before) / (1000 * 256)
+    assert 0.0008 <= rate <= 0.012
+    assert 2.0 < sera.health().clip < 5.0

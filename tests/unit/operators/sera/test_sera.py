@@ -178,6 +178,18 @@ def test_saved_statistics_continue_bit_for_bit() -> None:
     assert restored.query_batch(keys).y.tobytes() == sera.query_batch(keys).y.tobytes()
 
 
+def test_restoring_keeps_a_tuned_bound_and_takes_a_configured_one() -> None:
+    """A bound that was tuned goes on from where it was; one that is set is the one in force."""
+    tuned = SeraConfig(d=2, r=8, clip=9.0, tune_clip=True)
+    sera = Sera(tuned, SEED)
+    sera.ingest_batch(np.zeros((64, 2)), np.zeros((64, 1)))
+    assert sera.health().clip < 9.0
+    restored = Sera.from_state(tuned, SEED, sera.to_state())
+    assert restored.health().clip == sera.health().clip
+    fixed = Sera.from_state(SeraConfig(d=2, r=8, clip=2.5), SEED, sera.to_state())
+    assert fixed.health().clip == 2.5
+
+
 def test_changed_blocks_are_what_a_checkpoint_needs() -> None:
     """All of a new Sera, nothing of a restored or asked one, all statistics after an event."""
     config = SeraConfig(d=3, r=64, d_v=256, r_v=2, whiten=True)
