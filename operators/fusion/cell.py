@@ -179,8 +179,9 @@ class Cell:
     def take_dirty(self) -> dict[str, npt.NDArray[np.int64]]:
         """Numbers of the blocks of each array that changed since the last call, and forget them.
 
-        Every block of a new cell's arrays is dirty, and every block that a rebuild of Hlm made. Sera's
-        statistics decay with every ingested event, so they are dirty as a whole or not at all.
+        Every block of a new cell's arrays is dirty, and every block that a rebuild of Hlm made.
+        Sera's statistics decay with every ingested event, so they are dirty as a whole or not at
+        all.
         """
         dirty = {_HLM + name: blocks for name, blocks in self._hlm.take_dirty().items()}
         ingested = self._sera.arrays.state.tally[sera_at.INGESTED] != self._reported_ingested

@@ -16,11 +16,11 @@ carries the places from one call to the next, so that learning does not search a
     observe_event   counts the event and its probes
     learn_event     changes the weights and the bias; cannot fail
 
-An event without a label stops after ``predict_event`` and ``observe_event``. The learning rule, with
-its order of operations, is in operators/hlm/kernels_rule.py.
+An event without a label stops after ``predict_event`` and ``observe_event``. The learning rule,
+with its order of operations, is in operators/hlm/kernels_rule.py.
 
-Where an id cannot be given a place (operators/hlm/rebuild.py, "tripwire") its place stays ``ABSENT``
-and learning passes over it.
+Where an id cannot be given a place (operators/hlm/rebuild.py, "tripwire") its place stays
+``ABSENT`` and learning passes over it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from operators.hlm.layout import (
     ACTIVE_KNOWN,
     ALARM,
     BIAS,
+    BLOCK_WORD_BITS,
     BURSTS,
     DUE,
     EVENTS,
@@ -58,8 +59,10 @@ from operators.hlm.layout import (
     WINDOW_BITS,
     WINDOW_KNOWN,
     WINDOW_MAX,
+    Delta,
     HlmArrays,
 )
+from operators.numerics import add_error, sigmoid
 
 MOST_PROBES = 0
 """Word of ``scratch``: cost of the event's dearest lookup."""
@@ -67,10 +70,7 @@ MOST_PROBES = 0
 UNKNOWN = 1
 """Word of ``scratch``: features of the event whose id has no place."""
 
-IN_BASE = 2
-"""Word of ``scratch``: 1 if every id of the event is in the base."""
-
-SCRATCH_HEADER = 4
+SCRATCH_HEADER = 2
 """Words of ``scratch`` before the places."""
 
 _FEW_PILOTS = 1 << 18  # bytes; as many stay in a second-level cache
@@ -78,10 +78,13 @@ _FEW_PILOTS = 1 << 18  # bytes; as many stay in a second-level cache
 # Unsigned where it indexes, see operators/hlm/kernels_table.py.
 _0, _1 = np.uint64(0), np.uint64(1)
 _HEADER = np.uint64(SCRATCH_HEADER)
+_BLOCK_WORD_BITS = np.uint64(BLOCK_WORD_BITS)
 
 Ids = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Pilots = npt.NDArray[np.uint8]
+Last = npt.NDArray[np.uint32]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -91,39 +94,49 @@ def attention_due(hlm: HlmArrays) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def hash_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
-    """First of three steps to the places: hashes, and a request for the pilots' cache lines."""
-    salt = hlm.base.salt
+def _hash_lane(
+    scratch: Ints, lane: np.uint64, ids: Ids, lo: int, hi: int, salt: np.uint64, pilots: Pilots
+) -> None:
+    """First of three steps to the places: hashes, and a request for the pilots' cache lines.
+
+    ``lane`` is the word of ``scratch`` at which the event's places begin.
+    """
     first = np.uint64(lo)
-    for i in range(np.uint64(hi) - first):
-        scratch[_HEADER + i] = np.int64(mix(ids[first + i], salt))
-    pilots = np.uint64(hlm.base.pilots.shape[0])
-    if pilots > _FEW_PILOTS:
-        for i in range(np.uint64(hi) - first):
-            prefetch(hlm.base.pilots, bucket_of(np.uint64(scratch[_HEADER + i]), pilots))
+    count = np.uint64(hi) - first
+    for i in range(count):
+        scratch[lane + i] = np.int64(mix(ids[first + i], salt))
+    buckets = np.uint64(pilots.shape[0])
+    if buckets > _FEW_PILOTS:
+        for i in range(count):
+            prefetch(pilots, bucket_of(np.uint64(scratch[lane + i]), buckets))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def place_event(hlm: HlmArrays, scratch: Ints, lo: int, hi: int) -> None:
+def _place_lane(
+    scratch: Ints,
+    lane: np.uint64,
+    count: int,
+    keys: np.uint64,
+    pilots: Pilots,
+    last: Last,
+    records: Ids,
+    shift: np.uint64,
+) -> None:
     """Second step: where in the base each id would be, and a request for that cache line."""
-    keys = np.uint64(hlm.base.keys)
-    if keys == _0:
-        return
-    shift = np.uint64(hlm.rules.word_bits)
-    for i in range(_HEADER, _HEADER + np.uint64(hi - lo)):
-        slot = index_of(np.uint64(scratch[i]), hlm.base.pilots, hlm.base.last, keys)
-        prefetch(hlm.base.records, slot << shift)
+    for i in range(lane, lane + np.uint64(count)):
+        slot = index_of(np.uint64(scratch[i]), pilots, last, keys)
+        prefetch(records, slot << shift)
         scratch[i] = np.int64(slot)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _probe_deltas(hlm: HlmArrays, key: np.uint64) -> tuple[int, int]:
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _probe_deltas(active: Delta, frozen: Delta, key: np.uint64) -> tuple[int, int]:
     """Place of ``key`` in a delta, or ``ABSENT``, and the number of records compared."""
-    slot, probes = probe(hlm.active, key)
+    slot, probes = probe(active, key)
     if slot >= 0:
         return slot + ACTIVE, probes
-    if hlm.frozen.records.shape[0] > 0:
-        slot, more = probe(hlm.frozen, key)
+    if frozen.records.shape[0] > 0:
+        slot, more = probe(frozen, key)
         probes += more
         if slot >= 0:
             return slot + FROZEN, probes
@@ -133,58 +146,34 @@ def _probe_deltas(hlm: HlmArrays, key: np.uint64) -> tuple[int, int]:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _resolve(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
     """Third step where an id is not in the base: look it up in the deltas; fill the header."""
-    most = 0
-    unknown = 0
-    in_base = 1
+    active, frozen = hlm.active, hlm.frozen
+    records = hlm.base.records
     shift = np.uint64(hlm.rules.word_bits)
     empty = hlm.base.keys == 0
+    most = 0
+    unknown = 0
     word = _HEADER
     for i in range(np.uint64(lo), np.uint64(hi)):
-        if empty or hlm.base.records[np.uint64(scratch[word]) << shift] != ids[i]:
-            place, probes = _probe_deltas(hlm, ids[i])
+        if empty or records[np.uint64(scratch[word]) << shift] != ids[i]:
+            place, probes = _probe_deltas(active, frozen, ids[i])
             scratch[word] = place
             most = max(most, probes)
             unknown += place < 0
-            in_base = 0
         word += _1
     scratch[MOST_PROBES] = most
     scratch[UNKNOWN] = unknown
-    scratch[IN_BASE] = in_base
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def locate_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
     """Fill ``scratch`` with the places of an event's features, and its header."""
-    hash_event(hlm, scratch, ids, lo, hi)
-    place_event(hlm, scratch, lo, hi)
+    base = hlm.base
+    keys = np.uint64(base.keys)
+    if keys > _0:
+        shift = np.uint64(hlm.rules.word_bits)
+        _hash_lane(scratch, _HEADER, ids, lo, hi, base.salt, base.pilots)
+        _place_lane(scratch, _HEADER, hi - lo, keys, base.pilots, base.last, base.records, shift)
     _resolve(hlm, scratch, ids, lo, hi)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def score_event(hlm: HlmArrays, scratch: Ints, ids: Ids, values: Floats, lo: int, hi: int) -> float:
-    """Last step: make sure of the places, and add up the raw score.
-
-    Once most ids are in the base, so is the whole event: keys are compared and products added in
-    one pass, and only where a key differs is the pass done again with the deltas.
-    """
-    rules = hlm.rules
-    if hlm.base.keys > 0 and not (rules.single or rules.compensated):
-        shift = np.uint64(rules.word_bits)
-        differs = _0
-        score: float = hlm.params[BIAS]
-        word = _HEADER
-        for i in range(np.uint64(lo), np.uint64(hi)):
-            record = np.uint64(scratch[word]) << shift
-            differs |= hlm.base.records[record] ^ ids[i]
-            score += hlm.base.weights[record + _1] * values[i]
-            word += _1
-        if differs == _0:
-            scratch[MOST_PROBES] = 0
-            scratch[UNKNOWN] = 0
-            scratch[IN_BASE] = 1
-            return score
-    _resolve(hlm, scratch, ids, lo, hi)
-    return score_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -192,9 +181,8 @@ def predict_event(
     hlm: HlmArrays, scratch: Ints, ids: Ids, values: Floats, lo: int, hi: int
 ) -> float:
     """Raw score of an event, before the link; fills ``scratch``, changes nothing else."""
-    hash_event(hlm, scratch, ids, lo, hi)
-    place_event(hlm, scratch, lo, hi)
-    return score_event(hlm, scratch, ids, values, lo, hi)
+    locate_event(hlm, scratch, ids, lo, hi)
+    return score_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -214,7 +202,7 @@ def _insert_unknown(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -
         word = SCRATCH_HEADER + i - lo
         if scratch[word] >= 0:
             continue
-        place, probes = _probe_deltas(hlm, ids[i])
+        place, probes = _probe_deltas(hlm.active, hlm.frozen, ids[i])
         if place < 0:
             if meta[INSERTS_FROZEN]:
                 _refuse(hlm, ids[i])
@@ -264,14 +252,19 @@ def reserve_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> 
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def observe_event(hlm: HlmArrays, scratch: Ints) -> None:
-    """Count an event and, each 256 events, new ids; keep the dearest lookup met so far."""
-    meta = hlm.meta
+def _count_event(meta: Ints) -> None:
+    """Count an event and, each 256 events, new ids."""
     meta[EVENTS] += 1
-    meta[LOOKUP_MAX] = max(meta[LOOKUP_MAX], scratch[MOST_PROBES])
     if meta[EVENTS] & ((1 << WINDOW_BITS) - 1) == 0:
         meta[WINDOW_MAX] = max(meta[WINDOW_MAX], meta[KNOWN] - meta[WINDOW_KNOWN])
         meta[WINDOW_KNOWN] = meta[KNOWN]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def observe_event(hlm: HlmArrays, scratch: Ints) -> None:
+    """Count an event, and keep the dearest lookup met so far."""
+    hlm.meta[LOOKUP_MAX] = max(hlm.meta[LOOKUP_MAX], scratch[MOST_PROBES])
+    _count_event(hlm.meta)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -279,8 +272,74 @@ def learn_event(
     hlm: HlmArrays, scratch: Ints, values: Floats, lo: int, hi: int, e: float, lr: float, l2: float
 ) -> None:
     """Apply the learning rule for error ``e`` to the places that ``reserve_event`` left."""
-    in_base = scratch[IN_BASE] == 1
-    learn_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi, e, lr, l2, in_base)
+    learn_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi, e, lr, l2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _step_anywhere(
+    hlm: HlmArrays,
+    scratch: Ints,
+    ids: Ids,
+    values: Floats,
+    lo: int,
+    hi: int,
+    y: float,
+    given: int,
+    lr: float,
+    l2: float,
+) -> tuple[bool, float]:
+    """Step one event whose places in the base are known, but not whether its ids are there.
+
+    Returns:
+        Whether there was room, and the prediction.
+    """
+    _resolve(hlm, scratch, ids, lo, hi)
+    p = link_of(hlm, score_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi))
+    if not reserve_event(hlm, scratch, ids, lo, hi):
+        return False, p
+    observe_event(hlm, scratch)
+    learn_event(hlm, scratch, values, lo, hi, y if given else y - p, lr, l2)
+    return True, p
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _score_lane(
+    scratch: Ints,
+    lane: np.uint64,
+    records: Ids,
+    weights: Floats,
+    ids: Ids,
+    values: Floats,
+    lo: int,
+    hi: int,
+    bias: float,
+    compensated: int,
+    shift: np.uint64,
+) -> tuple[bool, float]:
+    """Third step where all ids are in the base: compare keys and add up in one pass.
+
+    Returns:
+        Whether they are all there, and if so the raw score; otherwise it means nothing.
+    """
+    differs = _0
+    score = bias
+    word = lane
+    if compensated:
+        residual = 0.0
+        for i in range(np.uint64(lo), np.uint64(hi)):
+            record = np.uint64(scratch[word]) << shift
+            differs |= records[record] ^ ids[i]
+            product = weights[record + _1] * values[i]
+            residual += add_error(score, product)
+            score += product
+            word += _1
+        return differs == _0, score + residual
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        record = np.uint64(scratch[word]) << shift
+        differs |= records[record] ^ ids[i]
+        score += weights[record + _1] * values[i]
+        word += _1
+    return differs == _0, score
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -301,7 +360,11 @@ def step_events(
 
     While an event is predicted and learnt, the cache lines of the one after are under way: its
     hashes come before, its places in the base after. Nothing that an event learns moves a record
-    of the base.
+    of the base. Events whose ids are all in the base, the bulk once ids recur, are stepped here;
+    the others in ``_step_anywhere``, with the same operations.
+
+    The fields of ``hlm`` are taken apart before the loop: numba counts references at every access,
+    which cost a microsecond an event.
 
     Args:
         hlm: the model.
@@ -319,27 +382,66 @@ def step_events(
     Returns:
         The event before which the model wants attention, for ``scratch[UNKNOWN]`` ids; or n.
     """
+    rules, meta, params = hlm.rules, hlm.meta, hlm.params
+    records, weights, dirty = hlm.base.records, hlm.base.weights, hlm.base.dirty
+    pilots, last, salt = hlm.base.pilots, hlm.base.last, hlm.base.salt
+    mirror_on, mirror, forward = hlm.mirror.on, hlm.mirror.weights, hlm.mirror.forward
+    keys = np.uint64(hlm.base.keys)
+    shift = np.uint64(rules.word_bits)
+    usual = not rules.single and not rules.adagrad and keys > _0
     stop = y.shape[0]
-    half = scratch.shape[0] // 2
-    now, after = scratch[:half], scratch[half:]
-    if start < stop:
-        hash_event(hlm, now, ids, indptr[start], indptr[start + 1])
-        place_event(hlm, now, indptr[start], indptr[start + 1])
+    half = np.uint64(scratch.shape[0] // 2)
+    now, after = _HEADER, half + _HEADER
+    if start < stop and keys > _0:
+        lo, hi = indptr[start], indptr[start + 1]
+        _hash_lane(scratch, now, ids, lo, hi, salt, pilots)
+        _place_lane(scratch, now, hi - lo, keys, pilots, last, records, shift)
     for t in range(start, stop):
-        if attention_due(hlm):
+        if meta[EVENTS] >= meta[DUE]:
             scratch[UNKNOWN] = 0
-            return t
+            return int(t)
         lo, hi = indptr[t], indptr[t + 1]
-        if t + 1 < stop:
-            hash_event(hlm, after, ids, hi, indptr[t + 2])
-        p = link_of(hlm, score_event(hlm, now, ids, values, lo, hi))
-        if not reserve_event(hlm, now, ids, lo, hi):
-            scratch[UNKNOWN] = now[UNKNOWN]
-            return t
-        observe_event(hlm, now)
-        learn_event(hlm, now, values, lo, hi, y[t] if given else y[t] - p, lr, l2)
+        ahead = t + 1 < stop and keys > _0
+        if ahead:
+            _hash_lane(scratch, after, ids, hi, indptr[t + 2], salt, pilots)
+        all_there = False
+        p = 0.0
+        if usual:
+            all_there, p = _score_lane(
+                scratch, now, records, weights, ids, values, lo, hi, params[BIAS],
+                rules.compensated, shift,
+            )  # fmt: skip
+        if all_there:
+            p = sigmoid(p) if rules.logistic else p
+            _count_event(meta)
+            decay = 1.0 - lr * l2
+            e = y[t] if given else y[t] - p
+            step = lr * e
+            if mirror_on:
+                for k in range(np.uint64(hi - lo)):
+                    slot = np.uint64(scratch[now + k])
+                    word = (slot << _1) + _1
+                    weight = (decay * weights[word]) + (step * values[np.uint64(lo) + k])
+                    weights[word] = weight
+                    dirty[word >> _BLOCK_WORD_BITS] = 1
+                    mirror[(np.uint64(forward[slot]) << _1) + _1] = weight
+            else:
+                for k in range(np.uint64(hi - lo)):
+                    word = (np.uint64(scratch[now + k]) << _1) + _1
+                    weights[word] = (decay * weights[word]) + (step * values[np.uint64(lo) + k])
+                    dirty[word >> _BLOCK_WORD_BITS] = 1
+            if rules.intercept:
+                params[BIAS] += step
+        else:
+            begin = now - _HEADER
+            room, p = _step_anywhere(
+                hlm, scratch[begin : begin + half], ids, values, lo, hi, y[t], given, lr, l2
+            )
+            if not room:
+                scratch[UNKNOWN] = scratch[begin + np.uint64(UNKNOWN)]
+                return int(t)
         predictions[t] = p
-        if t + 1 < stop:
-            place_event(hlm, after, hi, indptr[t + 2])
+        if ahead:
+            _place_lane(scratch, after, indptr[t + 2] - hi, keys, pilots, last, records, shift)
         now, after = after, now
-    return stop
+    return int(stop)

@@ -89,7 +89,7 @@ def hash_keys(keys: Words, salt: np.uint64, out: Words) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _taken(bits: Words, place: np.uint64) -> bool:
-    return ((bits[place >> _6] >> (place & _63)) & _1) != _0
+    return bool(((bits[place >> _6] >> (place & _63)) & _1) != _0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

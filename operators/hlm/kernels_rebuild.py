@@ -8,6 +8,8 @@ learns it, or by ``take_over``, which writes only where nobody has. Before eithe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -16,7 +18,9 @@ from operators.hlm.kernels_hash import mix, unmix
 from operators.hlm.kernels_memory import prefetch, replace_if
 from operators.hlm.kernels_mphf import index_of
 from operators.hlm.kernels_table import key_at, zero_slot
-from operators.hlm.layout import Base, Delta
+
+if TYPE_CHECKING:
+    from operators.hlm.layout import Base, Delta
 
 UNSET = np.uint64(0x7FF4_5E7A_0000_0001)
 

@@ -71,7 +71,7 @@ def zero_slot(delta: Delta) -> int:
     return int(np.int64(overflow_of(delta, _1 << np.uint64(delta.geometry.sub_bits))))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def probe(delta: Delta, key: np.uint64) -> tuple[int, int]:
     """Slot of ``key``, or ``ABSENT``, and the number of records compared.
 

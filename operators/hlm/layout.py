@@ -20,13 +20,15 @@ A **place** says where an id is, in one number: a slot of the base, a slot of th
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from operators.hlm.config import HlmConfig
 from operators.hlm.kernels_mphf import buckets_for, places_for
+
+if TYPE_CHECKING:
+    from operators.hlm.config import HlmConfig
 
 BLOCK_BYTES = 256
 """Bytes of one block of records: the unit in which changes are reported."""

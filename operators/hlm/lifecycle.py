@@ -6,10 +6,11 @@ alone, which is state; how far the thread is decides only whether a step waits.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from operators.errors import OutOfCapacity
-from operators.hlm.config import HlmConfig
 from operators.hlm.layout import (
     ACTIVE_CAPACITY,
     ACTIVE_KNOWN,
@@ -52,6 +53,9 @@ from operators.hlm.rebuild import Rebuild
 from operators.hlm.salts import Purpose, SaltKey
 from operators.hlm.sizing import next_capacity
 from operators.hlm.state import limit, low_mark
+
+if TYPE_CHECKING:
+    from operators.hlm.config import HlmConfig
 
 POLL_EVENTS = 64
 """Events between two looks at the thread where it decides when a step is taken."""

@@ -20,6 +20,7 @@ from operators.hlm.layout import (
     BIAS,
     DUE,
     EMERGENCY_USED,
+    IDLE,
     INSERT_MAX,
     INSERTS_FROZEN,
     KNOWN,
@@ -77,11 +78,11 @@ class Refused(NamedTuple):
     """Ids that could not be learnt because inserts were frozen.
 
     Attributes:
-        count: how often an event brought such an id, since it was asked last.
+        times: how often an event brought such an id, since it was asked last.
         ids: uint64[], the last ``REFUSED_KEPT`` of them, the earliest first.
     """
 
-    count: int
+    times: int
     ids: npt.NDArray[np.uint64]
 
 
@@ -347,7 +348,7 @@ class Hlm:
 
     def request_rebuild(self) -> None:
         """Begin a rebuild before the next event, whatever the load; nothing if one is running."""
-        if self.stage == 0:
+        if self.stage == IDLE:
             self.arrays.meta[DUE] = 0
 
     def take_refused(self) -> Refused:

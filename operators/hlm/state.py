@@ -32,6 +32,7 @@ from operators.hlm.layout import (
     BASE_KEYS,
     BLOCK_BYTES,
     BUCKET,
+    BUILDING,
     CHOICES,
     DUE,
     FROZEN_CAPACITY,
@@ -43,6 +44,7 @@ from operators.hlm.layout import (
     LOW_MARK,
     LR,
     META_WORDS,
+    MIRRORING,
     NEVER,
     PARAM_WORDS,
     REFUSED_KEPT,
@@ -59,7 +61,9 @@ from operators.hlm.layout import (
     WORD_BITS,
     Base,
     Delta,
+    Floats,
     HlmArrays,
+    Ints,
     allocate_base,
     allocate_delta,
     no_delta,
@@ -154,8 +158,8 @@ def restore(config: HlmConfig, key: SaltKey, state: State) -> HlmArrays:
         StateMismatch: an array is missing or has another type or length than the configuration
             gives it, a constant differs, or records are not where the salts put them.
     """
-    meta = _take(state, "meta", np.dtype(np.int64), META_WORDS).copy()
-    params = _take(state, "params", np.dtype(np.float64), PARAM_WORDS).copy()
+    meta: Ints = np.array(_take(state, "meta", np.dtype(np.int64), META_WORDS), np.int64)
+    params: Floats = np.array(_take(state, "params", np.dtype(np.float64), PARAM_WORDS), np.float64)
     rules = rules_of(config)
     _check_constants(config, key, meta, rules.word_bits)
     _set_thresholds(config, meta, params)
@@ -186,9 +190,7 @@ def restore(config: HlmConfig, key: SaltKey, state: State) -> HlmArrays:
     return arrays
 
 
-def _set_thresholds(
-    config: HlmConfig, meta: npt.NDArray[np.generic], params: npt.NDArray[np.generic]
-) -> None:
+def _set_thresholds(config: HlmConfig, meta: Ints, params: Floats) -> None:
     """Put settings where kernels read them and snapshots show them."""
     meta[LOW_MARK] = low_mark(config, int(meta[ACTIVE_CAPACITY]))
     meta[LIMIT] = limit(config, int(meta[ACTIVE_CAPACITY]))
@@ -208,9 +210,7 @@ def limit(config: HlmConfig, capacity: int) -> int:
     return int(config.tau_high * capacity)
 
 
-def _check_constants(
-    config: HlmConfig, key: SaltKey, meta: npt.NDArray[np.generic], word_bits: int
-) -> None:
+def _check_constants(config: HlmConfig, key: SaltKey, meta: Ints, word_bits: int) -> None:
     for name, word in _CONSTANTS.items():
         if meta[word] != getattr(config, name):
             raise StateMismatch(
@@ -226,7 +226,10 @@ def _check_constants(
             f"the state was saved with version {meta[SALT_VERSION]} of the hash salt's key, "
             f"this is version {key.version}"
         )
-    if not 0 <= meta[STAGE] <= 2 or min(meta[BASE_KEYS], meta[VER_DELTA], meta[ATTEMPT]) < 0:
+    if (
+        meta[STAGE] not in (IDLE, BUILDING, MIRRORING)
+        or min(meta[BASE_KEYS], meta[VER_DELTA], meta[ATTEMPT]) < 0
+    ):
         raise StateMismatch("the state claims an impossible stage or size: it is damaged")
 
 
@@ -234,8 +237,8 @@ def _check_counts(arrays: HlmArrays) -> None:
     meta = arrays.meta
     shift = arrays.rules.word_bits
     held = {
-        ACTIVE_KNOWN: np.count_nonzero(arrays.active.records[:: 1 << shift]),
-        FROZEN_KNOWN: np.count_nonzero(arrays.frozen.records[:: 1 << shift]),
+        ACTIVE_KNOWN: int(np.count_nonzero(arrays.active.records[:: 1 << shift])),
+        FROZEN_KNOWN: int(np.count_nonzero(arrays.frozen.records[:: 1 << shift])),
         BASE_KEYS: arrays.base.keys,
     }
     claimed = {word: int(meta[word]) for word in held}
@@ -245,9 +248,7 @@ def _check_counts(arrays: HlmArrays) -> None:
         )
 
 
-def _restore_base(
-    key: SaltKey, meta: npt.NDArray[np.generic], word_bits: int, state: State
-) -> Base:
+def _restore_base(key: SaltKey, meta: Ints, word_bits: int, state: State) -> Base:
     keys = int(meta[BASE_KEYS])
     if keys << word_bits != len(_take(state, "base", np.dtype(np.uint64), None)):
         raise StateMismatch(f"the state claims a base of {keys} ids, which it does not hold")

@@ -305,9 +305,11 @@ def test_buckets_are_whole_cache_lines() -> None:
     """Tables start at a cache line, whatever their size: no record is in two lines."""
     for capacity in (8, 64, 4096):
         hlm = Hlm(HlmConfig(capacity=capacity, rebuild_events=2), SALT)
-        hlm.request_rebuild()
         for i in range(16):
             hlm.update([i], [1.0], 1.0)
+        hlm.request_rebuild()
+        while hlm.ack.ver_base == 0:
+            hlm.update([0], [1.0], 1.0)
         for part in (hlm.arrays.base, hlm.arrays.active):
             assert part.records.ctypes.data % CACHE_LINE_BYTES == 0
             assert np.shares_memory(part.records, part.weights)
