@@ -1,4 +1,4 @@
-"""Events for the linear learner's benchmark: Zipf ids over a known set, and what they are to peers."""
+"""Events for the linear learner's benchmark: Zipf ids over a known set."""
 
 from __future__ import annotations
 
