@@ -1,8 +1,8 @@
 """Does a delta filled to tau_high need emergency slots? ``python -m streams.bench.hlm_overflow``.
 
 Fills deltas of each capacity with random ids to ``tau_high`` = 0.8, with the default constants, and
-prints one line a capacity: seeds, the most overflow slots of any sub-table, emergency slots, and the
-dearest lookup and insert met.
+prints one line a capacity: seeds, the most overflow slots of any sub-table, emergency slots, and
+the dearest lookup and insert met.
 """
 
 from __future__ import annotations

@@ -176,5 +176,5 @@ class HlmMachine(RuleBasedStateMachine):
         assert self.hlm.stage in (IDLE, BUILDING, MIRRORING)
 
 
-HlmMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+HlmMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestHlmMachine = HlmMachine.TestCase

@@ -16,7 +16,6 @@ SALT = np.uint64(0x5A17)
 MAX_BITS_A_KEY = 3.5
 
 
-@njit
 def _indices(hashes: Words, pilots: Any, last: Any) -> npt.NDArray[np.int64]:
     out = np.empty(hashes.shape[0], np.int64)
     for i in range(hashes.shape[0]):
@@ -24,7 +23,7 @@ def _indices(hashes: Words, pilots: Any, last: Any) -> npt.NDArray[np.int64]:
     return out
 
 
-indices: Any = _indices
+indices: Any = njit(_indices)
 
 
 def build(keys: Words, salt: np.uint64 = SALT) -> tuple[bool, Words, Any, Any]:
@@ -45,14 +44,16 @@ def assert_perfect(keys: Words) -> None:
 
 
 def patterned(kind: str, n: int) -> Words:
+    if kind == "random":
+        return np.unique(np.random.default_rng(1).integers(0, 1 << 64, n, np.uint64))
     rising = np.arange(n, dtype=np.uint64)
-    return {
-        "random": lambda: np.unique(np.random.default_rng(1).integers(0, 1 << 64, n, np.uint64)),
-        "sequential": lambda: rising,
-        "strided": lambda: rising * np.uint64(1 << 20),
-        "equal low halves": lambda: rising << np.uint64(32) | np.uint64(0xDEADBEEF),
-        "equal high halves": lambda: rising | np.uint64(0xDEADBEEF << 32),
-    }[kind]()
+    patterns = {
+        "sequential": rising,
+        "strided": rising * np.uint64(1 << 20),
+        "equal low halves": rising << np.uint64(32) | np.uint64(0xDEADBEEF),
+        "equal high halves": rising | np.uint64(0xDEADBEEF << 32),
+    }
+    return patterns[kind]
 
 
 KINDS = ["random", "sequential", "strided", "equal low halves", "equal high halves"]
