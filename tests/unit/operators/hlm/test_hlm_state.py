@@ -12,8 +12,10 @@ from operators.hlm.config import HlmConfig
 from operators.hlm.layout import (
     ACTIVE_CAPACITY,
     BASE_KEYS,
+    BUILDING,
     IDLE,
     KNOWN,
+    MIRRORING,
     RELOCATED,
     STAGE,
     VER_BASE,
@@ -218,6 +220,27 @@ def test_checkpoint_costs_what_changed() -> None:
     dirty = hlm.take_dirty()
     assert [len(dirty[name]) for name in ("delta0", "meta", "params")] == [1, 1, 1]
     assert not any(len(blocks) for blocks in hlm.take_dirty().values())
+
+
+@pytest.mark.parametrize("stage", [IDLE, BUILDING, MIRRORING])
+@pytest.mark.parametrize("stranger", [False, True])
+def test_checkpoint_of_a_base_costs_what_changed(stage: int, stranger: bool) -> None:
+    """An event of one id of the base dirties one block of it, with a new id beside it or not."""
+    hlm = Hlm(replace(CONFIG, capacity=1 << 11))
+    hlm.update(np.arange(1000, dtype=np.uint64), np.ones(1000), 1.0)
+    for following in (BUILDING, IDLE, stage):
+        if following != IDLE:
+            hlm.request_rebuild()
+        while hlm.stage != following:
+            hlm.update([7], [1.0], 1.0)
+    assert hlm.arrays.base.keys == 1000
+    hlm.take_dirty()
+    before = copied(hlm)["base"]
+
+    hlm.update([7, 5000] if stranger else [7], [1.0, 1.0] if stranger else [1.0], 1.0)
+
+    (changed,) = np.flatnonzero(before != hlm.to_state()["base"])
+    assert hlm.take_dirty()["base"].tolist() == [changed * 8 // hlm.block_bytes("base")]
 
 
 def test_moved_records_are_reported() -> None:
