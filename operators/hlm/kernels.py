@@ -70,6 +70,9 @@ MOST_PROBES = 0
 UNKNOWN = 1
 """Word of ``scratch``: features of the event whose id has no place."""
 
+LANES = 3
+"""Events that ``step_events`` has in hand at a time, each with a part of ``scratch``."""
+
 SCRATCH_HEADER = 2
 """Words of ``scratch`` before the places."""
 
@@ -358,9 +361,9 @@ def step_events(
 ) -> int:
     """Predict and learn events ``start ..`` in turn.
 
-    While an event is predicted and learnt, the cache lines of the one after are under way: its
-    hashes come before, its places in the base after. Nothing that an event learns moves a record
-    of the base. Events whose ids are all in the base, the bulk once ids recur, are stepped here;
+    While an event is predicted and learnt, the records of the one after are on their way to the
+    cache, and the pilots of the one after that. Nothing that an event learns moves a record of the
+    base. Events whose ids are all in the base, the bulk once ids recur, are stepped here;
     the others in ``_step_anywhere``, with the same operations.
 
     The fields of ``hlm`` are taken apart before the loop: numba counts references at every access,
@@ -368,7 +371,7 @@ def step_events(
 
     Args:
         hlm: the model.
-        scratch: int64[2 * (SCRATCH_HEADER + features of the longest event)].
+        scratch: int64[LANES * (SCRATCH_HEADER + features of the longest event)].
         indptr: int64[n+1], event i is features ``indptr[i] .. indptr[i+1]-1``.
         ids: uint64[nnz].
         values: float64[nnz].
@@ -390,20 +393,23 @@ def step_events(
     shift = np.uint64(rules.word_bits)
     usual = not rules.single and not rules.adagrad and keys > _0
     stop = y.shape[0]
-    half = np.uint64(scratch.shape[0] // 2)
-    now, after = _HEADER, half + _HEADER
+    lane = np.uint64(scratch.shape[0] // LANES)
+    now, after, later = _HEADER, lane + _HEADER, lane + lane + _HEADER
     if start < stop and keys > _0:
         lo, hi = indptr[start], indptr[start + 1]
         _hash_lane(scratch, now, ids, lo, hi, salt, pilots)
         _place_lane(scratch, now, hi - lo, keys, pilots, last, records, shift)
+        if start + 1 < stop:
+            _hash_lane(scratch, after, ids, hi, indptr[start + 2], salt, pilots)
     for t in range(start, stop):
         if meta[EVENTS] >= meta[DUE]:
             scratch[UNKNOWN] = 0
             return int(t)
         lo, hi = indptr[t], indptr[t + 1]
-        ahead = t + 1 < stop and keys > _0
-        if ahead:
-            _hash_lane(scratch, after, ids, hi, indptr[t + 2], salt, pilots)
+        if t + 1 < stop and keys > _0:
+            _place_lane(scratch, after, indptr[t + 2] - hi, keys, pilots, last, records, shift)
+            if t + 2 < stop:
+                _hash_lane(scratch, later, ids, indptr[t + 2], indptr[t + 3], salt, pilots)
         all_there = False
         p = 0.0
         if usual:
@@ -435,13 +441,11 @@ def step_events(
         else:
             begin = now - _HEADER
             room, p = _step_anywhere(
-                hlm, scratch[begin : begin + half], ids, values, lo, hi, y[t], given, lr, l2
+                hlm, scratch[begin : begin + lane], ids, values, lo, hi, y[t], given, lr, l2
             )
             if not room:
                 scratch[UNKNOWN] = scratch[begin + np.uint64(UNKNOWN)]
                 return int(t)
         predictions[t] = p
-        if ahead:
-            _place_lane(scratch, after, indptr[t + 2] - hi, keys, pilots, last, records, shift)
-        now, after = after, now
+        now, after, later = after, later, now
     return int(stop)

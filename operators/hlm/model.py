@@ -11,7 +11,7 @@ from operators.errors import InvalidInput
 from operators.hlm.changes import Changes
 from operators.hlm.config import HlmConfig, check_rates
 from operators.hlm.inputs import as_errors, as_features, as_labels, as_rows
-from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN, predict_event, step_events
+from operators.hlm.kernels import LANES, SCRATCH_HEADER, UNKNOWN, predict_event, step_events
 from operators.hlm.kernels_rule import link_of, weights_at
 from operators.hlm.layout import (
     ACTIVE_CAPACITY,
@@ -443,7 +443,7 @@ class Hlm:
     ) -> npt.NDArray[np.float64]:
         """Step checked events, attending to rebuilds between them."""
         longest = int(np.diff(rows).max(initial=0))
-        scratch = np.empty(2 * (SCRATCH_HEADER + longest), np.int64)
+        scratch = np.empty(LANES * (SCRATCH_HEADER + longest), np.int64)
         predictions = np.empty(len(labels), np.float64)
         done = 0
         while True:

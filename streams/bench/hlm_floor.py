@@ -12,7 +12,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN, step_events
+from operators.hlm.kernels import LANES, SCRATCH_HEADER, UNKNOWN, step_events
 
 if TYPE_CHECKING:
     from operators.hlm.model import Hlm
@@ -95,7 +95,7 @@ def _timed_events(
 
 def event_times(hlm: Hlm, events: Events) -> Floats:
     """Nanoseconds of each event, learnt alone; what a rebuild's steps cost its event is in it."""
-    scratch = np.empty(2 * (SCRATCH_HEADER + int(np.diff(events.indptr).max())), np.int64)
+    scratch = np.empty(LANES * (SCRATCH_HEADER + int(np.diff(events.indptr).max())), np.int64)
     predictions = np.empty(len(events.labels))
     clocked = np.zeros(len(events.labels), np.uint64)
     began, first = time.perf_counter(), read_cycles()
