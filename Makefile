@@ -43,12 +43,15 @@ lint: install ## Style, types, and the arrows between the packages
 	$(BIN)/lint-imports
 
 test-unit: install ## What needs no broker, in under two minutes
-	$(BIN)/pytest tests/unit tests/property
+	$(BIN)/pytest tests/unit tests/property -m "not slow"
+
+test-slow: install ## What takes minutes: large tables, each pattern of ids
+	$(BIN)/pytest tests/unit tests/property -m slow
 
 test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker
 	$(BIN)/pytest tests/integration
 
-test: lint test-unit test-integration ## All of it
+test: lint test-unit test-slow test-integration ## All of it
 
 format: install ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
@@ -57,4 +60,4 @@ format: install ## Rewrite the sources in the project's style
 clean: ## Remove what the build made; broker data included
 	rm -rf $(VENV) .weir .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install lock demo lint test-unit test-integration test format clean
+.PHONY: help install lock demo lint test-unit test-slow test-integration test format clean

@@ -19,6 +19,7 @@ from operators.hlm.kernels import (
     locate_event,
     reserve_event,
 )
+from operators.hlm.kernels_rule import add_to_weight
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: int) -> bool:
-    """Give the ids of the event and of the fusion a slot each; False: Hlm must grow first.
+    """Give the ids of the event and of the fusion a place each; False: Hlm has no room.
 
     The ids that lack room are then counted in ``scratch.slots[UNKNOWN]``.
     """
@@ -52,9 +53,7 @@ def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: 
 def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> None:
     """Add ``step`` times its input to each of the fusion's own weights ``lo .. hi-1``."""
     for i in range(lo, hi):
-        slot = scratch.own_slots[SCRATCH_HEADER + i]
-        hlm.weights[2 * slot + 1] += step * scratch.own_values[i]
-        hlm.dirty[slot >> hlm_at.BLOCK_SLOT_BITS] = 1
+        add_to_weight(hlm, scratch.own_slots[SCRATCH_HEADER + i], step * scratch.own_values[i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

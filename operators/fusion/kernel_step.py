@@ -2,7 +2,7 @@
 
 ``step_events`` is exactly the loop of its own body over single events: an event sees nothing of
 the batch that it came in. Nothing of an event changes the cell before Hlm has room for its ids, so
-that the loop can stop there, let Hlm grow, and take the event up anew.
+that the loop can stop there, let Hlm be attended to, and take the event up anew.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from operators.fusion.kernels import (
 from operators.hlm import layout as hlm_at
 from operators.hlm.kernels import (
     MOST_PROBES,
+    UNKNOWN,
+    attention_due,
     locate_event,
     observe_event,
     predict_event,
@@ -98,7 +100,7 @@ def _write_health(rows: Rows, t: int, cell: CellArrays) -> None:
     row.ring_occupancy = float(meta[hlm_at.RING_OCCUPANCY])
     row.stash_occupancy = float(meta[hlm_at.STASH_OCCUPANCY])
     row.emergency_used = float(meta[hlm_at.EMERGENCY_USED])
-    row.delta_load = float(meta[hlm_at.KNOWN]) / float(meta[hlm_at.CAPACITY])
+    row.delta_load = float(meta[hlm_at.ACTIVE_KNOWN]) / float(meta[hlm_at.ACTIVE_CAPACITY])
     row.rebuilds = float(meta[hlm_at.REBUILDS])
 
 
@@ -136,8 +138,8 @@ def step_events(
         learn: 0 to predict each event from the cell as it is and change nothing.
 
     Returns:
-        The number of events; or the event for whose ids Hlm lacks room, their number then stands
-        in ``scratch.slots[UNKNOWN]``.
+        The number of events; or the event before which Hlm is to be attended to, for
+        ``scratch.slots[UNKNOWN]`` ids.
     """
     hlm, sera, tally = cell.hlm, cell.sera, cell.tally
     for t in range(start, batch.time_us.shape[0]):
@@ -147,6 +149,9 @@ def step_events(
             rows[t].status = status
             continue
 
+        if learn and attention_due(hlm):
+            scratch.slots[UNKNOWN] = 0
+            return t
         score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
         now = _controls(tally)
         query = vector_of(cell, scratch, batch, t)

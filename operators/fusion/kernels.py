@@ -39,7 +39,8 @@ import numpy as np
 from numba import njit
 
 from operators.fusion import layout as at
-from operators.hlm.kernels import SCRATCH_HEADER, link_of
+from operators.hlm.kernels import SCRATCH_HEADER
+from operators.hlm.kernels_rule import link_of, weight_at
 from operators.numerics import log, sigmoid
 from operators.sera import margin as margin_at
 from operators.sera.kernels import Reading, sketch
@@ -125,8 +126,7 @@ def vector_of(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _weight(hlm: HlmArrays, scratch: Scratch, i: int) -> float:
     """Weight of the fusion's own input ``i``; 0 if its id is unknown."""
-    slot = scratch.own_slots[SCRATCH_HEADER + i]
-    return float(hlm.weights[2 * slot + 1]) if slot >= 0 else 0.0
+    return float(weight_at(hlm, scratch.own_slots[SCRATCH_HEADER + i]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

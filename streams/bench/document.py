@@ -23,7 +23,7 @@ WHOLE = 1_000
 """Figures from here on are shown without decimals."""
 
 # What a line's parameters say beside its name; the others are the same for all lines of a bench.
-TELLING = ("stage", "of", "worker", "rate")
+TELLING = ("stage", "of", "worker", "rate", "ids", "features", "mode", "during")
 
 
 def render(lines: Sequence[Measured], commands: Iterable[str]) -> str:

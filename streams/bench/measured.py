@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # Units of which less is better; of all others more is.
-LESS_IS_BETTER = frozenset({"ms", "µs"})
+LESS_IS_BETTER = frozenset({"ms", "µs", "ns"})
 
 SPREAD = frozenset({"min", "max", "against_min", "against_max", "ratio_min", "ratio_max"})
 """Parameters that say how far the repeats lay apart."""

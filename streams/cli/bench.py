@@ -1,6 +1,8 @@
 """``weir bench``: figures against peers and floors, on this machine."""
 
+from collections.abc import Iterator  # noqa: TC003 - the module has no postponed annotations
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ from rich.table import Table
 
 from streams.bench.bars import bars_of
 from streams.bench.document import label, number, render
+from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
 from streams.cli.console import messages, output, print_json, table
@@ -17,6 +20,7 @@ from streams.cli.options import AsJson
 EXAMPLES = (
     "weir bench stream",
     "weir bench stream --only latency --repeats 7 --json",
+    "weir bench hlm --json",
     "weir bench all",
 )
 
@@ -27,25 +31,26 @@ class Bench(StrEnum):
     """What can be measured."""
 
     STREAM = "stream"
+    HLM = "hlm"
     ALL = "all"
 
 
 def command(
     name: Annotated[
-        Bench, typer.Argument(metavar="NAME", help=f"stream, or all: each, and write {PAGE}.")
+        Bench, typer.Argument(metavar="NAME", help=f"stream, hlm, or all: both, and write {PAGE}.")
     ],
     only: Annotated[
         list[Part] | None,
         typer.Option(
             "--only",
             metavar="PART",
-            help="Measure this part alone: events, null or latency. May be given more than once.",
+            help="Of stream, this part: events, null or latency. May be given more than once.",
         ),
     ] = None,
     events: Annotated[
         int,
         typer.Option(
-            "--events", metavar="N", min=20_000, help="Events that each run commits; more is surer."
+            "--events", metavar="N", min=20_000, help="Of stream: events that each run commits."
         ),
     ] = EVENTS,
     repeats: Annotated[
@@ -55,22 +60,26 @@ def command(
 ) -> None:
     """Measure, against peers, on this machine.
 
-    Starts a broker of its own in a temporary folder; needs java and mvn. The peer is installed
-    beside the program, in .venv-peers, the first time. All share two cores. Takes ten minutes;
-    leave the machine alone meanwhile.
+    stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
+    installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
+    minutes. hlm needs neither broker nor network, but the development requirements, and takes some
+    four minutes. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """
     lines: list[Measured] = []
     say = messages()
     with say.status("Measuring …") as status:
-        plan = Plan(
-            events=events,
-            repeats=repeats,
-            parts=frozenset(only or Part),
-            say=lambda what: status.update(f"Measuring: {what} …"),
-        )
-        for line in run_stream(plan):
+
+        def tell(what: str) -> None:
+            status.update(f"Measuring: {what} …")
+
+        runs: list[Iterator[Measured]] = []
+        if name in (Bench.STREAM, Bench.ALL):
+            runs.append(run_stream(Plan(events, repeats, frozenset(only or Part), tell)))
+        if name in (Bench.HLM, Bench.ALL):
+            runs.append(run_hlm(repeats, tell))
+        for line in chain.from_iterable(runs):
             lines.append(line)
             if as_json:
                 print_json(line._asdict())
@@ -78,7 +87,9 @@ def command(
         output().print(_table(lines))
     if name is Bench.ALL:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(render(lines, ["weir bench stream --json"]), encoding="utf-8")
+        PAGE.write_text(
+            render(lines, ["weir bench stream --json", "weir bench hlm --json"]), encoding="utf-8"
+        )
         say.print(f"written to {PAGE}")
 
 

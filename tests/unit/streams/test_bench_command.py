@@ -23,6 +23,8 @@ LINES = (
     Measured("stream", "share", {"stage": "decode", "worker": "weir", **SPREAD}, 0.2, "of time"),
 )
 
+HLM_LINES = (Measured("hlm", "ns_per_feature", SPREAD, 7.0, "ns", "gather_scatter", 3.5, 0.5),)
+
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
@@ -34,6 +36,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         yield from LINES
 
     monkeypatch.setattr(bench, "run_stream", run)
+    monkeypatch.setattr(bench, "run_hlm", lambda *_: iter(HLM_LINES))
     return asked
 
 
@@ -81,4 +84,6 @@ def test_all_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "| events_per_s | 26,000 events/s | 1 to 2 | quix_river | 13,000 | 2 |" in page
     assert "at least 3 times the peer: missed; at least 25,000 events/s: met" in page
     assert "weir bench stream --json" in page
+    assert "## hlm" in page
+    assert "weir bench hlm --json" in page
     assert "repeats = 5, cores = 2" in page
