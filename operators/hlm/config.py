@@ -53,6 +53,9 @@ class HlmConfig:
         rate: ``"constant"``, or ``"adagrad"``: each weight's rate falls with the gradients it met.
         arithmetic: ``"double"``, or ``"single"``: every operation in float32, as Vowpal Wabbit
             computes; only with the identity link, the constant rate and no compensation.
+        order: ``"seed"``, or ``"river"``: the same rule in the order of operations, and with the
+            factors of 2, of River's linear regression, which is then met bit for bit; only with
+            double arithmetic, the identity link, the constant rate and no compensation.
         compensated: add up the products of a prediction by compensated summation.
         intercept: learn a bias.
 
@@ -77,6 +80,7 @@ class HlmConfig:
     link: Literal["identity", "logistic"] = "identity"
     rate: Literal["constant", "adagrad"] = "constant"
     arithmetic: Literal["double", "single"] = "double"
+    order: Literal["seed", "river"] = "seed"
     compensated: bool = False
     intercept: bool = True
 
@@ -99,10 +103,16 @@ class HlmConfig:
         _require_one_of("link", self.link, ("identity", "logistic"))
         _require_one_of("rate", self.rate, ("constant", "adagrad"))
         _require_one_of("arithmetic", self.arithmetic, ("double", "single"))
+        _require_one_of("order", self.order, ("seed", "river"))
         plain = self.link == "identity" and self.rate == "constant" and not self.compensated
         if self.arithmetic == "single" and not plain:
             raise InvalidConfig(
                 "arithmetic='single' goes with link='identity', rate='constant' and no compensation"
+            )
+        if self.order == "river" and not (plain and self.arithmetic == "double"):
+            raise InvalidConfig(
+                "order='river' goes with link='identity', rate='constant', arithmetic='double' and "
+                "no compensation"
             )
         check_rates(self.lr, self.l2)
 

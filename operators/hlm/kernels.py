@@ -391,7 +391,7 @@ def step_events(
     mirror_on, mirror, forward = hlm.mirror.on, hlm.mirror.weights, hlm.mirror.forward
     keys = np.uint64(hlm.base.keys)
     shift = np.uint64(rules.word_bits)
-    usual = not rules.single and not rules.adagrad and keys > _0
+    usual = not rules.single and not rules.river and not rules.adagrad and keys > _0
     stop = y.shape[0]
     lane = np.uint64(scratch.shape[0] // LANES)
     now, after, later = _HEADER, lane + _HEADER, lane + lane + _HEADER

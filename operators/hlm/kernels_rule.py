@@ -28,6 +28,14 @@ and the same for the bias, whose x is 1 and which does not decay.
 
 **Single**: the rule itself with every operation, rates included, rounded to float32.
 
+**River** (its linear regression with squared loss and SGD; the same rule with twice the gradient,
+in another order):
+
+    score = 0;  for each known id in turn: score = score + (w * x);  score = score + bias
+    g     = -2 * e
+    for each feature in turn: w = w - (lr * ((g * x) + (l2 * w)))
+    bias  = bias - (lr * g)
+
 The references in operators/hlm/reference.py say the same in plain Python.
 """
 
@@ -145,10 +153,12 @@ def score_places(hlm: HlmArrays, places: Ints, values: Floats, lo: int, hi: int)
                 residual += add_error(score, product)
                 score += product
         return score + residual
+    if hlm.rules.river:
+        score = 0.0
     for k in range(hi - lo):
         if places[k] >= 0:
             score += _read(base, frozen, active, places[k], shift, _1) * values[lo + k]
-    return score
+    return score + hlm.params[BIAS] if hlm.rules.river else score
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -171,16 +181,20 @@ def _learnt(
         g = e * x
         squares += g * g
         return decay * weight + (lr * g) / (math.sqrt(squares) + EPSILON), squares
+    if rules.river:
+        return weight - (lr * ((step * x) + (decay * weight))), 0.0
     return (decay * weight) + (step * x), 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def factors_of(rules: Rules, e: float, lr: float, l2: float) -> tuple[float, float]:
-    """Decay and step of an event with error ``e``."""
+    """Decay and step of an event with error ``e``; in River's order its l2 and its gradient."""
     if rules.single:
         product = np.float32(np.float32(lr) * np.float32(l2))
         decay = np.float32(np.float32(1.0) - product)
         return float(decay), float(np.float32(np.float32(lr) * np.float32(e)))
+    if rules.river:
+        return l2, -2.0 * e
     return 1.0 - lr * l2, lr * e
 
 
@@ -191,6 +205,8 @@ def learn_bias(rules: Rules, params: Floats, e: float, step: float, lr: float) -
         return
     if rules.single:
         params[BIAS] = float(np.float32(np.float32(params[BIAS]) + np.float32(step)))
+    elif rules.river:
+        params[BIAS] -= lr * step
     elif rules.adagrad:
         params[BIAS_SQUARES] += e * e
         params[BIAS] += (lr * e) / (math.sqrt(params[BIAS_SQUARES]) + EPSILON)

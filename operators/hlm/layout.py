@@ -220,6 +220,7 @@ class Rules(NamedTuple):
     logistic: int
     adagrad: int
     single: int
+    river: int
     compensated: int
     intercept: int
     word_bits: int
@@ -262,6 +263,7 @@ def rules_of(config: HlmConfig) -> Rules:
         logistic=int(config.link == "logistic"),
         adagrad=int(config.rate == "adagrad"),
         single=int(config.arithmetic == "single"),
+        river=int(config.order == "river"),
         compensated=int(config.compensated),
         intercept=int(config.intercept),
         word_bits=2 if config.rate == "adagrad" else 1,

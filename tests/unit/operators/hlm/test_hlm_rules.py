@@ -89,10 +89,11 @@ def test_error_of_the_callers_is_learnt_as_it_is() -> None:
     assert hlm.bias == 1.0
 
 
-@pytest.mark.parametrize("rule", [*RULES, "single"])
+@pytest.mark.parametrize("rule", [*RULES, "single", "river"])
 def test_explanation_adds_up_as_the_model_adds(rule: str) -> None:
     """Bias and contributions, added in the rule's own way, are the score bit for bit."""
-    settings = RULES.get(rule, {"arithmetic": "single"})
+    others = {"single": {"arithmetic": "single"}, "river": {"order": "river"}}
+    settings = {**RULES, **others}[rule]
     hlm = Hlm(HlmConfig(lr=0.1, **settings), 3)
     rng = np.random.default_rng(3)
     for _ in range(50):
@@ -100,6 +101,8 @@ def test_explanation_adds_up_as_the_model_adds(rule: str) -> None:
     explained = hlm.explain(range(45), rng.standard_normal(45))
 
     parts = [explained.bias, *explained.contributions.tolist()]
+    if rule == "river":
+        parts = [*parts[1:], parts[0]]  # the bias comes last
     if rule == "single":
         total: float = float(np.cumsum(np.array(parts, np.float32), dtype=np.float32)[-1])
     elif rule == "compensated":
