@@ -222,6 +222,10 @@ class Cell:
             "alarms": float(self._margin.tally[margin_at.EPOCH]),
             "g_max": float(self._tally[at.G_MAX]),
             "delta_load": self._hlm.load,
+            "hlm_generation": float(self._hlm.ack.ver_base),
+            "hlm_waits": float(self._hlm.waits),
+            "hlm_alarms": float(self._hlm.alarms),
+            "hlm_refused_ids": float(self._hlm.not_learnt),
             "steps": float(self.steps),
         }
 

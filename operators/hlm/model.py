@@ -199,6 +199,11 @@ class Hlm:
         return self._count(ALARM)
 
     @property
+    def not_learnt(self) -> int:
+        """New ids that were not learnt, all in all; ``take_refused`` names the last of them."""
+        return self._count(NOT_LEARNT)
+
+    @property
     def inserts_frozen(self) -> bool:
         """Whether new ids are being refused."""
         return self._count(INSERTS_FROZEN) != 0
