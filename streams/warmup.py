@@ -10,7 +10,11 @@ from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.messages import PlainReader
 from streams.shard.columns import Decoder
+from streams.shard.known_names import FIRST_SLOTS
 from streams.shard.prediction_rows import LEAF_HASH_BYTES, avro_string, encode_predictions
+
+# More than a table of names begins with, so that it grows.
+_NAMES = {f"name {number}": 0.0 for number in range(FIRST_SLOTS)}
 
 
 def warm_up(config: CellConfig) -> None:
@@ -20,15 +24,18 @@ def warm_up(config: CellConfig) -> None:
     """
     cell = Cell(config, Seeds(prf=0, prf_version=0, hash_salt=0, hash_version=0))
     event = {"kind": "OBSERVATION", "tenant": "t", "id": "i", "event_id": "e", "time_us": 0}
+    hasher = FeatureHasher(b"-")
     decoder = Decoder(
         PlainReader(),
         0,
-        lambda _: FeatureHasher(b"-"),
+        lambda _: hasher,
         dimension=config.sera.d,
         value_dimension=config.sera.d_v,
         max_bytes=MAX_RECORD_BYTES,
     )
     columns = decoder([Record(0, 0, None, Codec("event").encode(event))])[0]["t"]
+    named = Codec("event").encode(event | {"features": _NAMES, "context": {"c": "v"}})
+    decoder([Record(offset, 0, None, named) for offset in range(2)])
     one = columns.batch
     rows = cell.step_batch(one)
     cell.predict_batch(one)
