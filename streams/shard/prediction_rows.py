@@ -163,7 +163,7 @@ def encode_predictions(
     ends = np.empty(events, np.int64)
     _write(
         np.frombuffer(front, np.uint8),
-        ids.blob,
+        np.frombuffer(ids.raw, np.uint8),
         ids.starts,
         ids.lengths,
         event_ids.starts,
