@@ -19,7 +19,7 @@ from operators.hlm.kernels import (
     locate_event,
     reserve_event,
 )
-from operators.hlm.kernels_rule import add_to_weight
+from operators.hlm.kernels_rule import add_to_weights
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
@@ -52,8 +52,8 @@ def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> None:
     """Add ``step`` times its input to each of the fusion's own weights ``lo .. hi-1``."""
-    for i in range(lo, hi):
-        add_to_weight(hlm, scratch.own_slots[SCRATCH_HEADER + i], step * scratch.own_values[i])
+    places = scratch.own_slots[SCRATCH_HEADER + lo : SCRATCH_HEADER + hi]
+    add_to_weights(hlm, places, scratch.own_values[lo:hi], step)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)

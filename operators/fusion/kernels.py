@@ -40,7 +40,7 @@ from numba import njit
 
 from operators.fusion import layout as at
 from operators.hlm.kernels import SCRATCH_HEADER
-from operators.hlm.kernels_rule import link_of, weight_at
+from operators.hlm.kernels_rule import link_of, weights_at
 from operators.numerics import log, sigmoid
 from operators.sera import margin as margin_at
 from operators.sera.kernels import Reading, sketch
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.fusion.controller import Controls
     from operators.fusion.layout import CellArrays, Floats, Scratch
-    from operators.hlm.layout import HlmArrays
 
 MAX_SCORE = 1e150
 """Hlm's raw score is clamped to this magnitude, whose square is finite, and no step exceeds it.
@@ -124,17 +123,11 @@ def vector_of(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> 
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _weight(hlm: HlmArrays, scratch: Scratch, i: int) -> float:
-    """Weight of the fusion's own input ``i``; 0 if its id is unknown."""
-    return float(weight_at(hlm, scratch.own_slots[SCRATCH_HEADER + i]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _sum_known(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int) -> float:
+def _weighted(weights: Floats, values: Floats, lo: int, hi: int) -> float:
     """Weighted sum of the fusion's own inputs ``lo .. hi-1``."""
     total = 0.0
     for i in range(lo, hi):
-        total += _weight(hlm, scratch, i) * scratch.own_values[i]
+        total += weights[i] * values[i]
     return total
 
 
@@ -175,8 +168,10 @@ def fuse(
     The first ``gates`` of the own inputs are the gate's.
     """
     hlm, params, x, tally = cell.hlm, cell.params, scratch.own_values, cell.tally
+    w = scratch.own_weights
+    weights_at(hlm, scratch.own_slots[SCRATCH_HEADER : SCRATCH_HEADER + gates + at.META_INPUTS], w)
     trust = params.gate_trust * x[at.Z_ADVANTAGE]
-    open_gate = sigmoid(trust + _sum_known(hlm, scratch, 0, gates))
+    open_gate = sigmoid(trust + _weighted(w, x, 0, gates))
     gate = between(open_gate, min(params.g_min, now.g_max), now.g_max)
     score = between(score, -MAX_SCORE, MAX_SCORE)
     y_hlm = link_of(hlm, score)
@@ -197,9 +192,9 @@ def fuse(
         x[gates + at.META_HLM] = between(bounded * per, -META_CLIP, META_CLIP)
     x[gates + at.META_BIAS] = 1.0
     first = gates + at.META_SERA
-    own = _weight(hlm, scratch, first)
+    own = w[first]
     own = min(own, 0.0) if now.g_max < cell.control.g_max else own
-    shift = own * x[first] + _sum_known(hlm, scratch, first + 1, gates + at.META_INPUTS)
+    shift = own * x[first] + _weighted(w, x, first + 1, gates + at.META_INPUTS)
     y_gate = gate * y_sera + (1.0 - gate) * bounded
     if params.logistic:
         y_meta = sigmoid(_logit(between(y_gate, P_MIN, 1.0 - P_MIN)) + shift)
