@@ -26,6 +26,9 @@ gradient of the loss, taken at G0, for a clamp has none:
            squared error: the log loss of a Gaussian of that variance, e^2 / 2V
     meta   w += meta_lr * (y - p) x / (1 + |x|^2), divided by S for the identity link
 
+``hlm`` and ``sera`` are parts of ``cell``, handed on beside it: taking them out of it again counts
+references to each of their arrays.
+
 What the gate reads, the clamp and lambda_* follow from the events before and from the query, never
 from the event's own label.
 """
@@ -36,19 +39,21 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import inlined
 from operators.fusion import layout as at
 from operators.hlm.kernels import SCRATCH_HEADER
 from operators.hlm.kernels_rule import link_of, weights_at
 from operators.numerics import log, sigmoid
 from operators.sera import margin as margin_at
-from operators.sera.kernels import Reading, sketch
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.fusion.controller import Controls
     from operators.fusion.layout import CellArrays, Floats, Scratch
+    from operators.hlm.layout import HlmArrays
+    from operators.sera.kernels import Reading
+    from operators.sera.layout import SeraArrays
 
 MAX_SCORE = 1e150
 """Hlm's raw score is clamped to this magnitude, whose square is finite, and no step exceeds it.
@@ -95,34 +100,18 @@ class Fused(NamedTuple):
     clamped: int
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def between(x: float, low: float, high: float) -> float:
     """``x``, or the bound that it is beyond."""
     return low if x < low else (min(x, high))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _logit(p: float) -> float:
     return float(log(p / (1.0 - p)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def vector_of(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> Floats:
-    """Query of an event: its own, else its key, else its features, sketched.
-
-    It is the key as well, unless the event has both.
-    """
-    if batch.has_query[t]:
-        query: Floats = batch.query[t]
-        return query
-    if batch.has_key[t]:
-        key: Floats = batch.key[t]
-        return key
-    sketch(cell.sera, batch.ids, batch.values, batch.indptr[t], batch.indptr[t + 1], scratch.vector)
-    return scratch.vector
-
-
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _weighted(weights: Floats, values: Floats, lo: int, hi: int) -> float:
     """Weighted sum of the fusion's own inputs ``lo .. hi-1``."""
     total = 0.0
@@ -131,13 +120,18 @@ def _weighted(weights: Floats, values: Floats, lo: int, hi: int) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def gate_inputs(
-    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, reading: Reading
+    cell: CellArrays,
+    sera: SeraArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    reading: Reading,
 ) -> int:
     """Fill ids and values of the gate, ids of the meta-linear inputs; the number of gate inputs."""
     z, ids, tally = scratch.own_values, scratch.own_ids, cell.tally
-    gamma, r = cell.sera.params.gamma, cell.sera.W.shape[1]
+    gamma, r = sera.params.gamma, sera.W.shape[1]
     for k in range(at.GATE_INPUTS):
         ids[k] = at.RESERVED + np.uint64(k)
     z[at.Z_BIAS] = 1.0
@@ -159,15 +153,21 @@ def gate_inputs(
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def fuse(
-    cell: CellArrays, scratch: Scratch, gates: int, score: float, readout: float, now: Controls
+    cell: CellArrays,
+    hlm: HlmArrays,
+    scratch: Scratch,
+    gates: int,
+    score: float,
+    readout: float,
+    now: Controls,
 ) -> Fused:
     """Both fusions of Hlm's raw ``score`` and Sera's ``readout``.
 
     The first ``gates`` of the own inputs are the gate's.
     """
-    hlm, params, x, tally = cell.hlm, cell.params, scratch.own_values, cell.tally
+    params, x, tally = cell.params, scratch.own_values, cell.tally
     w = scratch.own_weights
     weights_at(hlm, scratch.own_slots[SCRATCH_HEADER : SCRATCH_HEADER + gates + at.META_INPUTS], w)
     trust = params.gate_trust * x[at.Z_ADVANTAGE]

@@ -27,8 +27,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from operators.compiled import inlined, kernel
 from operators.hlm.kernels_hash import mix
 from operators.hlm.kernels_memory import prefetch
 from operators.hlm.kernels_mphf import bucket_of, index_of
@@ -90,13 +90,13 @@ Pilots = npt.NDArray[np.uint8]
 Last = npt.NDArray[np.uint32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def attention_due(hlm: HlmArrays) -> bool:
     """Whether the model must be attended to before its next event."""
     return bool(hlm.meta[EVENTS] >= hlm.meta[DUE])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _hash_lane(
     scratch: Ints, lane: np.uint64, ids: Ids, lo: int, hi: int, salt: np.uint64, pilots: Pilots
 ) -> None:
@@ -114,7 +114,7 @@ def _hash_lane(
             prefetch(pilots, bucket_of(np.uint64(scratch[lane + i]), buckets))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _place_lane(
     scratch: Ints,
     lane: np.uint64,
@@ -132,7 +132,7 @@ def _place_lane(
         scratch[i] = np.int64(slot)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _probe_deltas(active: Delta, frozen: Delta, key: np.uint64) -> tuple[int, int]:
     """Place of ``key`` in a delta, or ``ABSENT``, and the number of records compared."""
     slot, probes = probe(active, key)
@@ -146,7 +146,7 @@ def _probe_deltas(active: Delta, frozen: Delta, key: np.uint64) -> tuple[int, in
     return ABSENT, probes
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _resolve(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
     """Third step where an id is not in the base: look it up in the deltas; fill the header."""
     active, frozen = hlm.active, hlm.frozen
@@ -167,7 +167,7 @@ def _resolve(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
     scratch[UNKNOWN] = unknown
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def locate_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
     """Fill ``scratch`` with the places of an event's features, and its header."""
     base = hlm.base
@@ -179,7 +179,7 @@ def locate_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> N
     _resolve(hlm, scratch, ids, lo, hi)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def predict_event(
     hlm: HlmArrays, scratch: Ints, ids: Ids, values: Floats, lo: int, hi: int
 ) -> float:
@@ -188,14 +188,14 @@ def predict_event(
     return score_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _refuse(hlm: HlmArrays, key: np.uint64) -> None:
     """Report an id as not learnt."""
     hlm.refused[hlm.meta[NOT_LEARNT] % REFUSED_KEPT] = key
     hlm.meta[NOT_LEARNT] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _insert_unknown(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> None:
     """Give unknown ids places in the active delta, as long as it takes them."""
     meta = hlm.meta
@@ -236,7 +236,7 @@ def _insert_unknown(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -
         meta[DUE] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def reserve_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> bool:
     """Give every id of the event a place, and put it in ``scratch``.
 
@@ -254,7 +254,7 @@ def reserve_event(hlm: HlmArrays, scratch: Ints, ids: Ids, lo: int, hi: int) -> 
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _count_event(meta: Ints) -> None:
     """Count an event and, each 256 events, new ids."""
     meta[EVENTS] += 1
@@ -263,14 +263,14 @@ def _count_event(meta: Ints) -> None:
         meta[WINDOW_KNOWN] = meta[KNOWN]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def observe_event(hlm: HlmArrays, scratch: Ints) -> None:
     """Count an event, and keep the dearest lookup met so far."""
     hlm.meta[LOOKUP_MAX] = max(hlm.meta[LOOKUP_MAX], scratch[MOST_PROBES])
     _count_event(hlm.meta)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def learn_event(
     hlm: HlmArrays, scratch: Ints, values: Floats, lo: int, hi: int, e: float, lr: float, l2: float
 ) -> None:
@@ -278,7 +278,7 @@ def learn_event(
     learn_places(hlm, scratch[SCRATCH_HEADER:], values, lo, hi, e, lr, l2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _step_anywhere(
     hlm: HlmArrays,
     scratch: Ints,
@@ -305,7 +305,7 @@ def _step_anywhere(
     return True, p
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _score_lane(
     scratch: Ints,
     lane: np.uint64,
@@ -345,7 +345,7 @@ def _score_lane(
     return differs == _0, score
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def step_events(
     hlm: HlmArrays,
     scratch: Ints,

@@ -8,9 +8,9 @@ and a list of hashes is a list of ids.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 import operators.numerics  # noqa: F401 - sets the folder of compiled kernels before the first one
+from operators.compiled import inlined
 
 _MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MULTIPLIER_2 = np.uint64(0x94D049BB133111EB)
@@ -21,7 +21,7 @@ _INVERSE_2 = np.uint64(pow(0x94D049BB133111EB, -1, 1 << 64))
 _27, _30, _31, _32, _54, _60, _62 = (np.uint64(n) for n in (27, 30, 31, 32, 54, 60, 62))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def mix(key: np.uint64, salt: np.uint64) -> np.uint64:
     """Keyed hash of 64 bits; for each salt a permutation of the keys."""
     h = key ^ salt
@@ -31,7 +31,7 @@ def mix(key: np.uint64, salt: np.uint64) -> np.uint64:
     return h ^ (h >> _31)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def unmix(h: np.uint64, salt: np.uint64) -> np.uint64:
     """The key whose ``mix`` is ``h``."""
     h = (h ^ (h >> _31) ^ (h >> _62)) * _INVERSE_2

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from operators.compiled import inlined
 from operators.hlm.kernels_hash import mix
 
 KEYS_IN_BUCKET = 3
@@ -59,20 +60,20 @@ def buckets_for(keys: int) -> int:
     return keys // KEYS_IN_BUCKET + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def bucket_of(h: np.uint64, buckets: np.uint64) -> np.uint64:
     """Bucket of a hash; it rises with the hash."""
     return ((h >> _32) * buckets) >> _32
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def place_of(h: np.uint64, pilot: np.uint64, places: np.uint64) -> np.uint64:
     """Place of a hash under a pilot, in 0 .. places-1."""
     t = (h ^ (pilot * _PILOT_MULTIPLIER)) * _PLACE_MULTIPLIER
     return ((t >> _32) * places) >> _32
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def index_of(h: np.uint64, pilots: Pilots, last: Table, keys: np.uint64) -> np.uint64:
     """Index of a hashed key in 0 .. keys-1; of a foreign key any of these."""
     pilot = np.uint64(pilots[bucket_of(h, np.uint64(pilots.shape[0]))])
@@ -87,12 +88,12 @@ def hash_keys(keys: Words, salt: np.uint64, out: Words) -> None:
         out[i] = mix(keys[i], salt)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _taken(bits: Words, place: np.uint64) -> bool:
     return bool(((bits[place >> _6] >> (place & _63)) & _1) != _0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _fits(hashes: Words, lo: int, hi: int, pilot: int, bits: Words, m: np.uint64) -> bool:
     """Whether the bucket's keys all meet free and different places under the pilot."""
     for i in range(lo, hi):

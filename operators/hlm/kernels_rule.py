@@ -48,8 +48,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from operators.compiled import inlined, kernel
 from operators.hlm.layout import (
     ACTIVE,
     BIAS,
@@ -72,13 +72,13 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def link_of(hlm: HlmArrays, score: float) -> float:
     """Prediction for a raw score: the score itself, or its logistic function."""
     return sigmoid(score) if hlm.rules.logistic else score
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _read(
     base: Floats, frozen: Floats, active: Floats, place: int, shift: np.uint64, which: np.uint64
 ) -> float:
@@ -90,7 +90,7 @@ def _read(
     return float(active[((np.uint64(place) - _ACTIVE) << shift) + which])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def weights_at(hlm: HlmArrays, places: Ints, out: Floats) -> None:
     """Weight at each place; 0 where it is ``ABSENT``. ``out`` may be longer."""
     base, frozen, active = hlm.base.weights, hlm.frozen.weights, hlm.active.weights
@@ -99,7 +99,7 @@ def weights_at(hlm: HlmArrays, places: Ints, out: Floats) -> None:
         out[k] = _read(base, frozen, active, places[k], shift, _1) if places[k] >= 0 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_to_weights(hlm: HlmArrays, places: Ints, values: Floats, step: float) -> None:
     """Add ``step`` times its value to the weight at each place that is not ``ABSENT``."""
     base, frozen, active = hlm.base.weights, hlm.frozen.weights, hlm.active.weights
@@ -131,7 +131,7 @@ def add_to_weights(hlm: HlmArrays, places: Ints, values: Floats, step: float) ->
             mirror[(np.uint64(forward[slot]) << shift) + _1] = weight
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def score_places(hlm: HlmArrays, places: Ints, values: Floats, lo: int, hi: int) -> float:
     """Raw score of an event whose ids are at ``places``."""
     base, frozen, active = hlm.base.weights, hlm.frozen.weights, hlm.active.weights
@@ -160,7 +160,7 @@ def score_places(hlm: HlmArrays, places: Ints, values: Floats, lo: int, hi: int)
     return score + hlm.params[BIAS] if hlm.rules.river else score
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _learnt(
     rules: Rules,
     weight: float,
@@ -185,7 +185,7 @@ def _learnt(
     return (decay * weight) + (step * x), 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def factors_of(rules: Rules, e: float, lr: float, l2: float) -> tuple[float, float]:
     """Decay and step of an event with error ``e``; in River's order its l2 and its gradient."""
     if rules.single:
@@ -197,7 +197,7 @@ def factors_of(rules: Rules, e: float, lr: float, l2: float) -> tuple[float, flo
     return 1.0 - lr * l2, lr * e
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def learn_bias(rules: Rules, params: Floats, e: float, step: float, lr: float) -> None:
     """Learn the bias, whose value is 1 in every event."""
     if not rules.intercept:
@@ -213,7 +213,7 @@ def learn_bias(rules: Rules, params: Floats, e: float, step: float, lr: float) -
         params[BIAS] += step
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def learn_places(
     hlm: HlmArrays, places: Ints, values: Floats, lo: int, hi: int, e: float, lr: float, l2: float
 ) -> None:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from operators.compiled import inlined, kernel
 from operators.hlm.kernels_hash import mix
 from operators.hlm.layout import (
     ABSENT,
@@ -43,13 +43,13 @@ _BLOCK_WORD_BITS = np.uint64(BLOCK_WORD_BITS)
 Ints = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def subtable_of(delta: Delta, h: np.uint64) -> np.uint64:
     """Sub-table of a hash: its highest bits."""
     return (h >> _1) >> (_63 - np.uint64(delta.geometry.sub_bits))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def bucket_of(delta: Delta, h: np.uint64, choice: int) -> np.uint64:
     """First slot of a hash's bucket: ``bucket_bits`` bits a choice, from the lowest on."""
     bits = np.uint64(delta.geometry.bucket_bits)
@@ -57,7 +57,7 @@ def bucket_of(delta: Delta, h: np.uint64, choice: int) -> np.uint64:
     return ((subtable_of(delta, h) << bits) | row) * np.uint64(delta.geometry.bucket)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def overflow_of(delta: Delta, subtable: np.uint64) -> np.uint64:
     """First slot of a sub-table's stash; ring and emergency slot follow it."""
     g = delta.geometry
@@ -65,13 +65,13 @@ def overflow_of(delta: Delta, subtable: np.uint64) -> np.uint64:
     return capacity + subtable * np.uint64(g.overflow)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def zero_slot(delta: Delta) -> int:
     """Slot of id 0: the last one."""
     return int(np.int64(overflow_of(delta, _1 << np.uint64(delta.geometry.sub_bits))))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def probe(delta: Delta, key: np.uint64) -> tuple[int, int]:
     """Slot of ``key``, or ``ABSENT``, and the number of records compared.
 
@@ -107,7 +107,7 @@ def probe(delta: Delta, key: np.uint64) -> tuple[int, int]:
     return ABSENT, int(np.int64(probes))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _write(delta: Delta, slot: np.uint64, key: np.uint64, weight: float, squares: float) -> None:
     word = slot << np.uint64(delta.geometry.word_bits)
     delta.records[word] = key
@@ -117,7 +117,7 @@ def _write(delta: Delta, slot: np.uint64, key: np.uint64, weight: float, squares
     delta.dirty[word >> _BLOCK_WORD_BITS] = 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def squares_of(delta: Delta, slot: np.uint64) -> float:
     """Sum of squared gradients of a record; 0 where records have none."""
     if delta.geometry.word_bits > 1:
@@ -125,7 +125,7 @@ def squares_of(delta: Delta, slot: np.uint64) -> float:
     return 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _write_to_bucket(
     delta: Delta, h: np.uint64, key: np.uint64, weight: float, squares: float
 ) -> int:
@@ -140,7 +140,7 @@ def _write_to_bucket(
     return ABSENT
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _write_to_overflow(
     delta: Delta, meta: Ints, subtable: np.uint64, key: np.uint64, weight: float, squares: float
 ) -> int:
@@ -158,7 +158,7 @@ def _write_to_overflow(
     return int(np.int64(slot))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _relocate(delta: Delta, meta: Ints, h: np.uint64, key: np.uint64) -> int:
     """Insert a record whose buckets are full; its sub-table must have an overflow slot free.
 
@@ -203,7 +203,7 @@ def _relocate(delta: Delta, meta: Ints, h: np.uint64, key: np.uint64) -> int:
     return settled if key == inserted else home
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def insert(delta: Delta, meta: Ints, key: np.uint64) -> int:
     """Insert a key that is absent, with weight 0; its slot, or ``FULL``: nothing has changed.
 
@@ -226,7 +226,7 @@ def insert(delta: Delta, meta: Ints, key: np.uint64) -> int:
     return slot
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def key_at(delta: Delta, slot: int) -> tuple[bool, np.uint64]:
     """Whether there is a record in a slot, and its key."""
     key = delta.records[np.uint64(slot) << np.uint64(delta.geometry.word_bits)]
@@ -235,7 +235,7 @@ def key_at(delta: Delta, slot: int) -> tuple[bool, np.uint64]:
     return key != _0, key
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def misplaced(delta: Delta) -> int:
     """Records that a lookup of their key does not find; 0 in a sound delta."""
     count = 0
