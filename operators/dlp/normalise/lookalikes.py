@@ -6,12 +6,15 @@ from typing import Final
 
 from confusable_homoglyphs.confusables import confusables_data
 
+_LIVING: Final = range(0xC0, 0x250)
+"""Letters that languages in Latin script are written with: Turkish has a dotless i of its own."""
+
 
 def _table() -> dict[str, str]:
     """The alphabetic look-alikes outside ASCII; where there are several readings, a letter's."""
     table: dict[str, str] = {}
     for char, readings in confusables_data.items():
-        if len(char) != 1 or char.isascii() or not char.isalnum():
+        if len(char) != 1 or char.isascii() or ord(char) in _LIVING or not char.isalnum():
             continue
         plain = [
             reading["c"]

@@ -42,6 +42,7 @@ def test_disguise_is_undone_and_marked(written: str, mark: Mark) -> None:
         "4111111111111111",
         "naïve café — “quoted”",
         "日本語とEnglish",
+        "Yıldırım Łukasz Đorđe",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
