@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from operators.dlp.network.config import NetworkConfig
 
 
+_EPSILON = 1e-6
+
+
 def rotary(length: int, width: int, theta: float, device: torch.device | None = None) -> Tensor:
     """Cosines and sines of positions: [2, length, width / 2]."""
     rates = theta ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
@@ -27,13 +30,18 @@ def rotate(heads: Tensor, turns: Tensor) -> Tensor:
     return turned.to(heads.dtype)
 
 
-class Norm(nn.RMSNorm):
-    """RMSNorm in single precision, whatever comes in."""
+class Norm(nn.Module):
+    """RMSNorm in single precision, whatever comes in, of operators that ONNX has."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
         """[…, width] to the same, in the type it came in."""
-        normed = functional.rms_norm(x.float(), self.normalized_shape, self.weight, self.eps)
-        return normed.to(x.dtype)
+        wide = x.float()
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + _EPSILON)
+        return (wide * scale * self.weight.float()).to(x.dtype)
 
 
 class Attention(nn.Module):
