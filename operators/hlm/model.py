@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.errors import InvalidInput
+from operators.hlm.answers import Explanation, HlmAck, Refused, Sample, score_of
 from operators.hlm.changes import Changes
 from operators.hlm.config import HlmConfig, check_rates
 from operators.hlm.inputs import as_errors, as_features, as_labels, as_rows
-from operators.hlm.kernels import LANES, SCRATCH_HEADER, UNKNOWN, predict_event, step_events
-from operators.hlm.kernels_rule import link_of, weights_at
+from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN
+from operators.hlm.kernels_batch import LANES, step_events
+from operators.hlm.kernels_rule import weights_at
 from operators.hlm.layout import (
     ACTIVE_CAPACITY,
     ACTIVE_KNOWN,
@@ -41,84 +43,6 @@ from operators.hlm.sizing import Estimate, estimate
 from operators.hlm.state import BLOCKS, State, initial, restore, saved
 
 
-class HlmAck(NamedTuple):
-    """Answer to an update (seed, section 14).
-
-    Attributes:
-        ver_base: generation of the base; 0 as long as none has been published.
-        ver_delta: generation of the delta that takes new ids; each rebuild begins a new one.
-        c_lookup_p100: dearest lookup of any event so far, in records of deltas compared.
-        c_insert_p100: dearest insert so far, in steps (see operators/hlm/kernels_table.py).
-    """
-
-    ver_base: int
-    ver_delta: int
-    c_lookup_p100: int
-    c_insert_p100: int
-
-
-class Explanation(NamedTuple):
-    """Where a raw score comes from.
-
-    ``bias`` plus each contribution in turn, from the first to the last and added as the model adds
-    (operators/hlm/kernels_rule.py), is ``score`` to the bit.
-
-    Attributes:
-        bias: bias of the model.
-        contributions: float64[n], weight times value of each feature; 0 for unknown ids.
-        score: raw score, before the link.
-    """
-
-    bias: float
-    contributions: npt.NDArray[np.float64]
-    score: float
-
-
-class Refused(NamedTuple):
-    """Ids that could not be learnt because inserts were frozen.
-
-    Attributes:
-        times: how often an event brought such an id, since it was asked last.
-        ids: uint64[], the last ``REFUSED_KEPT`` of them, the earliest first.
-    """
-
-    times: int
-    ids: npt.NDArray[np.uint64]
-
-
-class Sample:
-    """A generation that stays readable while a sample is worked on; see ``Hlm.pin``.
-
-    Attributes:
-        ver_base: generation of the base.
-        ver_delta: generation of the delta.
-    """
-
-    def __init__(self, arrays: HlmArrays) -> None:
-        self.ver_base = int(arrays.meta[VER_BASE])
-        self.ver_delta = int(arrays.meta[VER_DELTA])
-        self._arrays: HlmArrays | None = arrays
-
-    def predict(self, ids: npt.ArrayLike, values: npt.ArrayLike) -> float:
-        """Prediction for one event from the pinned generation; as ``Hlm.predict``.
-
-        Raises:
-            InvalidInput: the arrays do not fit together, or the sample is over.
-            NonFiniteInput: a value is NaN or infinite.
-        """
-        if self._arrays is None:
-            raise InvalidInput("the sample is over")
-        checked_ids, checked_values = as_features(ids, values)
-        score, _ = _score(self._arrays, checked_ids, checked_values)
-        return float(link_of(self._arrays, score))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._arrays = None
-
-
 class Hlm:
     """The exact hashed linear learner.
 
@@ -145,9 +69,10 @@ class Hlm:
         self.config = config
         self._changes = Changes()
         arrays = initial(config, key) if state is None else restore(config, key, state)
-        self._life = Lifecycle(config, key, arrays)
         if state is not None:
+            # First of all: a rebuild that is taken up again may set anew when it is due.
             self._changes.forget(arrays)
+        self._life = Lifecycle(config, key, arrays)
         self._reported = int(arrays.meta[NOT_LEARNT])
 
     @property
@@ -263,7 +188,7 @@ class Hlm:
     def explain(self, ids: npt.ArrayLike, values: npt.ArrayLike) -> Explanation:
         """What each feature adds to the raw score of an event; arguments as for ``predict``."""
         checked_ids, checked_values = as_features(ids, values)
-        score, places = _score(self.arrays, checked_ids, checked_values)
+        score, places = score_of(self.arrays, checked_ids, checked_values)
         contributions = np.empty(len(places), np.float64)
         weights_at(self.arrays, places, contributions)
         if self.arrays.rules.single:
@@ -458,12 +383,3 @@ class Hlm:
             if done == len(labels):
                 return predictions
             self.attend(int(scratch[UNKNOWN]))
-
-
-def _score(
-    arrays: HlmArrays, ids: npt.NDArray[np.uint64], values: npt.NDArray[np.float64]
-) -> tuple[float, npt.NDArray[np.int64]]:
-    """Raw score of an event, and the place of each feature (negative if unknown)."""
-    scratch = np.empty(SCRATCH_HEADER + len(ids), np.int64)
-    score = predict_event(arrays, scratch, ids, values, 0, len(ids))
-    return float(score), scratch[SCRATCH_HEADER:]

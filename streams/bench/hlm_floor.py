@@ -12,7 +12,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from operators.hlm.kernels import LANES, SCRATCH_HEADER, UNKNOWN, step_events
+from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN
+from operators.hlm.kernels_batch import LANES, step_events
 
 if TYPE_CHECKING:
     from operators.hlm.model import Hlm

@@ -15,6 +15,7 @@ from operators.hlm.layout import (
     ATTEMPT,
     BEGAN_AT,
     BUILDING,
+    DUE,
     EVENTS,
     IDLE,
     MIRROR_AT,
@@ -256,3 +257,22 @@ def test_full_delta_brings_publication_forward_and_the_next_is_larger() -> None:
     assert hlm.ack.ver_base >= 1
     assert hlm.capacity >= 2 * slow.capacity
     assert hlm.alarms == 0
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_what_a_restart_sets_anew_is_written_by_the_next_checkpoint(stable: bool) -> None:
+    """A rebuild that is taken up again may be due at another event; the store learns of it."""
+    config = HlmConfig(capacity=8, tau_low=0.3, rebuild_events=40, stable=stable)
+    hlm = Hlm(config)
+    number = 0
+    while hlm.stage != MIRRORING:
+        hlm.update([number % 20], [1.0], 1.0)
+        number += 1
+    hlm.arrays.meta[DUE] = 0  # as the tripwire leaves it
+    stored = {name: array.copy() for name, array in hlm.to_state().items()}
+    restored = Hlm.from_state(config, 0, stored)
+    changed = restored.take_dirty()
+    for name, array in restored.to_state().items():
+        differs = bool(array.tobytes() != stored[name].tobytes())
+        assert differs <= bool(len(changed[name])), name
+    assert len(changed["meta"]) == 1
