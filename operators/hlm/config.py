@@ -45,8 +45,9 @@ class HlmConfig:
             for its keys.
         rebuild_keys_per_event: keys for which a rebuild takes one event more.
         stable: publish at that event, whatever the clock says. Otherwise a rebuild is published
-            as soon as it is done, and versions and costs differ from run to run; predictions and
-            weights never do.
+            as soon as it is done, and versions and costs differ from run to run. Predictions and
+            weights do not, as long as no insert is frozen: how long it stays so depends on the
+            rebuild, and with it which ids are refused.
         lr: learning rate.
         l2: L2 regularisation of the touched weights; the bias has none.
         link: ``"identity"`` for squared loss, ``"logistic"`` for log loss with labels in [0, 1].
