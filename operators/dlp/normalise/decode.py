@@ -10,7 +10,7 @@ from typing import Final
 
 from operators.dlp.offsets import Edit
 
-_ENTITY: Final = re.compile(r"(?:&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)+")
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _BASE64: Final = re.compile(
     r"(?<![A-Za-z0-9+/_=.$-])(?:[A-Za-z0-9+/]{12,8192}|[A-Za-z0-9_-]{12,8192})={0,2}"
@@ -28,7 +28,7 @@ _CARD_LENGTHS: Final = range(12, 20)
 
 
 def entities(text: str) -> list[Edit]:
-    """Runs of HTML entities, each to become what it spells."""
+    """HTML entities, each to become what it spells."""
     if "&" not in text:
         return []
     found = []
@@ -40,14 +40,17 @@ def entities(text: str) -> list[Edit]:
 
 
 def percents(text: str) -> list[Edit]:
-    """Runs of percent-encoded bytes that are UTF-8 text."""
+    """Percent-encoded characters of runs that are UTF-8 text, each by itself."""
     if "%" not in text:
         return []
     found = []
     for match in _PERCENT.finditer(text):
         plain = _as_text(binascii.unhexlify(match[0].replace("%", "")))
-        if plain is not None:
-            found.append(Edit(match.start(), match.end(), plain))
+        place = match.start()
+        for char in plain or "":
+            end = place + 3 * len(char.encode())
+            found.append(Edit(place, end, char))
+            place = end
     return found
 
 
