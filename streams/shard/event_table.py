@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES: Final = hashlib.sha256().digest_size
 PARTS: Final = tuple(name for name in NormalForm._fields if name != "time_us")
+MEASURED: Final = frozenset(name for name in PARTS if f"{name}_bytes" in (SPAN_DTYPE.names or ()))
+"""Parts whose length is noted beside their place."""
 
 
 class EventTable:
@@ -71,7 +73,7 @@ class EventTable:
         for name in PARTS:
             part: bytes | None = getattr(parts, name)
             span[name] = ABSENT if part is None else len(self._bytes) + len(self._extra)
-            if f"{name}_bytes" in SPAN_DTYPE.fields:  # type: ignore[operator]
+            if name in MEASURED:
                 span[f"{name}_bytes"] = len(part or b"")
             self._extra += part or b""
 
