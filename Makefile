@@ -45,7 +45,7 @@ lint: install ## Style, types, and the arrows between the packages
 test-unit: install ## What needs no broker, in under two minutes
 	$(BIN)/pytest tests/unit tests/property -m "not slow"
 
-test-slow: install ## What takes minutes: rates of false alarms, errors over a million events
+test-slow: install ## What takes minutes: large tables, patterns of ids, rates of false alarms
 	$(BIN)/pytest tests/unit tests/property -m slow
 
 test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker

@@ -65,6 +65,10 @@ class FeatureHasher:
         """
         return np.frombuffer(b"".join(map(self._digests.__getitem__, names)), dtype="<u8")
 
+    def secret(self, purpose: bytes) -> int:
+        """Return an unsigned 64-bit secret for a purpose, which the ids of names do not tell."""
+        return int.from_bytes(self._digests.of_no_name(purpose), "little")
+
 
 class _Digests(dict[str, bytes]):
     """Digest by name, computed on first use; forgets everything when full, for the least cost."""
@@ -72,6 +76,12 @@ class _Digests(dict[str, bytes]):
     def __init__(self, key: bytes) -> None:
         super().__init__()
         self._keyed = blake2b(digest_size=_DIGEST_BYTES, key=key)
+
+    def of_no_name(self, text: bytes) -> bytes:
+        """Return the digest of bytes behind one that no UTF-8 has."""
+        state = self._keyed.copy()
+        state.update(b"\xff" + text)
+        return state.digest()
 
     def __missing__(self, name: str) -> bytes:
         state = self._keyed.copy()

@@ -48,6 +48,10 @@ CELL_GAUGES = {
     "rj_gap": "Half-split diagnostic of the attention readout, as the gap to the halves' mean.",
     "half_diff": "Half-split diagnostic of the attention readout, as half the halves' distance.",
     "delta_load": "Share of the linear learner's slots in use.",
+    "hlm_generation": "Rebuilds of the linear learner's base that were published.",
+    "hlm_waits": "Steps of rebuilds that a shard had to wait for, in this process.",
+    "hlm_alarms": "Times that an insert found every slot it may use taken.",
+    "hlm_refused_ids": "New ids that were not learnt because inserts were frozen.",
 }
 
 

@@ -10,15 +10,22 @@ from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.messages import PlainReader
 from streams.shard.columns import Decoder
+from streams.shard.known_names import FIRST_SLOTS
 from streams.shard.prediction_rows import LEAF_HASH_BYTES, avro_string, encode_predictions
+
+# More than a table of names begins with, so that it grows.
+_NAMES = {f"name {number}": 0.0 for number in range(FIRST_SLOTS)}
 
 
 class _Anyone:
     """Admits every tenant."""
 
+    def __init__(self) -> None:
+        self._hasher = FeatureHasher(b"-")
+
     def hasher(self, _: str) -> FeatureHasher:
         """Return a hasher of no secret."""
-        return FeatureHasher(b"-")
+        return self._hasher
 
     def admit(self, _: str, __: FeatureHasher) -> None:
         """Do nothing."""
@@ -40,6 +47,8 @@ def warm_up(config: CellConfig) -> None:
         max_bytes=MAX_RECORD_BYTES,
     )
     columns = decoder([Record(0, 0, None, Codec("event").encode(event))])[0]["t"]
+    named = Codec("event").encode(event | {"features": _NAMES, "context": {"c": "v"}})
+    decoder([Record(offset, 0, None, named) for offset in range(2)])
     one = columns.batch
     rows = cell.step_batch(one)
     cell.predict_batch(one)

@@ -17,6 +17,7 @@ from operators.fusion.kernel_step import step_events
 from operators.fusion.outputs import FIELDS, STEP_DTYPE
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
+from operators.hlm.salts import SaltKey
 from operators.seeds import Seeds
 from operators.sera import margin as margin_at
 from operators.sera.sera import Sera
@@ -61,7 +62,7 @@ class Cell:
     def __init__(self, config: CellConfig, seeds: Seeds) -> None:
         self.config = config
         self.seeds = seeds
-        self._hlm = Hlm(config.hlm, seeds.hash_salt)
+        self._hlm = Hlm(config.hlm, _salt_key(seeds))
         self._sera = Sera(config.sera, seeds.prf)
         self._margin = margin_at.allocate(config.sera, seeds.prf)
         self._params = at.fusion_params(config)
@@ -100,7 +101,7 @@ class Cell:
 
         Raises:
             InvalidInput: the columns do not fit together; nothing has changed.
-            OutOfCapacity: Hlm may not grow further; the events before are learnt.
+            OutOfCapacity: an event has more new ids than Hlm may take; those before are learnt.
         """
         rows = self._run(batch, learn=True)
         done = np.flatnonzero(rows["status"] == 0)
@@ -113,7 +114,7 @@ class Cell:
 
         Raises:
             InvalidInput: the columns do not fit together, or are not of one event.
-            OutOfCapacity: Hlm may not grow further.
+            OutOfCapacity: the event has more new ids than Hlm may take.
         """
         if event.events != 1:
             raise InvalidInput(f"a step takes one event, not {event.events}")
@@ -157,7 +158,7 @@ class Cell:
                 f"the saved cell lacks {sorted(wanted - arrays.keys())} "
                 f"and has unknown {sorted(arrays.keys() - wanted)}"
             )
-        cell._hlm = Hlm.from_state(config.hlm, seeds.hash_salt, _part(arrays, _HLM))
+        cell._hlm = Hlm.from_state(config.hlm, _salt_key(seeds), _part(arrays, _HLM))
         cell._sera = Sera.from_state(config.sera, seeds.prf, _part(arrays, _SERA))
         for name, target in cell._small().items():
             source = arrays[name]
@@ -173,8 +174,9 @@ class Cell:
     def take_dirty(self) -> dict[str, npt.NDArray[np.int64]]:
         """Numbers of the blocks of each array that changed since the last call, and forget them.
 
-        Every block of a new cell's arrays is dirty, and every block of Hlm's after it grew. Sera's
-        statistics decay with every ingested event, so they are dirty as a whole or not at all.
+        Every block of a new cell's arrays is dirty, and every block that a rebuild of Hlm made.
+        Sera's statistics decay with every ingested event, so they are dirty as a whole or not at
+        all.
         """
         dirty = {_HLM + name: blocks for name, blocks in self._hlm.take_dirty().items()}
         dirty |= {_SERA + name: blocks for name, blocks in self._sera.take_dirty().items()}
@@ -214,6 +216,10 @@ class Cell:
             "alarms": float(self._margin.tally[margin_at.EPOCH]),
             "g_max": float(self._tally[at.G_MAX]),
             "delta_load": self._hlm.load,
+            "hlm_generation": float(self._hlm.ack.ver_base),
+            "hlm_waits": float(self._hlm.waits),
+            "hlm_alarms": float(self._hlm.alarms),
+            "hlm_refused_ids": float(self._hlm.not_learnt),
             "steps": float(self.steps),
         }
 
@@ -227,7 +233,7 @@ class Cell:
             done = step_events(self._arrays(), scratch, batch, rows, done, int(learn))
             if done == batch.events:
                 return rows
-            self._hlm.grow(int(scratch.slots[UNKNOWN]))
+            self._hlm.attend(int(scratch.slots[UNKNOWN]))
 
     def _arrays(self) -> at.CellArrays:
         return at.CellArrays(
@@ -251,6 +257,10 @@ class Cell:
 
     def _forget_changes(self) -> None:
         self._reported = {name: array.copy() for name, array in self._small().items()}
+
+
+def _salt_key(seeds: Seeds) -> SaltKey:
+    return SaltKey(seeds.hash_salt, seeds.hash_version)
 
 
 def _part(arrays: State, prefix: str) -> dict[str, npt.NDArray[np.generic]]:

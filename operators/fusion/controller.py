@@ -20,8 +20,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
+from operators.compiled import inlined
 from operators.fusion import codes
 from operators.fusion.config import RED_WINDOW
 
@@ -59,13 +58,13 @@ class Controls(NamedTuple):
     lambda_star: float
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def initial(params: ControlParams) -> Controls:
     """Controls before the first event."""
     return Controls(params.g_max, 0.0, 0, params.lambda_star)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def advance(  # noqa: C901 - the table above, row by row
     params: ControlParams, now: Controls, alarm: int, red: int, floored: int
 ) -> tuple[Controls, int]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
+from operators.compiled import inlined
 from operators.fusion import layout as at
 from operators.fusion.kernels import MAX_SCORE, META_CLIP, P_MIN, Fused, between
 from operators.hlm import layout as hlm_at
@@ -19,20 +18,21 @@ from operators.hlm.kernels import (
     locate_event,
     reserve_event,
 )
+from operators.hlm.kernels_rule import add_to_weights
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
-    from operators.fusion.layout import CellArrays, Scratch
+    from operators.fusion.layout import CellArrays, FusionParams, Scratch
     from operators.hlm.layout import HlmArrays
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: int) -> bool:
-    """Give the ids of the event and of the fusion a slot each; False: Hlm must grow first.
+@inlined
+def reserve(hlm: HlmArrays, scratch: Scratch, batch: EventBatch, t: int, own: int) -> bool:
+    """Give the ids of the event and of the fusion a place each; False: Hlm has no room.
 
     The ids that lack room are then counted in ``scratch.slots[UNKNOWN]``.
     """
-    hlm, lo, hi = cell.hlm, batch.indptr[t], batch.indptr[t + 1]
+    lo, hi = batch.indptr[t], batch.indptr[t + 1]
     moved = hlm.meta[hlm_at.RELOCATED]
     if not reserve_event(hlm, scratch.slots, batch.ids, lo, hi):
         scratch.slots[UNKNOWN] += scratch.own_slots[UNKNOWN]
@@ -48,34 +48,34 @@ def reserve(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, own: 
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> None:
     """Add ``step`` times its input to each of the fusion's own weights ``lo .. hi-1``."""
-    for i in range(lo, hi):
-        slot = scratch.own_slots[SCRATCH_HEADER + i]
-        hlm.weights[2 * slot + 1] += step * scratch.own_values[i]
-        hlm.dirty[slot >> hlm_at.BLOCK_SLOT_BITS] = 1
+    places = scratch.own_slots[SCRATCH_HEADER + lo : SCRATCH_HEADER + hi]
+    add_to_weights(hlm, places, scratch.own_values[lo:hi], step)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def learn_linear(
-    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, error: float
+    hlm: HlmArrays, params: FusionParams, scratch: Scratch, batch: EventBatch, t: int, error: float
 ) -> int:
     """Teach Hlm the event with its error; 0 if the step was too large, and nothing was learnt."""
-    params, lo, hi = cell.params, batch.indptr[t], batch.indptr[t + 1]
+    lo, hi = batch.indptr[t], batch.indptr[t + 1]
     largest = 1.0
     for i in range(lo, hi):
         largest = max(largest, abs(batch.values[i]))
     if abs(params.lr * error) * largest > MAX_SCORE:
         return 0
-    learn_event(cell.hlm, scratch.slots, batch.values, lo, hi, error, params.lr, params.l2)
+    learn_event(hlm, scratch.slots, batch.values, lo, hi, error, params.lr, params.l2)
     return 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def learn_fusion(cell: CellArrays, scratch: Scratch, gates: int, y: float, out: Fused) -> None:
+@inlined
+def learn_fusion(
+    cell: CellArrays, hlm: HlmArrays, scratch: Scratch, gates: int, y: float, out: Fused
+) -> None:
     """Move the weights of the gate and of the meta-linear combination; update what rolls."""
-    hlm, params, tally = cell.hlm, cell.params, cell.tally
+    params, tally = cell.params, cell.tally
     open_gate = out.open_gate
     mixed = open_gate * out.y_sera + (1.0 - open_gate) * out.bounded
     error = y - mixed

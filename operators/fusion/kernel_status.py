@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import inlined, kernel
 from operators.fusion import codes
 from operators.fusion.layout import RESERVED
 
@@ -18,7 +18,7 @@ MAX_INPUT = 1e100
 """Largest magnitude of a feature, label or value: no sum or square of such numbers overflows."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def number_status(x: float, if_not_finite: int) -> int:
     """Status of one number."""
     if not np.isfinite(x):
@@ -26,7 +26,7 @@ def number_status(x: float, if_not_finite: int) -> int:
     return codes.TOO_LARGE if abs(x) > MAX_INPUT else codes.OK
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def vector_status(vector: Floats) -> int:
     """Status of a key, query or value."""
     for j in range(vector.shape[0]):
@@ -36,7 +36,7 @@ def vector_status(vector: Floats) -> int:
     return codes.OK
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def feature_status(batch: EventBatch, lo: int, hi: int) -> int:
     """Status of the features ``lo .. hi-1``: their values, then their ids."""
     for i in range(lo, hi):
@@ -49,7 +49,7 @@ def feature_status(batch: EventBatch, lo: int, hi: int) -> int:
     return codes.OK
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def status_of(batch: EventBatch, t: int, logistic: int) -> int:
     """``operators.fusion.outputs.Status`` of event ``t``: what is wrong with its numbers."""
     status = feature_status(batch, batch.indptr[t], batch.indptr[t + 1])

@@ -2,15 +2,14 @@
 
 ``step_events`` is exactly the loop of its own body over single events: an event sees nothing of
 the batch that it came in. Nothing of an event changes the cell before Hlm has room for its ids, so
-that the loop can stop there, let Hlm grow, and take the event up anew.
+that the loop can stop there, let Hlm be attended to, and take the event up anew.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numba import njit
-
+from operators.compiled import inlined, kernel
 from operators.fusion import codes
 from operators.fusion import layout as at
 from operators.fusion.controller import Controls, advance
@@ -20,35 +19,37 @@ from operators.fusion.kernels import (
     Fused,
     fuse,
     gate_inputs,
-    vector_of,
 )
 from operators.hlm import layout as hlm_at
 from operators.hlm.kernels import (
     MOST_PROBES,
+    UNKNOWN,
+    attention_due,
     locate_event,
     observe_event,
     predict_event,
 )
 from operators.sera import layout as sera_at
 from operators.sera import margin as margin_at
-from operators.sera.kernels import Reading, count, ingest, project, read
+from operators.sera.kernels import Reading, count, ingest, project, read, sketch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from operators.batch import EventBatch
     from operators.fusion.layout import CellArrays, Scratch
-    from operators.sera.layout import Floats
+    from operators.hlm.layout import HlmArrays
+    from operators.sera.layout import Floats, SeraArrays
 
     Rows = npt.NDArray[Any]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _controls(tally: Floats) -> Controls:
     return Controls(tally[at.G_MAX], tally[at.HOLD], int(tally[at.REDS]), tally[at.LAMBDA_STAR])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _keep(tally: Floats, controls: Controls) -> None:
     tally[at.G_MAX] = controls.g_max
     tally[at.HOLD] = controls.hold
@@ -56,14 +57,21 @@ def _keep(tally: Floats, controls: Controls) -> None:
     tally[at.LAMBDA_STAR] = controls.lambda_star
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _write_prediction(
-    rows: Rows, t: int, cell: CellArrays, reading: Reading, out: Fused, now: Controls
+    rows: Rows,
+    t: int,
+    steps: float,
+    hlm: HlmArrays,
+    sera: SeraArrays,
+    reading: Reading,
+    out: Fused,
+    now: Controls,
 ) -> None:
     """Write what is known before the label is used."""
     row = rows[t]
     row.status = codes.OK
-    row.step = cell.tally[at.STEPS] + 1.0
+    row.step = steps + 1.0
     row.y_hat = out.y_hat
     row.y_hlm = out.y_hlm
     row.y_sera = out.y_sera
@@ -74,19 +82,19 @@ def _write_prediction(
     row.rj_level = reading.level
     row.den = reading.den
     row.lambda_star = now.lambda_star
-    row.beta_floor = cell.sera.params.beta_floor
+    row.beta_floor = sera.params.beta_floor
     row.phi_l1 = reading.phi_l1
     row.actions = float(codes.GATE_CLAMPED if out.clamped else 0)
-    row.ver_sera = cell.sera.state.tally[sera_at.INGESTED]
-    row.ver_base = float(cell.hlm.meta[hlm_at.VER_BASE])
-    row.ver_delta = float(cell.hlm.meta[hlm_at.VER_DELTA])
+    row.ver_sera = sera.state.tally[sera_at.INGESTED]
+    row.ver_base = float(hlm.meta[hlm_at.VER_BASE])
+    row.ver_delta = float(hlm.meta[hlm_at.VER_DELTA])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _write_health(rows: Rows, t: int, cell: CellArrays) -> None:
+@inlined
+def _write_health(rows: Rows, t: int, hlm: HlmArrays, sera: SeraArrays) -> None:
     """Write counters and maxima as they stand."""
     row = rows[t]
-    tally, meta = cell.sera.state.tally, cell.hlm.meta
+    tally, meta = sera.state.tally, hlm.meta
     coordinates, vectors = tally[sera_at.COORDINATES], tally[sera_at.VECTORS]
     row.clip_rate = tally[sera_at.CLIPPED] / coordinates if coordinates > 0.0 else 0.0
     row.max_exponent = tally[sera_at.MAX_EXPONENT]
@@ -98,17 +106,17 @@ def _write_health(rows: Rows, t: int, cell: CellArrays) -> None:
     row.ring_occupancy = float(meta[hlm_at.RING_OCCUPANCY])
     row.stash_occupancy = float(meta[hlm_at.STASH_OCCUPANCY])
     row.emergency_used = float(meta[hlm_at.EMERGENCY_USED])
-    row.delta_load = float(meta[hlm_at.KNOWN]) / float(meta[hlm_at.CAPACITY])
+    row.delta_load = float(meta[hlm_at.ACTIVE_KNOWN]) / float(meta[hlm_at.ACTIVE_CAPACITY])
     row.rebuilds = float(meta[hlm_at.REBUILDS])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _ingest_event(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> None:
+@inlined
+def _ingest_event(sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int) -> None:
     """Give Sera the event's own value, or its label where values are single numbers.
 
     The features of the query, still in ``phi``, are the key's as well unless the event has both.
     """
-    phi = cell.sera.scratch.phi
+    phi = sera.scratch.phi
     if batch.has_value[t]:
         value = batch.value[t]
     elif batch.has_label[t] and scratch.value.shape[0] == 1:
@@ -117,11 +125,11 @@ def _ingest_event(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int)
     else:
         return
     if batch.has_query[t] and batch.has_key[t]:
-        count(cell.sera, project(cell.sera, batch.key[t], phi))
-    ingest(cell.sera, phi, value)
+        count(sera, project(sera, batch.key[t], phi))
+    ingest(sera, phi, value)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def step_events(
     cell: CellArrays, scratch: Scratch, batch: EventBatch, rows: Rows, start: int, learn: int
 ) -> int:
@@ -136,10 +144,10 @@ def step_events(
         learn: 0 to predict each event from the cell as it is and change nothing.
 
     Returns:
-        The number of events; or the event for whose ids Hlm lacks room, their number then stands
-        in ``scratch.slots[UNKNOWN]``.
+        The number of events; or the event before which Hlm is to be attended to, for
+        ``scratch.slots[UNKNOWN]`` ids.
     """
-    hlm, sera, tally = cell.hlm, cell.sera, cell.tally
+    hlm, sera, margin, tally = cell.hlm, cell.sera, cell.margin, cell.tally
     for t in range(start, batch.time_us.shape[0]):
         status = status_of(batch, t, cell.params.logistic)
         lo, hi = batch.indptr[t], batch.indptr[t + 1]
@@ -147,50 +155,67 @@ def step_events(
             rows[t].status = status
             continue
 
+        if learn and attention_due(hlm):
+            scratch.slots[UNKNOWN] = 0
+            return t
         score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
         now = _controls(tally)
-        query = vector_of(cell, scratch, batch, t)
+        # The query: the event's own, else its key, else its features, sketched. It is the key as
+        # well, unless the event has both.
+        if batch.has_query[t]:
+            query = batch.query[t]
+        elif batch.has_key[t]:
+            query = batch.key[t]
+        else:
+            sketch(sera, batch.ids, batch.values, lo, hi, scratch.vector)
+            query = scratch.vector
         seen = project(sera, query, sera.scratch.phi)
         reading = read(sera, sera.scratch.phi, now.lambda_star)
-        gates = gate_inputs(cell, scratch, batch, t, reading)
+        gates = gate_inputs(cell, sera, scratch, batch, t, reading)
         own = gates + at.META_INPUTS
         locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, own)
-        out = fuse(cell, scratch, gates, score, sera.scratch.y[0, 0], now)
+        out = fuse(cell, hlm, scratch, gates, score, sera.scratch.y[0, 0], now)
         labelled = batch.has_label[t]
-        if learn and labelled and not reserve(cell, scratch, batch, t, own):
+        if learn and labelled and not reserve(hlm, scratch, batch, t, own):
             return t
-        _write_prediction(rows, t, cell, reading, out, now)
+        _write_prediction(rows, t, tally[at.STEPS], hlm, sera, reading, out, now)
         y = batch.label[t]
         if labelled:
             rows[t].error = y - out.y_hat
-        rows[t].margin = cell.margin.tally[margin_at.MARGIN]
-        rows[t].log_e = cell.margin.tally[margin_at.LOG_E]
+        rows[t].margin = margin.tally[margin_at.MARGIN]
+        rows[t].log_e = margin.tally[margin_at.LOG_E]
         if learn:
-            diverged = _learn(cell, scratch, batch, t, gates, out)
+            diverged = _learn(cell, hlm, scratch, batch, t, gates, out)
             alarm = 0
             if labelled:
-                verdict = margin_at.observe(cell.margin, sera, y, sera.scratch.y[0, 0])
+                verdict = margin_at.observe(margin, sera, y, sera.scratch.y[0, 0])
                 rows[t].margin = verdict.margin
                 rows[t].log_e = verdict.log_e
                 alarm = verdict.alarm
             count(sera, seen)
-            _ingest_event(cell, scratch, batch, t)
+            _ingest_event(sera, scratch, batch, t)
             floored = 1 if reading.lam > now.lambda_star else 0
             red = 1 if reading.level == sera_at.RED else 0
             controls, actions = advance(cell.control, now, alarm, red, floored)
             _keep(tally, controls)
             rows[t].actions += float(actions | diverged)
             tally[at.STEPS] += 1.0
-        _write_health(rows, t, cell)
+        _write_health(rows, t, hlm, sera)
     return int(batch.time_us.shape[0])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _learn(
-    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, gates: int, out: Fused
+    cell: CellArrays,
+    hlm: HlmArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    gates: int,
+    out: Fused,
 ) -> int:
     """Let Hlm and the fusion learn from the event, if it has a label; bits of what happened."""
-    hlm, params = cell.hlm, cell.params
+    params = cell.params
     slots = scratch.slots
     slots[MOST_PROBES] = max(slots[MOST_PROBES], scratch.own_slots[MOST_PROBES])
     observe_event(hlm, slots)
@@ -198,6 +223,6 @@ def _learn(
         return 0
     y = batch.label[t]
     error = y - (out.y_hat if params.learn_fused else out.y_hlm)
-    learnt = learn_linear(cell, scratch, batch, t, error)
-    learn_fusion(cell, scratch, gates, y, out)
+    learnt = learn_linear(hlm, params, scratch, batch, t, error)
+    learn_fusion(cell, hlm, scratch, gates, y, out)
     return 0 if learnt else codes.HLM_DIVERGED

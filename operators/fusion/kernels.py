@@ -26,6 +26,9 @@ gradient of the loss, taken at G0, for a clamp has none:
            squared error: the log loss of a Gaussian of that variance, e^2 / 2V
     meta   w += meta_lr * (y - p) x / (1 + |x|^2), divided by S for the identity link
 
+``hlm`` and ``sera`` are parts of ``cell``, handed on beside it: taking them out of it again counts
+references to each of their arrays.
+
 What the gate reads, the clamp and lambda_* follow from the events before and from the query, never
 from the event's own label.
 """
@@ -36,19 +39,21 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import inlined
 from operators.fusion import layout as at
-from operators.hlm.kernels import SCRATCH_HEADER, link_of
+from operators.hlm.kernels import SCRATCH_HEADER
+from operators.hlm.kernels_rule import link_of, weights_at
 from operators.numerics import log, sigmoid
 from operators.sera import margin as margin_at
-from operators.sera.kernels import Reading, sketch
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.fusion.controller import Controls
     from operators.fusion.layout import CellArrays, Floats, Scratch
     from operators.hlm.layout import HlmArrays
+    from operators.sera.kernels import Reading
+    from operators.sera.layout import SeraArrays
 
 MAX_SCORE = 1e150
 """Hlm's raw score is clamped to this magnitude, whose square is finite, and no step exceeds it.
@@ -95,56 +100,38 @@ class Fused(NamedTuple):
     clamped: int
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def between(x: float, low: float, high: float) -> float:
     """``x``, or the bound that it is beyond."""
     return low if x < low else (min(x, high))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _logit(p: float) -> float:
     return float(log(p / (1.0 - p)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def vector_of(cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int) -> Floats:
-    """Query of an event: its own, else its key, else its features, sketched.
-
-    It is the key as well, unless the event has both.
-    """
-    if batch.has_query[t]:
-        query: Floats = batch.query[t]
-        return query
-    if batch.has_key[t]:
-        key: Floats = batch.key[t]
-        return key
-    sketch(cell.sera, batch.ids, batch.values, batch.indptr[t], batch.indptr[t + 1], scratch.vector)
-    return scratch.vector
-
-
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _weight(hlm: HlmArrays, scratch: Scratch, i: int) -> float:
-    """Weight of the fusion's own input ``i``; 0 if its id is unknown."""
-    slot = scratch.own_slots[SCRATCH_HEADER + i]
-    return float(hlm.weights[2 * slot + 1]) if slot >= 0 else 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _sum_known(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int) -> float:
+@inlined
+def _weighted(weights: Floats, values: Floats, lo: int, hi: int) -> float:
     """Weighted sum of the fusion's own inputs ``lo .. hi-1``."""
     total = 0.0
     for i in range(lo, hi):
-        total += _weight(hlm, scratch, i) * scratch.own_values[i]
+        total += weights[i] * values[i]
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def gate_inputs(
-    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, reading: Reading
+    cell: CellArrays,
+    sera: SeraArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    reading: Reading,
 ) -> int:
     """Fill ids and values of the gate, ids of the meta-linear inputs; the number of gate inputs."""
     z, ids, tally = scratch.own_values, scratch.own_ids, cell.tally
-    gamma, r = cell.sera.params.gamma, cell.sera.W.shape[1]
+    gamma, r = sera.params.gamma, sera.W.shape[1]
     for k in range(at.GATE_INPUTS):
         ids[k] = at.RESERVED + np.uint64(k)
     z[at.Z_BIAS] = 1.0
@@ -166,17 +153,25 @@ def gate_inputs(
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def fuse(
-    cell: CellArrays, scratch: Scratch, gates: int, score: float, readout: float, now: Controls
+    cell: CellArrays,
+    hlm: HlmArrays,
+    scratch: Scratch,
+    gates: int,
+    score: float,
+    readout: float,
+    now: Controls,
 ) -> Fused:
     """Both fusions of Hlm's raw ``score`` and Sera's ``readout``.
 
     The first ``gates`` of the own inputs are the gate's.
     """
-    hlm, params, x, tally = cell.hlm, cell.params, scratch.own_values, cell.tally
+    params, x, tally = cell.params, scratch.own_values, cell.tally
+    w = scratch.own_weights
+    weights_at(hlm, scratch.own_slots[SCRATCH_HEADER : SCRATCH_HEADER + gates + at.META_INPUTS], w)
     trust = params.gate_trust * x[at.Z_ADVANTAGE]
-    open_gate = sigmoid(trust + _sum_known(hlm, scratch, 0, gates))
+    open_gate = sigmoid(trust + _weighted(w, x, 0, gates))
     gate = between(open_gate, min(params.g_min, now.g_max), now.g_max)
     score = between(score, -MAX_SCORE, MAX_SCORE)
     y_hlm = link_of(hlm, score)
@@ -197,9 +192,9 @@ def fuse(
         x[gates + at.META_HLM] = between(bounded * per, -META_CLIP, META_CLIP)
     x[gates + at.META_BIAS] = 1.0
     first = gates + at.META_SERA
-    own = _weight(hlm, scratch, first)
+    own = w[first]
     own = min(own, 0.0) if now.g_max < cell.control.g_max else own
-    shift = own * x[first] + _sum_known(hlm, scratch, first + 1, gates + at.META_INPUTS)
+    shift = own * x[first] + _weighted(w, x, first + 1, gates + at.META_INPUTS)
     y_gate = gate * y_sera + (1.0 - gate) * bounded
     if params.logistic:
         y_meta = sigmoid(_logit(between(y_gate, P_MIN, 1.0 - P_MIN)) + shift)

@@ -86,6 +86,7 @@ class Scratch(NamedTuple):
         own_slots: int64[], Hlm's scratch for the fusion's own ids.
         own_ids: uint64[], inputs of the gate, context keys, inputs of the meta-linear combination.
         own_values: float64[], their values.
+        own_weights: float64[], their weights.
         vector: float64[d], a sketched vector.
         value: float64[d_v], a label as a value.
     """
@@ -94,6 +95,7 @@ class Scratch(NamedTuple):
     own_slots: npt.NDArray[np.int64]
     own_ids: npt.NDArray[np.uint64]
     own_values: Floats
+    own_weights: Floats
     vector: Floats
     value: Floats
 
@@ -159,6 +161,7 @@ def working_memory(config: CellConfig, features: int, contexts: int) -> Scratch:
         own_slots=np.zeros(SCRATCH_HEADER + own, np.int64),
         own_ids=np.zeros(own, np.uint64),
         own_values=np.zeros(own),
+        own_weights=np.zeros(own),
         vector=np.zeros(config.sera.d),
         value=np.zeros(config.sera.d_v),
     )

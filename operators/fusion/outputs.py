@@ -41,7 +41,7 @@ FIELDS: Final = (
     "stash_occupancy",  # records in Hlm's stashes
     "emergency_used",  # times that an emergency slot has been used
     "delta_load",  # load of Hlm's delta, after this event
-    "rebuilds",  # growths of Hlm so far
+    "rebuilds",  # rebuilds of Hlm begun so far
     "actions",  # ``Action`` bits, as a number
     "ver_sera",  # events that Sera had ingested when it was read
     "ver_base",  # generation of Hlm's base that was read

@@ -43,6 +43,13 @@ def as_labels(y: npt.ArrayLike) -> Floats:
     return labels
 
 
+def as_errors(e: npt.ArrayLike) -> Floats:
+    """Errors to learn from as float64[n]; as ``as_labels``."""
+    errors = _as_floats("e", e)
+    require_finite("error", errors)
+    return errors
+
+
 def as_rows(indptr: npt.ArrayLike, features: int) -> Ints:
     """Offsets of compressed sparse rows over ``features`` elements, as int64[n+1].
 

@@ -2,164 +2,165 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.errors import InvalidInput
+from operators.hlm.answers import Explanation, HlmAck, Refused, Sample, score_of
 from operators.hlm.changes import Changes
 from operators.hlm.config import HlmConfig, check_rates
-from operators.hlm.growth import grow
-from operators.hlm.inputs import as_features, as_labels, as_rows
-from operators.hlm.kernels import (
-    SCRATCH_HEADER,
-    UNKNOWN,
-    link_of,
-    predict_event,
-    step_events,
-)
-from operators.hlm.kernels_table import zero_slot
+from operators.hlm.inputs import as_errors, as_features, as_labels, as_rows
+from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN
+from operators.hlm.kernels_batch import LANES, step_events
+from operators.hlm.kernels_rule import weights_at
 from operators.hlm.layout import (
+    ACTIVE_CAPACITY,
+    ACTIVE_KNOWN,
+    ALARM,
     BIAS,
-    BLOCK_BYTES,
-    CAPACITY,
+    DUE,
     EMERGENCY_USED,
+    IDLE,
     INSERT_MAX,
+    INSERTS_FROZEN,
     KNOWN,
     LOOKUP_MAX,
+    NOT_LEARNT,
     REBUILDS,
-    REBUILT_AT,
+    REFUSED_KEPT,
     RING_OCCUPANCY,
+    STAGE,
     STASH_OCCUPANCY,
     VER_BASE,
     VER_DELTA,
     HlmArrays,
-    allocate,
 )
-from operators.hlm.state import State, restore
-
-
-class HlmAck(NamedTuple):
-    """Answer to an update (seed, section 14).
-
-    Attributes:
-        ver_base: generation of the base; 0 as long as none has been published.
-        ver_delta: generation of the delta; each growth makes a new one.
-        c_lookup_p100: dearest lookup of any event so far, in records compared.
-        c_insert_p100: dearest insert so far, in steps (see operators/hlm/kernels_table.py).
-    """
-
-    ver_base: int
-    ver_delta: int
-    c_lookup_p100: int
-    c_insert_p100: int
-
-
-class Explanation(NamedTuple):
-    """Where a raw score comes from.
-
-    ``bias`` plus each contribution in turn, from the first to the last, is ``score`` to the bit.
-
-    Attributes:
-        bias: bias of the model.
-        contributions: float64[n], weight times value of each feature; 0 for unknown ids.
-        score: raw score, before the link.
-    """
-
-    bias: float
-    contributions: npt.NDArray[np.float64]
-    score: float
+from operators.hlm.lifecycle import Lifecycle
+from operators.hlm.salts import SaltKey
+from operators.hlm.sizing import Estimate, estimate
+from operators.hlm.state import BLOCKS, State, initial, restore, saved
 
 
 class Hlm:
-    """The exact hashed linear learner, in bounded probes per feature.
+    """The exact hashed linear learner.
 
-    Bit-equal to a learner that keeps its weights in a dictionary: no two ids ever share a weight.
-    The learning rule, with its order of operations, stands in operators/hlm/kernels.py. One writer
-    at a time; everything compiled runs without the GIL.
+    One thread at a time; kernels run without the GIL. Rebuilds have threads of their own, which
+    decide nothing: see operators/hlm/rebuild.py. Every call is a function of the configuration, the
+    salt key, the state and its arguments.
 
     Args:
         config: settings.
-        salt: key of the hash, 0 .. 2^64-1, a secret: who knows it can make ids that collide in
-            their buckets and force the table to grow. It is no part of the state.
-        state: saved arrays to go on from, see ``from_state``.
+        salt: what the salts of the tables follow from; no part of the state. A number stands for a
+            ``SaltKey`` of version 0. Salts place records and change no result.
+
+    Attributes:
+        config: settings.
 
     Raises:
         InvalidInput: the salt is out of range.
-        StateMismatch: the state does not fit the configuration or the salt, or is damaged.
     """
 
-    def __init__(self, config: HlmConfig, salt: int, state: State | None = None) -> None:
-        if not 0 <= salt < 1 << 64:
-            raise InvalidInput("the salt must be an integer of 64 bits")
+    def __init__(
+        self, config: HlmConfig, salt: int | SaltKey = 0, state: State | None = None
+    ) -> None:
+        key = salt if isinstance(salt, SaltKey) else SaltKey(salt)
         self.config = config
         self._changes = Changes()
-        if state is None:
-            self._arrays = allocate(config, config.capacity, salt)
-        else:
-            self._arrays = restore(config, salt, state)
-            self._changes.forget(self._arrays)
+        arrays = initial(config, key) if state is None else restore(config, key, state)
+        if state is not None:
+            # First of all: a rebuild that is taken up again may set anew when it is due.
+            self._changes.forget(arrays)
+        self._life = Lifecycle(config, key, arrays)
+        self._reported = int(arrays.meta[NOT_LEARNT])
 
     @property
     def arrays(self) -> HlmArrays:
-        """The live arrays, for kernels that embed this model; replaced whenever it grows."""
-        return self._arrays
+        """The live arrays, for kernels that embed this model; others after each ``attend``."""
+        return self._life.arrays
 
     @property
     def bias(self) -> float:
         """Bias of the model."""
-        return float(self._arrays.params[BIAS])
+        return float(self.arrays.params[BIAS])
 
     @property
     def known(self) -> int:
         """Ids that have a weight."""
-        return int(self._arrays.meta[KNOWN])
+        return self._count(KNOWN)
 
     @property
     def capacity(self) -> int:
-        """Bucket slots."""
-        return int(self._arrays.meta[CAPACITY])
+        """Bucket slots of the delta that takes new ids (C)."""
+        return self._count(ACTIVE_CAPACITY)
 
     @property
     def load(self) -> float:
-        """Known ids for each bucket slot; the table grows before it passes ``tau_high``."""
-        return self.known / self.capacity
+        """Ids in that delta for each bucket slot; never above ``tau_high``."""
+        return self._count(ACTIVE_KNOWN) / self.capacity
 
     @property
     def rebuilds(self) -> int:
-        """Growths so far."""
-        return int(self._arrays.meta[REBUILDS])
+        """Rebuilds begun so far."""
+        return self._count(REBUILDS)
 
     @property
-    def rebuilt_at(self) -> tuple[int, ...]:
-        """For each growth, the number of events that came before it."""
-        return tuple(self._arrays.meta[REBUILT_AT : REBUILT_AT + self.rebuilds].tolist())
+    def stage(self) -> int:
+        """Stage of the rebuild: ``layout.IDLE``, ``BUILDING`` or ``MIRRORING``."""
+        return self._count(STAGE)
+
+    @property
+    def waits(self) -> int:
+        """Steps of rebuilds that had to wait for the thread, in this process; above 0 is an alarm.
+
+        It depends on the machine, and is no part of the state.
+        """
+        return self._life.waits
+
+    @property
+    def alarms(self) -> int:
+        """Times that an insert found stash, ring and emergency slot taken."""
+        return self._count(ALARM)
+
+    @property
+    def not_learnt(self) -> int:
+        """New ids that were not learnt, all in all; ``take_refused`` names the last of them."""
+        return self._count(NOT_LEARNT)
+
+    @property
+    def inserts_frozen(self) -> bool:
+        """Whether new ids are being refused."""
+        return self._count(INSERTS_FROZEN) != 0
 
     @property
     def stash_occupancy(self) -> int:
         """Records in the stashes of all sub-tables."""
-        return int(self._arrays.meta[STASH_OCCUPANCY])
+        return self._count(STASH_OCCUPANCY)
 
     @property
     def ring_occupancy(self) -> int:
         """Records in the overflow rings of all sub-tables."""
-        return int(self._arrays.meta[RING_OCCUPANCY])
+        return self._count(RING_OCCUPANCY)
 
     @property
     def emergency_used(self) -> int:
         """Times that an emergency slot has been taken."""
-        return int(self._arrays.meta[EMERGENCY_USED])
+        return self._count(EMERGENCY_USED)
+
+    @property
+    def sizing(self) -> Estimate:
+        """What the stream has shown of its novelty, and the slack of the delta."""
+        return estimate(self.config, self.arrays.meta)
 
     @property
     def ack(self) -> HlmAck:
         """Versions and largest costs as they stand."""
-        meta = self._arrays.meta
         return HlmAck(
-            ver_base=int(meta[VER_BASE]),
-            ver_delta=int(meta[VER_DELTA]),
-            c_lookup_p100=int(meta[LOOKUP_MAX]),
-            c_insert_p100=int(meta[INSERT_MAX]),
+            ver_base=self._count(VER_BASE),
+            ver_delta=self._count(VER_DELTA),
+            c_lookup_p100=self._count(LOOKUP_MAX),
+            c_insert_p100=self._count(INSERT_MAX),
         )
 
     def predict(self, ids: npt.ArrayLike, values: npt.ArrayLike) -> float:
@@ -173,18 +174,29 @@ class Hlm:
             InvalidInput: the arrays do not fit together.
             NonFiniteInput: a value is NaN or infinite.
         """
-        checked_ids, checked_values = as_features(ids, values)
-        score = self._score(checked_ids, checked_values)[0]
-        return float(link_of(self._arrays, score))
+        return self.pin().predict(ids, values)
+
+    def pin(self) -> Sample:
+        """The present generation, for as long as a sample needs it: ``with hlm.pin() as sample``.
+
+        What is published meanwhile does not change what the sample reads, and the pinned
+        generation's memory is freed when no sample has it any more. Ids that are learnt after a
+        publication do not show in a sample pinned before.
+        """
+        return Sample(self.arrays)
 
     def explain(self, ids: npt.ArrayLike, values: npt.ArrayLike) -> Explanation:
         """What each feature adds to the raw score of an event; arguments as for ``predict``."""
         checked_ids, checked_values = as_features(ids, values)
-        score, slots = self._score(checked_ids, checked_values)
-        known = slots >= 0
-        contributions = np.zeros(len(slots), np.float64)
-        weights = self._arrays.weights[1::2]
-        contributions[known] = weights[slots[known]] * checked_values[known]
+        score, places = score_of(self.arrays, checked_ids, checked_values)
+        contributions = np.empty(len(places), np.float64)
+        weights_at(self.arrays, places, contributions)
+        if self.arrays.rules.single:
+            single = contributions.astype(np.float32) * checked_values.astype(np.float32)
+            contributions = single.astype(np.float64)
+        else:
+            contributions *= checked_values
+        contributions[places < 0] = 0.0
         return Explanation(self.bias, contributions, score)
 
     def update(
@@ -208,15 +220,23 @@ class Hlm:
             InvalidInput: the arrays do not fit together.
             NonFiniteInput: a value or the label is NaN or infinite; nothing has changed.
             InvalidConfig: a rate is out of range.
-            OutOfCapacity: the ids do not fit into the largest table; no weight has changed.
+            OutOfCapacity: the event has more new ids than a delta may take; nothing has changed.
         """
-        rate = self.config.lr if lr is None else lr
-        decay = self.config.l2 if l2 is None else l2
-        check_rates(rate, decay)
-        checked_ids, checked_values = as_features(ids, values)
-        rows = np.array([0, len(checked_ids)], np.int64)
-        self._step(rows, checked_ids, checked_values, as_labels([y]), lr=rate, l2=decay)
-        return self.ack
+        return self._learn(ids, values, as_labels([y]), lr, l2, given=0)
+
+    def learn_error(
+        self,
+        ids: npt.ArrayLike,
+        values: npt.ArrayLike,
+        e: float,
+        lr: float | None = None,
+        l2: float | None = None,
+    ) -> HlmAck:
+        """Learn one event from an error of the caller's, as of a fused prediction.
+
+        Arguments and errors as for ``update``, with the error ``e`` in place of the label.
+        """
+        return self._learn(ids, values, as_errors([e]), lr, l2, given=1)
 
     def step_batch(
         self, indptr: npt.ArrayLike, ids: npt.ArrayLike, values: npt.ArrayLike, y: npt.ArrayLike
@@ -235,52 +255,62 @@ class Hlm:
         Raises:
             InvalidInput: the arrays do not fit together.
             NonFiniteInput: a value or a label is NaN or infinite; nothing of the batch is learnt.
-            OutOfCapacity: the ids of an event do not fit; the events before it are learnt.
+            OutOfCapacity: an event has more new ids than a delta may take; those before are learnt.
         """
         checked_ids, checked_values = as_features(ids, values)
         rows = as_rows(indptr, len(checked_ids))
         labels = as_labels(y)
         if len(rows) != len(labels) + 1:
             raise InvalidInput(f"indptr has {len(rows)} elements for {len(labels)} labels")
-        return self._step(
-            rows, checked_ids, checked_values, labels, lr=self.config.lr, l2=self.config.l2
-        )
+        lr, l2 = self.config.lr, self.config.l2
+        return self._step(rows, checked_ids, checked_values, labels, lr=lr, l2=l2, given=0)
 
-    def grow(self, unknown: int) -> None:
-        """Move to a larger table with room for ``unknown`` more ids, at an event's boundary.
+    def attend(self, unknown: int) -> None:
+        """Take the steps of a rebuild that are due, and make room for ``unknown`` more ids.
 
-        For whoever embeds ``arrays``: called when ``reserve_event`` finds no room, with its
-        ``scratch[UNKNOWN]``.
+        For whoever embeds ``arrays``: called at an event's boundary when ``attention_due`` says so,
+        or when ``reserve_event`` finds no room, with its ``scratch[UNKNOWN]``.
 
         Raises:
-            OutOfCapacity: the table may not grow further; nothing has changed.
+            OutOfCapacity: no delta has that much room; nothing has changed.
         """
-        self._arrays = grow(self.config, self._arrays, unknown)
-        self._changes = Changes()
+        self._life.attend(unknown)
+
+    def request_rebuild(self) -> None:
+        """Begin a rebuild before the next event, whatever the load; nothing if one is running."""
+        if self.stage == IDLE:
+            self.arrays.meta[DUE] = 0
+
+    def take_refused(self) -> Refused:
+        """Ids that were not learnt since the last call."""
+        total = self._count(NOT_LEARNT)
+        count = total - self._reported
+        self._reported = total
+        kept = np.arange(total - min(count, REFUSED_KEPT), total) % REFUSED_KEPT
+        return Refused(count, self.arrays.refused[kept])
 
     def items(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
         """All known ids, rising, and their weights."""
-        keys = self._arrays.records[::2]
-        weights = self._arrays.weights[1::2]
-        taken = np.flatnonzero(keys)
-        ids = keys[taken]
-        ids[taken == zero_slot(self._arrays)] = 0
-        order = np.argsort(ids)
-        return ids[order], weights[taken][order]
+        width = 1 << self.arrays.rules.word_bits
+        base = self.arrays.base
+        ids, weights = [base.records[::width]], [base.weights[1::width]]
+        for delta in (self.arrays.frozen, self.arrays.active):
+            keys = delta.records[::width]
+            taken = np.flatnonzero(keys)
+            found = keys[taken]
+            found[taken == len(keys) - 1] = 0
+            ids.append(found)
+            weights.append(delta.weights[1::width][taken])
+        all_ids = np.concatenate(ids)
+        order = np.argsort(all_ids)
+        return all_ids[order], np.concatenate(weights)[order]
 
     def to_state(self) -> dict[str, npt.NDArray[np.generic]]:
         """The whole state as flat arrays: read-only views, to be copied before the next update."""
-        state: dict[str, npt.NDArray[np.generic]] = {
-            "records": self._arrays.records.view(),
-            "meta": self._arrays.meta.view(),
-            "params": self._arrays.params.view(),
-        }
-        for array in state.values():
-            array.flags.writeable = False
-        return state
+        return saved(self.arrays)
 
     @classmethod
-    def from_state(cls, config: HlmConfig, salt: int, state: State) -> Self:
+    def from_state(cls, config: HlmConfig, salt: int | SaltKey, state: State) -> Self:
         """The model that ``to_state`` was asked of; it goes on bit for bit, counters included.
 
         Nothing of it is dirty. See operators/hlm/state.py for what must agree.
@@ -293,10 +323,11 @@ class Hlm:
     def take_dirty(self) -> dict[str, npt.NDArray[np.int64]]:
         """Blocks of each state array that changed since the last call, and forget them.
 
-        Every block of a new or just grown model counts as changed. Block i of an array is its
-        bytes from ``i * block_bytes(name)`` on. Time is linear in the number of blocks.
+        Every block of a new model counts as changed, and every block of a base just published or a
+        delta just begun. Block i of an array is its bytes from ``i * block_bytes(name)`` on. Time
+        is linear in the number of blocks.
         """
-        return self._changes.take(self._arrays)
+        return self._changes.take(self.arrays)
 
     def block_bytes(self, name: str) -> int:
         """Bytes of one block of the named state array.
@@ -304,17 +335,30 @@ class Hlm:
         Raises:
             InvalidInput: there is no such array.
         """
-        if name not in ("records", "meta", "params"):
+        if name not in BLOCKS:
             raise InvalidInput(f"an Hlm has no state array {name!r}")
-        return BLOCK_BYTES
+        return BLOCKS[name]
 
-    def _score(
-        self, ids: npt.NDArray[np.uint64], values: npt.NDArray[np.float64]
-    ) -> tuple[float, npt.NDArray[np.int64]]:
-        """Raw score of an event, and the slot of each feature (negative if unknown)."""
-        scratch = np.empty(SCRATCH_HEADER + len(ids), np.int64)
-        score = predict_event(self._arrays, scratch, ids, values, 0, len(ids))
-        return float(score), scratch[SCRATCH_HEADER:]
+    def _count(self, word: int) -> int:
+        return int(self.arrays.meta[word])
+
+    def _learn(
+        self,
+        ids: npt.ArrayLike,
+        values: npt.ArrayLike,
+        target: npt.NDArray[np.float64],
+        lr: float | None,
+        l2: float | None,
+        *,
+        given: int,
+    ) -> HlmAck:
+        rate = self.config.lr if lr is None else lr
+        decay = self.config.l2 if l2 is None else l2
+        check_rates(rate, decay)
+        checked_ids, checked_values = as_features(ids, values)
+        rows = np.array([0, len(checked_ids)], np.int64)
+        self._step(rows, checked_ids, checked_values, target, lr=rate, l2=decay, given=given)
+        return self.ack
 
     def _step(
         self,
@@ -325,16 +369,17 @@ class Hlm:
         *,
         lr: float,
         l2: float,
+        given: int,
     ) -> npt.NDArray[np.float64]:
-        """Step checked events, growing between them as often as it takes."""
+        """Step checked events, attending to rebuilds between them."""
         longest = int(np.diff(rows).max(initial=0))
-        scratch = np.empty(SCRATCH_HEADER + longest, np.int64)
+        scratch = np.empty(LANES * (SCRATCH_HEADER + longest), np.int64)
         predictions = np.empty(len(labels), np.float64)
         done = 0
         while True:
             done = step_events(
-                self._arrays, scratch, rows, ids, values, labels, done, lr, l2, predictions
+                self.arrays, scratch, rows, ids, values, labels, given, done, lr, l2, predictions
             )
             if done == len(labels):
                 return predictions
-            self.grow(int(scratch[UNKNOWN]))
+            self.attend(int(scratch[UNKNOWN]))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.bench.measured import Measured
 
 
 class Bar(NamedTuple):
-    """A least value, or a least ratio to the peer.
+    """A least value, a greatest value, or a least ratio to the peer.
 
     Attributes:
         bench: name of the benchmark.
@@ -18,7 +20,8 @@ class Bar(NamedTuple):
         least: what must be reached.
         is_ratio: ``least`` is of the ratio, not of the value.
         words: the bar, as one would say it.
-        most: what must not be exceeded.
+        where: parameters of the figures that it is of; all if empty.
+        greatest: ``least`` is the most that the value may be.
     """
 
     bench: str
@@ -26,12 +29,21 @@ class Bar(NamedTuple):
     least: float
     is_ratio: bool
     words: str
-    most: float = math.inf
+    where: Mapping[str, Any] = MappingProxyType({})
+    greatest: bool = False
 
     def met(self, line: Measured) -> bool:
         """Tell whether a figure reaches the bar."""
         reached = line.ratio if self.is_ratio else line.value
-        return reached is not None and self.least <= reached <= self.most
+        if reached is None:
+            return False
+        return reached <= self.least if self.greatest else reached >= self.least
+
+    def concerns(self, line: Measured) -> bool:
+        """Tell whether a figure is one that the bar is of."""
+        named = (self.bench, self.metric) == (line.bench, line.metric)
+        said = {**line.params, "against": line.against}
+        return named and all(said.get(name) == value for name, value in self.where.items())
 
 
 BARS = (
@@ -41,11 +53,27 @@ BARS = (
     Bar("stream", "latency_p50_ms", 0.5, True, "at most twice the floor"),
     Bar("stream", "latency_p99_ms", 0.5, True, "at most twice the floor"),
     Bar("sera", "ns_per_event", 1 / 1.5, True, "within 1.5 times NumPy"),
-    Bar("sera", "p99_over_p50", 0.0, False, "at most 2", 2.0),
-    Bar("sera", "drift_in_t", 0.9, False, "flat within 10 %", 1.1),
+    Bar("sera", "p99_over_p50", 2.0, False, "at most 2", greatest=True),
+    Bar("sera", "drift_in_t", 0.9, False, "at least 0.9"),
+    Bar("sera", "drift_in_t", 1.1, False, "at most 1.1", greatest=True),
+    *(
+        Bar(
+            "hlm",
+            "ns_per_feature",
+            1.0 / times,
+            True,
+            f"at most {times} times the floor",
+            {"ids": ids, "mode": "plain"},
+        )
+        for ids, times in ((10_000, 4), (1_000_000, 2.5), (10_000_000, 3))
+    ),
+    Bar("hlm", "events_per_s", 1.0, True, "at least the peer's", {"against": "vw"}),
+    Bar("hlm", "events_per_s", 20.0, True, "at least 20 times the peer's", {"against": "river"}),
+    Bar("hlm", "p99_over_p50", 2.0, False, "at most 2", {"during": "rebuild"}, greatest=True),
+    Bar("hlm", "last_over_first_tenth", 1.2, False, "at most 1.2", greatest=True),
 )
 
 
 def bars_of(line: Measured) -> list[Bar]:
     """Return the bars of a figure."""
-    return [bar for bar in BARS if (bar.bench, bar.metric) == (line.bench, line.metric)]
+    return [bar for bar in BARS if bar.concerns(line)]

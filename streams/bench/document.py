@@ -23,7 +23,7 @@ WHOLE = 1_000
 """Figures from here on are shown without decimals."""
 
 # What a line's parameters say beside its name; the others are the same for all lines of a bench.
-TELLING = ("stage", "of", "worker", "rate")
+TELLING = ("stage", "of", "worker", "rate", "ids", "features", "mode", "during")
 TELLING_OF = {"sera": ("d", "r", "dv")}
 
 
@@ -106,7 +106,10 @@ no contender lives on what it fetched during the warm-up.
 regression; what was done to make it fast is at the head of `streams/bench/quix_river.py`.
 - `raw_transactional` consumes with confluent-kafka and sends, for each event, a prediction and an \
 audit record that a worker made, in transactions with the offsets and with the worker's gathering: \
-one process, one consumer, one transactional producer (four of each, as the worker has, are slower).
+one process, one consumer, one transactional producer (four of each, as the worker has, are \
+slower). \
+It sends with the worker's own producer settings, and its fetcher does not pause when much waits; \
+with the library's default it would be half as fast.
 - `null_events_per_s` is the worker with a kernel that copies rows; all else is the same.
 - Latency counts from when an event was due by the schedule to when a read_committed consumer has \
 its prediction. The schedule does not wait for anybody.

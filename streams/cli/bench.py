@@ -10,6 +10,7 @@ from rich.table import Table
 
 from streams.bench.bars import bars_of
 from streams.bench.document import label, number, render
+from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
 from streams.bench.sera import run_sera
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
@@ -19,6 +20,7 @@ from streams.cli.options import AsJson
 EXAMPLES = (
     "weir bench stream",
     "weir bench stream --only latency --repeats 7 --json",
+    "weir bench hlm --json",
     "weir bench sera --json",
     "weir bench all",
 )
@@ -30,35 +32,35 @@ class Bench(StrEnum):
     """What can be measured."""
 
     STREAM = "stream"
+    HLM = "hlm"
     SERA = "sera"
     ALL = "all"
 
 
 RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
     Bench.STREAM: lambda plan: run_stream(plan),  # noqa: PLW0108 - looked up when it is run
+    Bench.HLM: lambda plan: run_hlm(plan.repeats, plan.say),
     Bench.SERA: lambda plan: run_sera(plan.repeats, plan.say),
 }
 
 
 def command(
     name: Annotated[
-        Bench, typer.Argument(metavar="NAME", help=f"stream, sera, or all: each, and write {PAGE}.")
+        Bench,
+        typer.Argument(metavar="NAME", help=f"stream, hlm, sera, or all: each, and write {PAGE}."),
     ],
     only: Annotated[
         list[Part] | None,
         typer.Option(
             "--only",
             metavar="PART",
-            help="Of stream, only this: events, null or latency. May be given more than once.",
+            help="Of stream, this part: events, null or latency. May be given more than once.",
         ),
     ] = None,
     events: Annotated[
         int,
         typer.Option(
-            "--events",
-            metavar="N",
-            min=20_000,
-            help="Events that each run of stream commits; more is surer.",
+            "--events", metavar="N", min=20_000, help="Of stream: events that each run commits."
         ),
     ] = EVENTS,
     repeats: Annotated[
@@ -70,7 +72,9 @@ def command(
 
     stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
     installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
-    minutes; leave the machine alone meanwhile. sera needs nothing else, one core and two minutes.
+    minutes. hlm needs neither broker nor network, but the development requirements, and takes some
+    four minutes. sera needs nothing else, one core and two minutes. Leave the machine alone
+    meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """

@@ -95,6 +95,8 @@ class EventSender:
 
     def _wait(self) -> None:
         now = time.monotonic()
+        if not self.sent:
+            self._due = now  # time before the first event is no credit
         while now < self._due:
             self._producer.poll(self._due - now)
             now = time.monotonic()

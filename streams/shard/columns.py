@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,16 +10,10 @@ import numpy as np
 from operators.batch import EventBatch
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
-from streams.shard.event_spans import (
-    ABSENT,
-    MAX_TENANT_BYTES,
-    SPAN_DTYPE,
-    WORD,
-    Spans,
-    copy_parts,
-    find_spans,
-)
-from streams.shard.normal_form import normal_form
+from streams.shard.event_spans import ABSENT, MAX_TENANT_BYTES, WORD, copy_parts
+from streams.shard.event_table import EventTable
+from streams.shard.known_names import KnownNames
+from streams.shard.normal_form import NormalForm, normal_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +22,6 @@ if TYPE_CHECKING:
 
     from schemas.hashing import FeatureHasher
     from streams.kafka.fetch import SourceRecord
-
-DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class EventReader(Protocol):
@@ -68,24 +59,24 @@ class Text(NamedTuple):
     """One column of text: parts of a batch's bytes.
 
     Attributes:
-        blob: uint8[bytes], UTF-8 of many parts.
+        raw: UTF-8 of many parts.
         starts: int64[n], where each part begins.
         lengths: int64[n], bytes of each.
     """
 
-    blob: npt.NDArray[np.uint8]
+    raw: bytes
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
 
     def parts(self) -> list[bytes]:
-        """Cut the parts out. O(bytes of the blob)."""
-        blob = self.blob.tobytes()
+        """Cut the parts out. O(bytes of the parts)."""
+        raw = self.raw
         ends = (self.starts + self.lengths).tolist()
-        return [blob[start:end] for start, end in zip(self.starts.tolist(), ends, strict=True)]
+        return [raw[start:end] for start, end in zip(self.starts.tolist(), ends, strict=True)]
 
     def select(self, rows: npt.NDArray[np.int64]) -> Text:
         """Return the parts at some rows, over the same bytes."""
-        return Text(self.blob, self.starts[rows], self.lengths[rows])
+        return Text(self.raw, self.starts[rows], self.lengths[rows])
 
 
 class TenantColumns(NamedTuple):
@@ -116,61 +107,6 @@ class TenantColumns(NamedTuple):
         )
 
 
-class _Table:
-    """The events of a batch that could be read, and where their parts stand.
-
-    Attributes:
-        positions: where each stood in the batch.
-        values: in our own schema.
-        digests: of what is audited.
-        spans: SPAN_DTYPE[n].
-        extra: parts of events that went through the codec; they stand behind the values.
-    """
-
-    def __init__(
-        self,
-        positions: list[int],
-        values: list[bytes],
-        digests: list[bytes],
-        vector_bytes: int,
-        value_bytes: int,
-    ) -> None:
-        self.positions = np.array(positions, dtype=np.int64)
-        self.values = values
-        self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
-        ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
-        self.spans: Spans = np.empty(len(values), SPAN_DTYPE)
-        self._bytes = b"".join(values)
-        self._extra = bytearray()
-        find_spans(
-            np.frombuffer(self._bytes, np.uint8), ends, vector_bytes, value_bytes, self.spans
-        )
-
-    def runs(self) -> list[tuple[int, int]]:
-        """Return ranges of rows that belong to one tenant, an unparsed row by itself."""
-        starts = np.flatnonzero(self.spans["tenant_goes_on"] == 0).tolist()
-        return list(pairwise([*starts, len(self.spans)]))
-
-    def tenant(self, row: int) -> str:
-        """Return the tenant of a parsed row."""
-        start, length = self.spans[["tenant", "tenant_bytes"]][row]
-        return self._bytes[start : start + length].decode("ascii")
-
-    def set_parts(self, row: int, time_us: int, parts: dict[str, bytes | None]) -> None:
-        """Put a row's parts behind the others."""
-        span = self.spans[row]
-        span["time_us"] = time_us
-        for name, part in parts.items():
-            span[name] = ABSENT if part is None else len(self._bytes) + len(self._extra)
-            if f"{name}_bytes" in SPAN_DTYPE.fields:  # type: ignore[operator]
-                span[f"{name}_bytes"] = len(part or b"")
-            self._extra += part or b""
-
-    def blob(self) -> npt.NDArray[np.uint8]:
-        """Return all the bytes that spans point into."""
-        return np.frombuffer(self._bytes + self._extra if self._extra else self._bytes, np.uint8)
-
-
 class Decoder:
     """Turns records into columns; bad ones are told apart, never dropped.
 
@@ -199,6 +135,7 @@ class Decoder:
         self._vector_bytes = WORD * dimension
         self._value_bytes = WORD * value_dimension
         self._max_bytes = max_bytes
+        self._names: dict[str, KnownNames] = {}
 
     def __call__(
         self, records: Sequence[SourceRecord]
@@ -213,20 +150,20 @@ class Decoder:
                     tenant = table.tenant(start)
                     self._admission.admit(tenant, self._admission.hasher(tenant))
                 else:
-                    tenant = self._normalise(table, start)
+                    tenant, parts = self._by_codec(table, start)
+                    table.set_parts(start, parts)
             except BadMessage as error:
                 rejected += (Rejected(at, error) for at in table.positions[start:stop].tolist())
             else:
                 tenants.setdefault(tenant, []).append(np.arange(start, stop))
         rejected.sort(key=lambda item: item.position)
-        blob = table.blob()
-        columns = {
-            tenant: self._columns(table, blob, np.concatenate(runs))
-            for tenant, runs in tenants.items()
-        }
-        return columns, rejected
+        rows = {tenant: np.concatenate(runs) for tenant, runs in tenants.items()}
+        for tenant, mine in rows.items():
+            self._look_up(table, tenant, mine)
+        raw = table.all_bytes()
+        return {tenant: self._columns(table, raw, mine) for tenant, mine in rows.items()}, rejected
 
-    def _read(self, records: Sequence[SourceRecord], rejected: list[Rejected]) -> _Table:
+    def _read(self, records: Sequence[SourceRecord], rejected: list[Rejected]) -> EventTable:
         """Take records to events and find their parts."""
         payload, shard, max_bytes = self._reader.payload, self._shard, self._max_bytes
         sha256 = hashlib.sha256
@@ -248,10 +185,10 @@ class Decoder:
             positions.append(position)
             values.append(ours)
             digests.append(sha256(audited).digest())
-        return _Table(positions, values, digests, self._vector_bytes, self._value_bytes)
+        return EventTable(positions, values, digests, self._vector_bytes, self._value_bytes)
 
-    def _normalise(self, table: _Table, row: int) -> str:
-        """Let the codec read a row that the kernel left, and return its tenant.
+    def _by_codec(self, table: EventTable, row: int) -> tuple[str, NormalForm]:
+        """Let the codec read a row, and return its tenant and its parts.
 
         Raises:
             BadMessage: it cannot be used.
@@ -268,23 +205,46 @@ class Decoder:
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
         hasher = self._admission.hasher(tenant)
-        parts = normal_form(event, hasher, self._vector_bytes, self._value_bytes)._asdict()
+        parts = normal_form(event, hasher, self._vector_bytes, self._value_bytes)
         self._admission.admit(tenant, hasher)
-        table.set_parts(row, parts.pop("time_us"), parts)
-        return tenant
+        return tenant, parts
 
-    def _columns(
-        self, table: _Table, blob: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]
-    ) -> TenantColumns:
+    def _look_up(self, table: EventTable, tenant: str, rows: npt.NDArray[np.int64]) -> None:
+        """Put ids in the place of the names that a tenant's parsed rows have.
+
+        What is parsed the codec takes too: none of these rows is refused, whatever is known.
+        """
+        mapped = rows[table.map_words[rows] > 0]
+        if not len(mapped):
+            return
+        names = self._known_names(tenant)
+        index = 0
+        while (index := names.look_up(table, mapped, index)) < len(mapped):
+            row = int(mapped[index])
+            _, parts = self._by_codec(table, row)
+            names.learn(table, row, parts)
+            table.set_parts(row, parts)
+            index += 1
+
+    def _known_names(self, tenant: str) -> KnownNames:
+        """Return what is known under the hasher that the tenant has now."""
+        hasher = self._admission.hasher(tenant)
+        names = self._names.get(tenant)
+        if names is None or names.hasher is not hasher:
+            names = self._names[tenant] = KnownNames(hasher)
+        return names
+
+    def _columns(self, table: EventTable, raw: bytes, rows: npt.NDArray[np.int64]) -> TenantColumns:
         """Copy a tenant's rows into columns."""
-        spans = table.spans[rows]
+        spans, blob = table.spans[rows], np.frombuffer(raw, np.uint8)
         events = len(rows)
         indptr = _pointers(spans["features_bytes"])
         ctx_indptr = _pointers(spans["context_bytes"])
+        looked_up = table.looked_up.view(np.uint8)
 
         def column(name: str, at: npt.NDArray[np.int64], dtype: Any = np.float64) -> Any:
             out = np.zeros(int(at[-1]), dtype)
-            copy_parts(blob, _packed(spans[name]), at * WORD, out.view(np.uint8))
+            copy_parts(blob, looked_up, _packed(spans[name]), at * WORD, out.view(np.uint8))
             return out
 
         def vectors(name: str, size: int) -> Any:
@@ -294,7 +254,7 @@ class Decoder:
             return (spans[name] != ABSENT).astype(np.uint8)
 
         def text(name: str) -> Text:
-            return Text(blob, _packed(spans[name]), _packed(spans[f"{name}_bytes"]))
+            return Text(raw, _packed(spans[name]), _packed(spans[f"{name}_bytes"]))
 
         batch = EventBatch(
             indptr=indptr,

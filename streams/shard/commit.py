@@ -50,6 +50,7 @@ TOPIC_REFUSED = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the library's own name
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - the same
+        KafkaError.OPERATION_NOT_ATTEMPTED,  # of the topics that stood beside a missing one
         # What a later call of the transaction is told once a topic was refused behind the scenes.
         KafkaError._STATE,  # noqa: SLF001 - the same
         KafkaError.TOPIC_AUTHORIZATION_FAILED,

@@ -16,6 +16,7 @@ from numba import njit
 from operators.kernel_cache import use_folder_of_these_sources
 from schemas.errors import Bug
 from schemas.registry import load
+from streams.shard.event_spans import WORD
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,7 +29,6 @@ NUMBERS_BEFORE_LABEL: Final = ("y_hat", "y_hlm", "y_sera", "y_meta", "gate")
 NUMBERS_AFTER_LABEL: Final = ("margin", "rj_gap", "half_diff")
 NUMBERS: Final = NUMBERS_BEFORE_LABEL + NUMBERS_AFTER_LABEL
 _BEFORE: Final = len(NUMBERS_BEFORE_LABEL)
-WORD: Final = 8
 LEAF_HASH_BYTES: Final = 32
 LONG_BYTES: Final = 10  # the most that a long takes
 
@@ -163,7 +163,7 @@ def encode_predictions(
     ends = np.empty(events, np.int64)
     _write(
         np.frombuffer(front, np.uint8),
-        ids.blob,
+        np.frombuffer(ids.raw, np.uint8),
         ids.starts,
         ids.lengths,
         event_ids.starts,

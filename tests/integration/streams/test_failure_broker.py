@@ -37,13 +37,16 @@ def test_a_broker_killed_under_load_loses_and_repeats_nothing(
     stream: Stream, broker: CrashableBroker
 ) -> None:
     """Killed -9 in the middle of the stream; the worker waits, or ends with 69 and is restarted."""
-    stream.produce(make_events(4_000))
-    # Small units, each with its gathering time: some seconds' work, to be met in the middle.
+    stream.produce(make_events(400))
+    # Small units, each with its gathering time: 4,000 events are a second's work or more, and the
+    # broker dies in the instant that the last of them is acknowledged.
     worker = stream.start(WEIR_STREAM__MAX_UNIT_EVENTS="20")
-    stream.until(lambda: 0 < sum(stream.committed()) < len(stream.sent), "commit, not the last")
+    stream.wait_committed()
+    stream.produce(make_events(4_000, start=400))
     broker.kill()
+    assert worker.metric("weir_events_total") < len(stream.sent), "the broker outlived its load"
     broker.restart()
-    stream.produce(make_events(1_000, start=4_000))
+    stream.produce(make_events(1_000, start=4_400))
     serve_to_the_end(stream, worker)
     stream.assert_undisturbed()
 

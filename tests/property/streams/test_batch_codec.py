@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -14,11 +15,13 @@ from schemas.errors import BadMessage
 from schemas.hashing import FeatureHasher
 from streams.kafka.reader import Record
 from streams.messages import PlainReader
+from streams.shard import known_names
 from streams.shard.columns import Decoder, Text
 from streams.shard.event_spans import ABSENT, SPAN_DTYPE, WORD, find_spans
 from streams.shard.normal_form import normal_form
 from streams.shard.prediction_rows import NUMBERS, avro_string, encode_predictions
 from tests.property.schemas.records import records
+from tests.property.streams.raw_events import long, raw_event, text
 
 DIMENSION, VALUE_DIMENSION = 2, 1
 HASHER = FeatureHasher(b"k" * 32)
@@ -66,22 +69,106 @@ COMMON = st.builds(
 )
 """Events as the kernel reads them."""
 
-BYTES = st.one_of(
-    COMMON.map(EVENT.encode),
-    records("event").map(EVENT.encode),
-    st.binary(max_size=60),
-    # One byte changed, some cut off, some put behind: nearly right.
-    st.builds(
-        lambda event, at, byte, cut, tail: (
-            (data := bytearray(EVENT.encode(event))).__setitem__(at % len(data), byte)
+FEW = [
+    *("", "a", "b", "c", "amount", "seven b", "eight by", "nine byte", "sixteen bytes, 16", "a=b"),
+    *("=", "größe", "名前", "🦉" * 3, "x" * 1_020, "x" * 1_021),
+]
+FEW_NAMES = st.sampled_from(FEW).map(str.encode)
+FEW_VALUES = st.sampled_from(["", "b", "web"]).map(str.encode)
+NAMES = st.one_of(
+    FEW_NAMES,
+    st.text(max_size=12).map(str.encode),
+    st.sampled_from([b"x" * 1_022, b"x" * 1_023, b"x" * 1_024, b"x" * 1_025]),
+)
+TEACHING = [
+    raw_event(
+        {"tenant": tenant, "id": "", "event_id": "", "time_us": 0},
+        [([(name.encode(), bytes(WORD)) for name in FEW], False, 0)],
+        [([(name.encode(), text(value)) for name in FEW], False, 0)],
+    )
+    for tenant in ("acme", "globex", "a" * 200)
+    for value in (b"", b"b", b"web")
+]
+"""Events after which all of ``KNOWN`` can be looked up."""
+
+NO_UTF8 = st.sampled_from(
+    [
+        *(b"\x80", b"\xc3", b"\xff", b"a\xe2\x82", b"\xe2\x82a"),  # broken off
+        *(b"\xc0\x80", b"\xe0\x9f\xbf", b"\xf0\x8f\xbf\xbf"),  # overlong
+        *(b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80"),  # surrogate, too large
+    ]
+)
+
+
+def maps(names: st.SearchStrategy[bytes], values: st.SearchStrategy[bytes]) -> Any:
+    """Return a strategy for a field that is a map or null; a name comes twice in a few."""
+    lies = st.sampled_from([0, 0, 0, 1, -1, -(2**40), 2**61, 2**62])
+    entries = st.tuples(names, values)
+    flat = st.lists(entries, max_size=9, unique_by=lambda entry: entry[0]) | st.lists(
+        entries, max_size=4
+    )
+    return st.none() | st.builds(
+        lambda whole, size, heads: [
+            (whole[at : at + size], *head)
+            for at, head in zip(range(0, len(whole), size), heads, strict=False)
+        ],
+        flat,
+        st.integers(1, 5),
+        st.lists(st.tuples(st.booleans(), lies), min_size=9, max_size=9),
+    )
+
+
+NAMED = st.builds(
+    raw_event, COMMON, maps(NAMES, words(1)), maps(NAMES, (NAMES | st.binary(max_size=3)).map(text))
+)
+KNOWN = st.builds(
+    raw_event, COMMON, maps(FEW_NAMES, words(1)), maps(FEW_NAMES, FEW_VALUES.map(text))
+)
+BROKEN_NAMES = st.builds(
+    raw_event,
+    COMMON,
+    maps(NAMES | NO_UTF8 | st.binary(max_size=4), words(1)),
+    maps(NAMES, (NAMES | NO_UTF8 | st.binary(max_size=4)).map(text)),
+)
+HOSTILE_COUNT = st.builds(
+    lambda event, count, tail: raw_event(event, [], None)[:-7] + count + tail,
+    COMMON.map(
+        lambda event: event | dict.fromkeys(("feature_ids", "feature_values", "key", "query"))
+    ).map(lambda event: event | {"value": None}),
+    st.integers(-(2**63), 2**63 - 1).map(long) | st.just(b"\xff" * 9 + b"\1"),
+    st.binary(max_size=40),
+)
+"""Blocks that claim more entries than there are bytes, by any integer."""
+
+
+def mangled(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """Return a strategy for bytes that are nearly right.
+
+    One is changed, some are cut off, some put behind.
+    """
+    return st.builds(
+        lambda value, at, byte, cut, tail: (
+            (data := bytearray(value)).__setitem__(at % len(data), byte)
             or bytes(data[: len(data) - cut]) + tail
         ),
-        COMMON,
+        values,
         st.integers(0, 10**6),
         st.integers(0, 255),
         st.integers(0, 3),
         st.binary(max_size=2),
-    ),
+    )
+
+
+BYTES = st.one_of(
+    COMMON.map(EVENT.encode),
+    records("event").map(EVENT.encode),
+    st.binary(max_size=60),
+    NAMED,
+    BROKEN_NAMES,
+    HOSTILE_COUNT,
+    st.builds(lambda value, at: value[: at % len(value)], NAMED, st.integers(0, 10**6)),
+    mangled(COMMON.map(EVENT.encode)),
+    mangled(NAMED),
 )
 
 
@@ -101,11 +188,9 @@ def expected(value: bytes) -> tuple[str, Any]:
     return event["tenant"], parts
 
 
-@given(values=st.lists(BYTES, max_size=8))
-@settings(max_examples=300, deadline=None)
-def test_a_batch_is_read_as_fastavro_reads_each_of_its_events(values: list[bytes]) -> None:
-    """Whatever the kernel takes, the codec would have taken as the same; the rest it explains."""
-    decoder = Decoder(
+def new_decoder() -> Decoder:
+    """Return a decoder that knows no names yet."""
+    return Decoder(
         PlainReader(),
         0,
         Anyone(),
@@ -113,6 +198,36 @@ def test_a_batch_is_read_as_fastavro_reads_each_of_its_events(values: list[bytes
         value_dimension=VALUE_DIMENSION,
         max_bytes=10**6,
     )
+
+
+@given(values=st.lists(BYTES, max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_a_batch_is_read_as_fastavro_reads_each_of_its_events(values: list[bytes]) -> None:
+    """Whatever the kernel takes, the codec would have taken as the same; the rest it explains."""
+    check(new_decoder(), values)
+
+
+@given(batches=st.lists(st.lists(KNOWN | NAMED | BYTES, max_size=5), min_size=2, max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_names_that_are_known_change_nothing(batches: list[list[bytes]]) -> None:
+    """A name's id, a name that comes twice and a bad one are the same whatever was read before."""
+    decoder = new_decoder()
+    for values in (*batches, TEACHING, *batches):
+        check(decoder, values)
+
+
+@given(batches=st.lists(st.lists(KNOWN | NAMED | BYTES, max_size=5), min_size=2, max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_names_that_were_forgotten_change_nothing(batches: list[list[bytes]]) -> None:
+    """A table too small for one event's names grows, fills and forgets between any two events."""
+    with mock.patch.multiple(known_names, FIRST_SLOTS=2, MOST_SLOTS=8):
+        decoder = new_decoder()
+        for values in (*batches, *batches):
+            check(decoder, values)
+
+
+def check(decoder: Decoder, values: list[bytes]) -> None:
+    """Hold what the decoder makes of a batch to what fastavro makes of each of its events."""
     columns, rejected = decoder([Record(n, 0, None, value) for n, value in enumerate(values)])
     wanted = [expected(value) for value in values]
     assert [(item.position, item.error.reason) for item in rejected] == [
@@ -215,6 +330,6 @@ def texts(ids: list[str], event_ids: list[str]) -> tuple[Text, Text]:
     parts = [text.encode() for text in (*ids, *event_ids)]
     lengths = np.array([len(part) for part in parts], np.int64)
     starts = np.cumsum(lengths) - lengths
-    blob = np.frombuffer(b"".join(parts), np.uint8)
+    blob = b"".join(parts)
     n = len(ids)
     return Text(blob, starts[:n], lengths[:n]), Text(blob, starts[n:], lengths[n:])

@@ -69,3 +69,11 @@ def test_no_name_hashes_to_an_id_that_the_learners_keep_for_themselves() -> None
     touched = [i for i, digest in enumerate(raw) if digest.endswith(b"\xff\xff")]
     assert touched
     assert all(int(ids[i]) == int.from_bytes(raw[i], "little") & ~(1 << 63) for i in touched)
+
+
+def test_secrets_are_told_apart_by_purpose_and_key() -> None:
+    """What else is keyed from the hasher gives away no id, not even of a name like the purpose."""
+    hasher = FeatureHasher(KEY)
+    secrets = [hasher.secret(b"a"), hasher.secret(b"b"), FeatureHasher(b"other").secret(b"a")]
+    assert len({*secrets, hasher.hash("a"), hasher.hash("ÿa")}) == 5
+    assert FeatureHasher(KEY).secret(b"a") == secrets[0]

@@ -31,6 +31,8 @@ SERA_LINES = (
     Measured("sera", "drift_in_t", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 1.02, "times"),
 )  # fmt: skip
 
+HLM_LINES = (Measured("hlm", "ns_per_feature", SPREAD, 7.0, "ns", "gather_scatter", 3.5, 0.5),)
+
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
@@ -42,6 +44,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         yield from LINES
 
     monkeypatch.setattr(bench, "run_stream", run)
+    monkeypatch.setattr(bench, "run_hlm", lambda *_: iter(HLM_LINES))
     monkeypatch.setattr(bench, "run_sera", lambda *_: iter(SERA_LINES))
     return asked
 
@@ -90,6 +93,8 @@ def test_all_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "| events_per_s | 26,000 events/s | 1 to 2 | quix_river | 13,000 | 2 |" in page
     assert "at least 3 times the peer: missed; at least 25,000 events/s: met" in page
     assert "weir bench stream --json" in page
+    assert "## hlm" in page
+    assert "weir bench hlm --json" in page
     assert "repeats = 5, cores = 2" in page
 
 
@@ -104,4 +109,5 @@ def test_one_benchmark_runs_alone() -> None:
     assert "ns_per_event (16, 256, 1)" in shown
     assert "missed within 1.5 times NumPy" in shown
     assert "missed at most 2" in shown
-    assert "met flat within 10 %" in shown
+    assert "met at least 0.9" in shown
+    assert "met at most 1.1" in shown

@@ -29,6 +29,7 @@ from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
 from streams.shard.quarantine import QuarantineEncoder
 from streams.shard.shard import Abandoned, Shard, ShardState
+from streams.warmup import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,6 +203,12 @@ class Lab:
         shard = self.shard(table)
         shard.open()
         return shard
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """Compile the kernels before anybody waits for a unit: that takes half a minute once."""
+    warm_up(CONFIG)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ def test_defaults_are_the_seeds() -> None:
     assert (config.choices, config.bucket, config.stash) == (2, 4, 8)
     assert (config.relocations, config.ring) == (8, 16)
     assert (config.tau_low, config.tau_high) == (0.6, 0.8)
-    assert config.lookup_bound == 2 * 4 + 8 + 16 + 1
+    assert config.table_bound == 2 * 4 + 8 + 16 + 1
+    assert config.lookup_bound == 2 * config.table_bound
     assert config.insert_bound == config.lookup_bound + 8 + 1
 
 
@@ -26,6 +27,18 @@ def test_defaults_are_the_seeds() -> None:
         ({"capacity": 5000}, "capacity"),
         ({"capacity": 4}, "capacity"),
         ({"capacity": 1 << 29}, "capacity"),
+        ({"subtable": 1 << 13}, "subtable"),
+        ({"subtable": 4}, "subtable"),
+        ({"rebuild_events": 1}, "rebuild_events"),
+        ({"rebuild_keys_per_event": 0}, "rebuild_keys_per_event"),
+        ({"rate": "adam"}, "rate"),
+        ({"arithmetic": "half"}, "arithmetic"),
+        ({"arithmetic": "single", "link": "logistic"}, "arithmetic"),
+        ({"arithmetic": "single", "rate": "adagrad"}, "arithmetic"),
+        ({"arithmetic": "single", "compensated": True}, "arithmetic"),
+        ({"order": "mine"}, "order"),
+        ({"order": "river", "link": "logistic"}, "order"),
+        ({"order": "river", "arithmetic": "single"}, "order"),
         ({"choices": 1}, "choices"),
         ({"choices": 5}, "choices"),
         ({"bucket": 3}, "bucket"),

@@ -9,14 +9,26 @@ import pytest
 
 from operators.errors import InvalidInput, StateMismatch
 from operators.hlm.config import HlmConfig
-from operators.hlm.layout import CAPACITY, KNOWN, RELOCATED
+from operators.hlm.layout import (
+    ACTIVE_CAPACITY,
+    BASE_KEYS,
+    BUILDING,
+    IDLE,
+    KNOWN,
+    MIRRORING,
+    RELOCATED,
+    STAGE,
+    VER_BASE,
+)
 from operators.hlm.model import Hlm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Arrays = dict[str, npt.NDArray[Any]]
-CONFIG = HlmConfig(capacity=64, stash=2, ring=2, l2=0.001)
+CONFIG = HlmConfig(
+    capacity=64, stash=6, ring=6, l2=0.001, rebuild_events=10, rebuild_keys_per_event=50
+)
 SALT = 99
 
 
@@ -40,10 +52,11 @@ def as_bytes(state: Arrays) -> dict[str, bytes]:
 
 @pytest.fixture
 def trained() -> Hlm:
-    """A model that has grown at least once."""
+    """A model that has a base, and a delta beside it."""
     hlm = Hlm(CONFIG, SALT)
     learn(hlm, seed=1)
-    assert hlm.rebuilds > 0
+    assert hlm.ack.ver_base > 0
+    assert hlm.load > 0
     return hlm
 
 
@@ -54,7 +67,6 @@ def test_restored_model_goes_on_bit_for_bit(trained: Hlm) -> None:
     assert learn(restored, seed=2) == learn(trained, seed=2)
     assert as_bytes(copied(restored)) == as_bytes(copied(trained))
     assert restored.ack == trained.ack
-    assert restored.rebuilt_at == trained.rebuilt_at
 
 
 def test_restored_model_shares_no_memory_with_what_it_came_from(trained: Hlm) -> None:
@@ -84,10 +96,10 @@ def test_new_rates_are_taken_from_the_configuration(trained: Hlm) -> None:
     assert weights[ids == 12345][0] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("name", ["choices", "bucket", "stash", "ring", "relocations"])
+@pytest.mark.parametrize("name", ["choices", "bucket", "stash", "ring", "relocations", "subtable"])
 def test_table_constants_cannot_change_under_a_state(trained: Hlm, name: str) -> None:
     """A state saved with other table constants is refused, and the message names the constant."""
-    changed: dict[str, Any] = {name: 8 if name == "bucket" else 3}
+    changed: dict[str, Any] = {name: {"bucket": 8, "subtable": 64}.get(name, 3)}
     other = replace(CONFIG, **changed)
 
     with pytest.raises(StateMismatch, match=name):
@@ -105,11 +117,11 @@ def _drop(state: Arrays) -> None:
 
 
 def _cut(state: Arrays) -> None:
-    state["records"] = state["records"][:-2]
+    state["base"] = state["base"][:-2]
 
 
 def _retype(state: Arrays) -> None:
-    state["records"] = state["records"].view(np.int64)
+    state["base"] = state["base"].view(np.int64)
 
 
 def _miscount(state: Arrays) -> None:
@@ -117,15 +129,43 @@ def _miscount(state: Arrays) -> None:
 
 
 def _resize(state: Arrays) -> None:
-    state["meta"][CAPACITY] += 1
+    state["meta"][ACTIVE_CAPACITY] += 1
 
 
 def _forget(state: Arrays) -> None:
-    keys = state["records"][::2]
+    keys = max(state["delta0"], state["delta1"], key=len)[::2]
     keys[np.flatnonzero(keys)[0]] = 0
 
 
-@pytest.mark.parametrize("damage", [_drop, _cut, _retype, _miscount, _resize, _forget])
+def _mislead(state: Arrays) -> None:
+    state["pilots"][0] ^= 1
+
+
+def _lead_astray(state: Arrays) -> None:
+    state["last"][:] = 1 << 30
+
+
+def _swap(state: Arrays) -> None:
+    state["base"][0], state["base"][2] = state["base"][2], state["base"][0]
+
+
+def _claim(state: Arrays) -> None:
+    state["meta"][BASE_KEYS] -= 1
+
+
+def _stage(state: Arrays) -> None:
+    state["meta"][STAGE] = 7
+
+
+def _age(state: Arrays) -> None:
+    state["meta"][VER_BASE] += 1
+
+
+@pytest.mark.parametrize("damage", [
+        _drop, _cut, _retype, _miscount, _resize, _forget,
+        _mislead, _lead_astray, _swap, _claim, _stage, _age,
+    ],
+)  # fmt: skip
 def test_damaged_state_is_refused(trained: Hlm, damage: Callable[[Arrays], None]) -> None:
     """A state that is incomplete, mistyped or contradicts itself is refused, not repaired."""
     state = copied(trained)
@@ -140,15 +180,26 @@ def blocks_of(hlm: Hlm, name: str) -> npt.NDArray[np.int64]:
     return np.arange(-(-nbytes // hlm.block_bytes(name)))
 
 
-def test_new_and_grown_models_are_dirty_throughout() -> None:
-    """What no checkpoint has seen is reported whole: a new model, and one that moved."""
+def test_new_models_and_new_tables_are_dirty_throughout() -> None:
+    """What no checkpoint has seen is reported whole: a new model, a new delta, a new base."""
     hlm = Hlm(CONFIG, SALT)
-    for _ in range(2):
-        dirty = hlm.take_dirty()
-        assert set(dirty) == set(hlm.to_state())
-        for name, blocks in dirty.items():
-            np.testing.assert_array_equal(blocks, blocks_of(hlm, name))
-        hlm.grow(0)
+    dirty = hlm.take_dirty()
+    assert set(dirty) == set(hlm.to_state())
+    for name, blocks in dirty.items():
+        np.testing.assert_array_equal(blocks, blocks_of(hlm, name))
+
+    hlm.request_rebuild()
+    hlm.update([5], [1.0], 1.0)
+    dirty = hlm.take_dirty()
+    np.testing.assert_array_equal(dirty["delta1"], blocks_of(hlm, "delta1"))
+    assert not any(len(dirty[name]) for name in ("base", "pilots", "last", "delta0"))
+
+    while hlm.stage != IDLE:
+        hlm.update([5], [1.0], 1.0)
+    dirty = hlm.take_dirty()
+    for name in ("base", "pilots", "last"):
+        np.testing.assert_array_equal(dirty[name], blocks_of(hlm, name))
+    assert len(hlm.to_state()["delta0"]) == 0
 
 
 def test_restored_model_is_clean(trained: Hlm) -> None:
@@ -167,16 +218,37 @@ def test_checkpoint_costs_what_changed() -> None:
     hlm.update([7], [1.0], 1.0)
 
     dirty = hlm.take_dirty()
-    assert [len(dirty[name]) for name in ("records", "meta", "params")] == [1, 1, 1]
+    assert [len(dirty[name]) for name in ("delta0", "meta", "params")] == [1, 1, 1]
     assert not any(len(blocks) for blocks in hlm.take_dirty().values())
+
+
+@pytest.mark.parametrize("stage", [IDLE, BUILDING, MIRRORING])
+@pytest.mark.parametrize("stranger", [False, True])
+def test_checkpoint_of_a_base_costs_what_changed(stage: int, stranger: bool) -> None:
+    """An event of one id of the base dirties one block of it, with a new id beside it or not."""
+    hlm = Hlm(replace(CONFIG, capacity=1 << 11))
+    hlm.update(np.arange(1000, dtype=np.uint64), np.ones(1000), 1.0)
+    for following in (BUILDING, IDLE, stage):
+        if following != IDLE:
+            hlm.request_rebuild()
+        while hlm.stage != following:
+            hlm.update([7], [1.0], 1.0)
+    assert hlm.arrays.base.keys == 1000
+    hlm.take_dirty()
+    before = copied(hlm)["base"]
+
+    hlm.update([7, 5000] if stranger else [7], [1.0, 1.0] if stranger else [1.0], 1.0)
+
+    (changed,) = np.flatnonzero(before != hlm.to_state()["base"])
+    assert hlm.take_dirty()["base"].tolist() == [changed * 8 // hlm.block_bytes("base")]
 
 
 def test_moved_records_are_reported() -> None:
     """Filling a table moves records between buckets; changed blocks alone carry that along."""
-    hlm = Hlm(HlmConfig(capacity=1 << 12), SALT)
+    hlm = Hlm(HlmConfig(capacity=1 << 12, tau_low=0.79), SALT)
     stored = {name: bytearray(array.tobytes()) for name, array in hlm.to_state().items()}
     hlm.take_dirty()
-    for first in range(1, 3200, 10):
+    for first in range(1, 3100, 10):
         hlm.update(np.arange(first, first + 10, dtype=np.uint64), np.ones(10), 1.0)
         for name, blocks in hlm.take_dirty().items():
             size, content = hlm.block_bytes(name), hlm.to_state()[name].tobytes()

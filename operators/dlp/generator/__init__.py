@@ -1,0 +1,1 @@
+"""The seeded generator of labelled messages: a pure function of seed, pools and carriers."""

@@ -1,0 +1,1 @@
+"""The network in PyTorch, for training and export; serving does without it."""

@@ -1,0 +1,1 @@
+"""Training of the DLP model: what touches files, processes and devices."""

@@ -1,0 +1,216 @@
+"""Figures on the development side: spans, scores, false alarms on ordinary text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from operators.dlp.dsl import Message, serialize
+from operators.dlp.generator.rows import ANSWERED, CONTINUED
+from operators.dlp.tags import SCORES, TYPES, TypedSpan, from_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from operators.dlp.generator.rows import Batch
+    from operators.dlp.network.model import Network
+    from operators.dlp.tokenizer import Tokenizer
+
+_ROWS: Final = 64
+HALF: Final = 0.5
+
+
+class SpanTally:
+    """Precision, recall and F1 by type, for equal spans and for those that overlap by half."""
+
+    def __init__(self) -> None:
+        self.exact: Counter[tuple[str, str]] = Counter()
+        self.overlap: Counter[tuple[str, str]] = Counter()
+
+    def add(self, wanted: Sequence[TypedSpan], found: Sequence[TypedSpan]) -> None:
+        """Count one text."""
+        for counts, same in ((self.exact, _equal), (self.overlap, _overlaps)):
+            left = list(found)
+            for span in wanted:
+                match = next((other for other in left if same(span, other)), None)
+                counts[span.type, "hit" if match else "missed"] += 1
+                if match:
+                    left.remove(match)
+            for span in left:
+                counts[span.type, "false"] += 1
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """By type: precision, recall, F1 of exact and overlapping matches, and the count."""
+        table = {}
+        for kind in TYPES:
+            row: dict[str, float] = {"count": self.exact[kind, "hit"] + self.exact[kind, "missed"]}
+            for name, counts in (("exact", self.exact), ("overlap", self.overlap)):
+                hit, missed, false = (counts[kind, what] for what in ("hit", "missed", "false"))
+                row[f"{name}_precision"] = hit / max(1, hit + false)
+                row[f"{name}_recall"] = hit / max(1, hit + missed)
+                row[f"{name}_f1"] = 2 * hit / max(1, 2 * hit + missed + false)
+            table[kind] = row
+        return table
+
+
+def _equal(left: TypedSpan, right: TypedSpan) -> bool:
+    return left == right
+
+
+def _overlaps(left: TypedSpan, right: TypedSpan) -> bool:
+    shared = min(left.end, right.end) - max(left.start, right.start)
+    longest = max(left.end - left.start, right.end - right.start)
+    return left.type == right.type and shared >= HALF * longest
+
+
+def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """Area under the precision-recall curve, as the mean precision at each positive."""
+    order = np.argsort(-scores, kind="stable")
+    hits = labels[order]
+    if not hits.any():
+        return float("nan")
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].mean())
+
+
+def calibration_error(
+    chances: NDArray[np.floating], labels: NDArray[np.bool_], bins: int = 15
+) -> float:
+    """Expected calibration error over bins of equal width."""
+    places = np.minimum((chances * bins).astype(int), bins - 1)
+    error = 0.0
+    for place in range(bins):
+        inside = places == place
+        if inside.any():
+            error += inside.mean() * abs(chances[inside].mean() - labels[inside].mean())
+    return float(error)
+
+
+def alarms_at_recall(
+    scores: NDArray[np.floating], labels: NDArray[np.bool_], recall: float = 0.95
+) -> float:
+    """Share of the negatives above the threshold that finds this share of the positives."""
+    if not labels.any() or labels.all():
+        return float("nan")
+    threshold = np.quantile(scores[labels], 1 - recall)
+    return float((scores[~labels] >= threshold).mean())
+
+
+@torch.no_grad()
+def evaluate(network: Network, batches: Iterable[Batch], device: torch.device) -> dict[str, Any]:
+    """Figures in full and in causal mode on development batches."""
+    network.eval()
+    kept = list(batches)
+    result = {}
+    for causal in (False, True):
+        tally, by_length = SpanTally(), SpanTally()
+        scores, labels = [], []
+        for batch in kept:
+            first = _run(network, batch.long_ids[:, 0], None, causal, device)
+            link = torch.from_numpy(batch.link).to(device)[:, None, None]
+            start = network.slow.start(torch.zeros(len(link), network.config.memory, device=device))
+            thread = network.slow.start(first[2])
+            state = torch.where(link == ANSWERED, thread, start)
+            state = torch.where(link == CONTINUED, first[3], state)
+            second = _run(network, batch.long_ids[:, 1], state, causal, device)
+            short = _run(network, batch.short_ids, None, causal, device)
+            for found, tags, marks, ids in (
+                (first, batch.long_tags[:, 0], batch.long_labels[:, 0], batch.long_ids[:, 0]),
+                (second, batch.long_tags[:, 1], batch.long_labels[:, 1], batch.long_ids[:, 1]),
+                (short, batch.short_tags, batch.short_labels, batch.short_ids),
+            ):
+                for row in range(len(ids)):
+                    length = int((ids[row] != 0).sum())
+                    wanted = from_tags(tags[row, :length])
+                    guess = from_tags(found[0][row, :length])
+                    tally.add(wanted, guess)
+                    if found is short:
+                        by_length.add(wanted, guess)
+                filled = (ids != 0).any(-1)
+                scores.append(found[1][filled])
+                labels.append((marks[filled, -1, None] >> np.arange(4)) & 1)
+        chances, truth = (
+            1 / (1 + np.exp(-np.concatenate(scores).astype(float))),
+            np.concatenate(labels).astype(bool),
+        )
+        table = tally.figures()
+        result["causal" if causal else "full"] = {
+            "spans": table,
+            "macro_exact_f1": float(np.mean([row["exact_f1"] for row in table.values()])),
+            "macro_overlap_f1": float(np.mean([row["overlap_f1"] for row in table.values()])),
+            "short_macro_exact_f1": float(
+                np.mean([row["exact_f1"] for row in by_length.figures().values()])
+            ),
+            "scores": {
+                name: {
+                    "auprc": average_precision(chances[:, place], truth[:, place]),
+                    "fp_at_95r": alarms_at_recall(chances[:, place], truth[:, place]),
+                    "ece": calibration_error(chances[:, place], truth[:, place]),
+                    "positives": int(truth[:, place].sum()),
+                }
+                for place, name in enumerate(SCORES)
+            },
+        }
+    network.train()
+    return result
+
+
+def _run(
+    network: Network,
+    ids: NDArray[np.integer],
+    state: torch.Tensor | None,
+    causal: bool,
+    device: torch.device,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], torch.Tensor, torch.Tensor]:
+    tags, scores, memories, states = [], [], [], []
+    for start in range(0, len(ids), _ROWS):
+        part = torch.from_numpy(ids[start : start + _ROWS].astype("int64")).to(device)
+        before = (
+            network.slow.start(torch.zeros(len(part), network.config.memory, device=device))
+            if state is None
+            else state[start : start + _ROWS]
+        )
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = network(part, part != 0, before, causal)
+        tags.append(outputs.spans.argmax(-1).cpu().numpy())
+        scores.append(outputs.scores[:, -1].float().cpu().numpy())
+        memories.append(outputs.memory)
+        states.append(outputs.states[:, -1])
+    return np.concatenate(tags), np.concatenate(scores), torch.cat(memories), torch.cat(states)
+
+
+@torch.no_grad()
+def false_alarms(
+    network: Network, tokenizer: Tokenizer, texts: Sequence[str], device: torch.device
+) -> tuple[dict[str, float], list[str]]:
+    """Spans per million bytes that are found in ordinary text, by type, and some of them."""
+    network.eval()
+    counts: Counter[str] = Counter()
+    samples: list[str] = []
+    size = sum(len(text.encode()) for text in texts)
+    rows, origins = [], []
+    for text in texts:
+        serialized = serialize(Message(text)).text
+        encoding = tokenizer.encode(serialized)
+        for start in range(0, len(encoding.ids), 512):
+            row = np.zeros(512, np.int64)
+            part = encoding.ids[start : start + 512]
+            row[: len(part)] = part
+            rows.append(row)
+            origins.append((serialized, encoding, start, len(part)))
+    tags = _run(network, np.array(rows), None, False, device)[0]
+    for row, (text, encoding, start, length) in zip(tags, origins, strict=True):
+        for span in from_tags(row[:length]):
+            low, high = encoding.starts[start + span.start], encoding.ends[start + span.end - 1]
+            if span.type == "EMAIL" and "@" in text[low:high]:
+                continue  # real addresses stand in real text; they are no false alarms
+            counts[span.type] += 1
+            before, after = text[max(0, low - 40) : low], text[high : high + 20]
+            samples.append(f"{span.type}: {before}⟦{text[low:high]}⟧{after}")
+    network.train()
+    return {kind: count / size * 1e6 for kind, count in counts.most_common()}, samples
