@@ -31,7 +31,9 @@ from operators.hlm.kernels import (
 )
 from operators.sera import layout as sera_at
 from operators.sera import margin as margin_at
-from operators.sera.kernels import Reading, count, ingest, project, read, sketch
+from operators.sera.kernel_features import count, project, sketch
+from operators.sera.kernel_readout import Reading, read
+from operators.sera.kernel_statistics import ingest
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from operators.fusion.controller import Controls
     from operators.fusion.layout import CellArrays, Floats, Scratch
     from operators.hlm.layout import HlmArrays
-    from operators.sera.kernels import Reading
+    from operators.sera.kernel_readout import Reading
     from operators.sera.layout import SeraArrays
 
 MAX_SCORE = 1e150

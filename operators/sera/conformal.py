@@ -27,8 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
+from operators.compiled import inlined
 from operators.numerics import log
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ TIRING = 0.001
 """Chance that a bet is ended; a bet that goes well is kept for some thousand events."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def start(wealth: Floats, counts: Floats) -> None:
     """All capital asleep, nothing ranked: wealth float64[len(BETS)], counts float64[BINS]."""
     wealth[:] = 0.0
@@ -58,7 +57,7 @@ def start(wealth: Floats, counts: Floats) -> None:
     counts[:] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def bin_of(away: float, spread: float) -> int:
     """Bin of a score at ``away`` from the centre, at a scale of ``spread`` >= 0; monotone."""
     width = spread + abs(away)
@@ -66,7 +65,7 @@ def bin_of(away: float, spread: float) -> int:
     return min(int((squashed + 1.0) * (0.5 * BINS)), BINS - 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def rank(counts: Floats, b: int, n: float, u: float) -> float:
     """P-value of the ``n``-th score, in bin ``b``, with tie-breaker ``u``; counts it as well."""
     counts[b] += 1.0
@@ -76,7 +75,7 @@ def rank(counts: Floats, b: int, n: float, u: float) -> float:
     return float((above + u * counts[b]) / n)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def settle(wealth: Floats, p: float, n: float) -> float:
     """Settle the bets on the ``n``-th p-value; logarithm of the factor that E grew by.
 

@@ -25,9 +25,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from operators import philox
+from operators.compiled import kernel
 from operators.numerics import log
 from operators.sera.layout import STREAM_BASIS, STREAM_LENGTHS, STREAM_WEIGHTS, Floats
 
@@ -83,7 +83,7 @@ def random_features(config: SeraConfig, seed: int) -> tuple[Floats, Floats]:
     return weights, offsets
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _orthogonalise(rows: Floats, others: Floats) -> None:
     """Make the rows of each block of d orthogonal, each as long as the same row of ``others``.
 
@@ -108,7 +108,7 @@ def _orthogonalise(rows: Floats, others: Floats) -> None:
             _stretch(rows[i], math.sqrt(length))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _stretch(row: Floats, length: float) -> None:
     square = 0.0
     for k in range(row.shape[0]):
@@ -118,7 +118,7 @@ def _stretch(row: Floats, length: float) -> None:
         row[k] *= factor
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _bound(weights: Floats, offsets: Floats, a: float) -> None:
     """Offsets A|w|^2 + log D, and weights times B."""
     d, r = weights.shape

@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
+"""All bits of a float64 but its sign."""
+
 STREAM_WEIGHTS = np.uint64(1)
 """Philox stream of the random weights; another use of the same seed takes another stream."""
 

@@ -26,8 +26,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import inlined, kernel
 from operators.numerics import log
 from operators.philox import philox4x32, uniform
 from operators.sera import conformal
@@ -106,14 +106,14 @@ def allocate(config: SeraConfig, seed: int) -> MarginArrays:
     return margin
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def capital(margin: MarginArrays) -> float:
     """log(1/alpha_k) of the present epoch: the margin of a bettor who has won nothing."""
     spent: float = log(margin.tally[EPOCH] + 1.0)
     return 2.0 * spent - margin.log_alpha
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _track_centre(tally: Floats, residual: float) -> None:
     """Recursive median: a step of 2 * spread / n towards the side of the n-th residual."""
     n = tally[SEEN]
@@ -130,7 +130,7 @@ def _track_centre(tally: Floats, residual: float) -> None:
         tally[CENTRE] -= step
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _tree_sum(terms: Floats, width: int) -> float:
     """Sum of ``terms[:width]`` as a tree of fixed shape; overwrites them."""
     while width > 1:
@@ -141,7 +141,7 @@ def _tree_sum(terms: Floats, width: int) -> float:
     return float(terms[0])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def reference_of(margin: MarginArrays, sera: SeraArrays) -> float:
     """The reference's readout for the query whose features are in ``sera.scratch.phi``."""
     phi, terms, frozen = sera.scratch.phi, sera.scratch.high, margin.reference
@@ -154,7 +154,7 @@ def reference_of(margin: MarginArrays, sera: SeraArrays) -> float:
     return (readout + margin.lam * sera.params.prior) / (_tree_sum(terms, r) + margin.lam)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Verdict:
     """Settle the bets on a labelled event, before Sera has ingested it.
 
@@ -174,12 +174,13 @@ def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Ve
     n = tally[SEEN] - margin.burn_in
     if n == 1.0:
         r = sera.scratch.phi.shape[0]
-        margin.reference[:r] = sera.state.R[0]
-        margin.reference[r:] = sera.state.s
+        for i in range(r):
+            margin.reference[i] = sera.state.R[0, i]
+            margin.reference[r + i] = sera.state.s[i]
     return _bet(margin, y - reference_of(margin, sera), n)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _bet(margin: MarginArrays, score: float, n: float) -> Verdict:
     """Settle the bets on the ``n``-th score of the epoch."""
     tally = margin.tally

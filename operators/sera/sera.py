@@ -41,7 +41,7 @@ _NO_BLOCKS = np.zeros(0, np.int64)
 
 
 class Readouts(NamedTuple):
-    """Answers to ``n`` queries; ``operators.sera.kernels.Reading`` explains the diagnostics.
+    """Answers to ``n`` queries; ``operators.sera.kernel_readout.Reading`` explains the diagnostics.
 
     Attributes:
         y: float64[n, d_v], the readouts.

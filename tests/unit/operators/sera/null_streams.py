@@ -10,7 +10,9 @@ from numba import njit
 
 from operators.sera import allocation, conformal, margin
 from operators.sera.config import SeraConfig
-from operators.sera.kernels import ingest, project, read
+from operators.sera.kernel_features import project
+from operators.sera.kernel_readout import read
+from operators.sera.kernel_statistics import ingest
 from operators.sera.layout import CLIP
 from operators.sera.margin import LOG_E
 

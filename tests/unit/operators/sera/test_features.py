@@ -15,7 +15,7 @@ from operators.sera.features import (
     orthonormal,
     random_features,
 )
-from operators.sera.kernels import project
+from operators.sera.kernel_features import project
 from operators.sera.layout import CLIPPED
 from operators.sera.sera import Sera
 from tests.unit.operators.sera.exact import Floats, on_sphere

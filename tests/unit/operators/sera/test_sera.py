@@ -11,7 +11,7 @@ import pytest
 from operators.errors import InvalidInput, NonFiniteInput, StateMismatch
 from operators.sera.allocation import allocate
 from operators.sera.config import SeraConfig
-from operators.sera.kernels import project
+from operators.sera.kernel_features import project
 from operators.sera.sera import Sera
 from tests.unit.operators.sera.exact import attention
 
