@@ -13,7 +13,8 @@ from operators.fusion import controller
 from operators.fusion import layout as at
 from operators.fusion.columns import checked, longest
 from operators.fusion.config import CellConfig, FusionConfig
-from operators.fusion.kernel_step import step_events
+from operators.fusion.explanation import CellExplanation, explained
+from operators.fusion.kernel_step import keep_controls, step_events
 from operators.fusion.outputs import FIELDS, STEP_DTYPE
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
@@ -68,8 +69,8 @@ class Cell:
         self._params = at.fusion_params(config)
         self._control = at.control_params(config)
         self._tally = np.zeros(at.TALLY_WORDS)
-        start = controller.initial(self._control)
-        self._tally[[at.G_MAX, at.HOLD, at.REDS, at.LAMBDA_STAR]] = start
+        self._squares = np.zeros(config.sera.d_v)
+        keep_controls(self._tally, controller.initial(self._control))
         self._last: np.void = _BLANK[0]
         # Copies of the small arrays as of the last report of changes.
         self._reported: dict[str, Floats] = {}
@@ -130,6 +131,29 @@ class Cell:
             InvalidInput: the columns do not fit together.
         """
         return self._run(batch, learn=False)
+
+    def explain(self, event: EventBatch) -> CellExplanation:
+        """What each input adds to the prediction that a step would make. Changes nothing.
+
+        Args:
+            event: a batch of one.
+
+        Raises:
+            InvalidInput: the columns do not fit together, or are not of one event.
+            NonFiniteInput: a feature's value is NaN or infinite.
+        """
+        if event.events != 1:
+            raise InvalidInput(f"an explanation is of one event, not of {event.events}")
+        batch = checked(event, self.config.sera.d, self.config.sera.d_v)
+        scratch = self._scratch(batch)
+        rows = np.repeat(_BLANK, 1)
+        linear = self._hlm.explain(batch.ids, batch.values)
+        step_events(self._arrays(), scratch, batch, rows, 0, 0)
+        free = float(self._tally[at.G_MAX]) == self._control.g_max
+        contexts, components = batch.ctx_ids.tolist(), self.config.sera.d_v
+        return explained(
+            linear, scratch, self._tally, self._params, contexts, components, free=free
+        )
 
     def to_state(self) -> dict[str, npt.NDArray[np.generic]]:
         """The whole state as named flat arrays: views, to be copied before the next step."""
@@ -227,7 +251,7 @@ class Cell:
         config = self.config
         batch = checked(batch, config.sera.d, config.sera.d_v)
         rows = np.repeat(_BLANK, batch.events)
-        scratch = at.working_memory(config, longest(batch.indptr), longest(batch.ctx_indptr))
+        scratch = self._scratch(batch)
         done = 0
         while True:
             done = step_events(self._arrays(), scratch, batch, rows, done, int(learn))
@@ -235,12 +259,17 @@ class Cell:
                 return rows
             self._hlm.attend(int(scratch.slots[UNKNOWN]))
 
+    def _scratch(self, batch: EventBatch) -> at.Scratch:
+        features, contexts = longest(batch.indptr), longest(batch.ctx_indptr)
+        return at.working_memory(self.config, features, contexts)
+
     def _arrays(self) -> at.CellArrays:
         return at.CellArrays(
             hlm=self._hlm.arrays,
             sera=self._sera.arrays,
             margin=self._margin,
             tally=self._tally,
+            squares=self._squares,
             params=self._params,
             control=self._control,
         )
@@ -253,6 +282,7 @@ class Cell:
             "margin.reference": self._margin.reference,
             "margin.tally": self._margin.tally,
             "fusion.tally": self._tally,
+            "fusion.squares": self._squares,
         }
 
     def _forget_changes(self) -> None:

@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING, Any
 from operators.compiled import inlined, kernel
 from operators.fusion import codes
 from operators.fusion import layout as at
-from operators.fusion.controller import Controls, advance
+from operators.fusion.controller import Controls, Signals, advance
 from operators.fusion.kernel_learn import learn_fusion, learn_linear, reserve
 from operators.fusion.kernel_status import status_of
-from operators.fusion.kernels import (
-    Fused,
-    fuse,
-    gate_inputs,
-)
+from operators.fusion.kernels import Fused, Inputs, fuse, own_inputs
 from operators.hlm import layout as hlm_at
 from operators.hlm.kernels import (
     MOST_PROBES,
@@ -36,6 +32,7 @@ from operators.sera.kernel_readout import Reading, read
 from operators.sera.kernel_statistics import ingest
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from operators.batch import EventBatch
@@ -47,16 +44,53 @@ if TYPE_CHECKING:
 
 
 @inlined
-def _controls(tally: Floats) -> Controls:
-    return Controls(tally[at.G_MAX], tally[at.HOLD], int(tally[at.REDS]), tally[at.LAMBDA_STAR])
+def controls_of(tally: Floats) -> Controls:
+    """The controls in force."""
+    return Controls(
+        tally[at.G_MAX], tally[at.HOLD], int(tally[at.REDS]), int(tally[at.THINS]),
+        tally[at.LAMBDA_STAR], tally[at.BETA_FLOOR], tally[at.LR_SHARE], tally[at.CALM],
+        tally[at.TAU_LOW], tally[at.STAGE], tally[at.HEALTHY],
+    )  # fmt: skip
 
 
 @inlined
-def _keep(tally: Floats, controls: Controls) -> None:
+def keep_controls(tally: Floats, controls: Controls) -> None:
+    """Put controls in force."""
     tally[at.G_MAX] = controls.g_max
     tally[at.HOLD] = controls.hold
     tally[at.REDS] = float(controls.reds)
+    tally[at.THINS] = float(controls.thins)
     tally[at.LAMBDA_STAR] = controls.lambda_star
+    tally[at.BETA_FLOOR] = controls.beta_floor
+    tally[at.LR_SHARE] = controls.lr_share
+    tally[at.CALM] = controls.calm
+    tally[at.TAU_LOW] = controls.tau_low
+    tally[at.STAGE] = controls.stage
+    tally[at.HEALTHY] = controls.healthy
+
+
+@inlined
+def _steer_hlm(cell: CellArrays, hlm: HlmArrays, controls: Controls, seen: Signals) -> int:
+    """Hand tau_low, an early rebuild and a larger capacity to Hlm; bits of what was asked for."""
+    meta = hlm.meta
+    actions = 0
+    mark = low_mark_of(meta, controls.tau_low)
+    meta[hlm_at.LOW_MARK] = mark
+    if seen.emergency and not meta[hlm_at.GROW]:
+        meta[hlm_at.GROW] = 1
+        actions |= codes.CAPACITY_RAISED
+    early = controls.tau_low < cell.control.tau_low and meta[hlm_at.ACTIVE_KNOWN] >= mark
+    wanted = early or seen.crowded or seen.emergency
+    if wanted and meta[hlm_at.STAGE] == hlm_at.IDLE:
+        meta[hlm_at.DUE] = 0
+        actions |= codes.REBUILD_REQUESTED
+    return actions
+
+
+@inlined
+def low_mark_of(meta: npt.NDArray[np.int64], tau_low: float) -> int:
+    """Ids in Hlm's delta at which it begins a rebuild: its own formula, for another load."""
+    return max(1, int(tau_low * meta[hlm_at.ACTIVE_CAPACITY]))
 
 
 @inlined
@@ -69,6 +103,7 @@ def _write_prediction(
     reading: Reading,
     out: Fused,
     now: Controls,
+    lr: float,
 ) -> None:
     """Write what is known before the label is used."""
     row = rows[t]
@@ -77,14 +112,20 @@ def _write_prediction(
     row.y_hat = out.y_hat
     row.y_hlm = out.y_hlm
     row.y_sera = out.y_sera
+    row.y_gate = out.y_gate
     row.y_meta = out.y_meta
+    row.y_feature = out.y_feature
     row.gate = out.gate
     row.rj_gap = reading.rj_gap
     row.half_diff = reading.half_diff
     row.rj_level = reading.level
     row.den = reading.den
     row.lambda_star = now.lambda_star
-    row.beta_floor = sera.params.beta_floor
+    row.beta_floor = now.beta_floor
+    row.g_max = now.g_max
+    row.lr = lr
+    row.tau_low = now.tau_low
+    row.stage = now.stage
     row.phi_l1 = reading.phi_l1
     row.actions = float(codes.GATE_CLAMPED if out.clamped else 0)
     row.ver_sera = sera.state.tally[sera_at.INGESTED]
@@ -161,7 +202,8 @@ def step_events(
             scratch.slots[UNKNOWN] = 0
             return t
         score = predict_event(hlm, scratch.slots, batch.ids, batch.values, lo, hi)
-        now = _controls(tally)
+        now = controls_of(tally)
+        lr = cell.params.lr * now.lr_share
         # The query: the event's own, else its key, else its features, sketched. It is the key as
         # well, unless the event has both.
         if batch.has_query[t]:
@@ -172,35 +214,45 @@ def step_events(
             sketch(sera, batch.ids, batch.values, lo, hi, scratch.vector)
             query = scratch.vector
         seen = project(sera, query, sera.scratch.phi)
-        reading = read(sera, sera.scratch.phi, now.lambda_star)
-        gates = gate_inputs(cell, sera, scratch, batch, t, reading)
-        own = gates + at.META_INPUTS
-        locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, own)
-        out = fuse(cell, hlm, scratch, gates, score, sera.scratch.y[0, 0], now)
+        reading = read(sera, sera.scratch.phi, now.lambda_star, now.beta_floor)
+        inputs = own_inputs(cell, sera, scratch, batch, t, reading, now)
+        locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, inputs.features)
+        out = fuse(cell, hlm, sera, scratch, inputs, score, now)
         labelled = batch.has_label[t]
-        if learn and labelled and not reserve(hlm, scratch, batch, t, own):
+        rings, emergencies = hlm.meta[hlm_at.RING_OCCUPANCY], hlm.meta[hlm_at.EMERGENCY_USED]
+        if learn and labelled and not reserve(hlm, scratch, batch, t, inputs.features):
             return t
-        _write_prediction(rows, t, tally[at.STEPS], hlm, sera, reading, out, now)
+        _write_prediction(rows, t, tally[at.STEPS], hlm, sera, reading, out, now, lr)
         y = batch.label[t]
         if labelled:
             rows[t].error = y - out.y_hat
         rows[t].margin = margin.tally[margin_at.MARGIN]
         rows[t].log_e = margin.tally[margin_at.LOG_E]
         if learn:
-            diverged = _learn(cell, hlm, scratch, batch, t, gates, out)
+            diverged = _learn(cell, hlm, sera, scratch, batch, t, inputs, out, lr)
+            left = margin.tally[margin_at.MARGIN]
             alarm = 0
             if labelled:
                 verdict = margin_at.observe(margin, sera, y, sera.scratch.y[0, 0])
                 rows[t].margin = verdict.margin
                 rows[t].log_e = verdict.log_e
-                alarm = verdict.alarm
+                alarm, left = verdict.alarm, verdict.margin
             count(sera, seen)
             _ingest_event(sera, scratch, batch, t)
-            floored = 1 if reading.lam > now.lambda_star else 0
-            red = 1 if reading.level == sera_at.RED else 0
-            controls, actions = advance(cell.control, now, alarm, red, floored)
-            _keep(tally, controls)
-            rows[t].actions += float(actions | diverged)
+            shown = Signals(
+                alarm=alarm,
+                red=1 if reading.level == sera_at.RED else 0,
+                floored=1 if reading.lam > now.lambda_star else 0,
+                labelled=1 if labelled else 0,
+                margin=left / margin_at.capital(margin),
+                crowded=1 if hlm.meta[hlm_at.RING_OCCUPANCY] > rings else 0,
+                emergency=1 if hlm.meta[hlm_at.EMERGENCY_USED] > emergencies else 0,
+                diverged=diverged,
+            )
+            controls, actions = advance(cell.control, now, shown)
+            actions |= _steer_hlm(cell, hlm, controls, shown)
+            keep_controls(tally, controls)
+            rows[t].actions += float(actions)
             tally[at.STEPS] += 1.0
         _write_health(rows, t, hlm, sera)
     return int(batch.time_us.shape[0])
@@ -210,13 +262,15 @@ def step_events(
 def _learn(
     cell: CellArrays,
     hlm: HlmArrays,
+    sera: SeraArrays,
     scratch: Scratch,
     batch: EventBatch,
     t: int,
-    gates: int,
+    inputs: Inputs,
     out: Fused,
+    lr: float,
 ) -> int:
-    """Let Hlm and the fusion learn from the event, if it has a label; bits of what happened."""
+    """Let Hlm and the fusion learn from the event, if it has a label; 1 if Hlm could not."""
     params = cell.params
     slots = scratch.slots
     slots[MOST_PROBES] = max(slots[MOST_PROBES], scratch.own_slots[MOST_PROBES])
@@ -225,6 +279,6 @@ def _learn(
         return 0
     y = batch.label[t]
     error = y - (out.y_hat if params.learn_fused else out.y_hlm)
-    learnt = learn_linear(hlm, params, scratch, batch, t, error)
-    learn_fusion(cell, hlm, scratch, gates, y, out)
-    return 0 if learnt else codes.HLM_DIVERGED
+    learnt = learn_linear(hlm, params, scratch, batch, t, error, lr)
+    learn_fusion(cell, hlm, sera, scratch, inputs, y, out)
+    return 0 if learnt else 1

@@ -192,7 +192,9 @@ def restore(config: HlmConfig, key: SaltKey, state: State) -> HlmArrays:
 
 def _set_thresholds(config: HlmConfig, meta: Ints, params: Floats) -> None:
     """Put settings where kernels read them and snapshots show them."""
-    meta[LOW_MARK] = low_mark(config, int(meta[ACTIVE_CAPACITY]))
+    mark = low_mark(config, int(meta[ACTIVE_CAPACITY]))
+    # Whoever embeds the model may have lowered the mark of a saved one; 0 is of a new one.
+    meta[LOW_MARK] = min(int(meta[LOW_MARK]) or mark, mark)
     meta[LIMIT] = limit(config, int(meta[ACTIVE_CAPACITY]))
     params[LR] = config.lr
     params[L2] = config.l2

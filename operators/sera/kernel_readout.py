@@ -97,7 +97,7 @@ def _weigh(phi: Floats, moments: Floats, epsilon: float, weights: Floats) -> Non
 
 
 @inlined
-def read(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
+def read(sera: SeraArrays, phi: Floats, lambda_star: float, beta_floor: float) -> Reading:
     """Readout for the query features ``phi``; the three estimates are left in ``scratch.y``.
 
     Nothing else changes. Sums stay compensated until the one division each. Takes O(r d_v) time.
@@ -107,12 +107,12 @@ def read(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
     t = max(state.tally[INGESTED], math.e)
     return _read(
         state.s, state.s_residual, state.R, state.R_residual, sera.prior, scratch.weights,
-        scratch.high, scratch.low, scratch.y, sera.params, lambda_star, t,
+        scratch.high, scratch.low, scratch.y, sera.params, lambda_star, beta_floor, t,
     )  # fmt: skip
 
 
 @inlined
-def read_low_rank(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
+def read_low_rank(sera: SeraArrays, phi: Floats, lambda_star: float, beta_floor: float) -> Reading:
     """The same from ``H``, in the basis U, into ``scratch.y_reduced``; O(r r_v) time.
 
     Diagnostics are those of the values' part within the basis; the prior's part is kept as well.
@@ -122,7 +122,7 @@ def read_low_rank(sera: SeraArrays, phi: Floats, lambda_star: float) -> Reading:
     t = max(state.tally[INGESTED], math.e)
     return _read(
         state.s, state.s_residual, state.H, state.H_residual, sera.prior_reduced, scratch.weights,
-        scratch.high, scratch.low, scratch.y_reduced, sera.params, lambda_star, t,
+        scratch.high, scratch.low, scratch.y_reduced, sera.params, lambda_star, beta_floor, t,
     )  # fmt: skip
 
 
@@ -139,6 +139,7 @@ def _read(
     y: Floats,
     params: SeraParams,
     lambda_star: float,
+    beta_floor: float,
     t: float,
 ) -> Reading:
     r = weights.shape[0]
@@ -146,7 +147,7 @@ def _read(
     mass = s1 + s2
     mass_low = add_error(s1, s2) + (s1_low + s2_low)
     known = mass + mass_low
-    lam = params.beta_floor - known if known + lambda_star < params.beta_floor else lambda_star
+    lam = beta_floor - known if known + lambda_star < beta_floor else lambda_star
     den = (mass + lam) + (add_error(mass, lam) + mass_low)
     half = 0.5 * lam
     den1 = (s1 + half) + (add_error(s1, half) + s1_low)

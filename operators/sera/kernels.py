@@ -41,7 +41,7 @@ def step_events(
     phi = sera.scratch.phi
     for t in range(keys.shape[0]):
         count(sera, project(sera, keys[t], phi))
-        _write(read(sera, phi, lambda_star), columns, t)
+        _write(read(sera, phi, lambda_star, sera.params.beta_floor), columns, t)
         for v in range(y.shape[1]):
             y[t, v] = sera.scratch.y[0, v]
         ingest(sera, phi, values[t])
@@ -64,13 +64,13 @@ def query_events(
     for t in range(queries.shape[0]):
         project(sera, queries[t], phi)
         if low_rank:
-            reading = read_low_rank(sera, phi, lambda_star)
+            reading = read_low_rank(sera, phi, lambda_star, sera.params.beta_floor)
             for v in range(y.shape[1]):
                 y[t, v] = 0.0
                 for k in range(reduced.shape[1]):
                     y[t, v] += sera.U[v, k] * reduced[0, k]
         else:
-            reading = read(sera, phi, lambda_star)
+            reading = read(sera, phi, lambda_star, sera.params.beta_floor)
             for v in range(y.shape[1]):
                 y[t, v] = sera.scratch.y[0, v]
         _write(reading, columns, t)

@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from streams.bench.accuracy import run_accuracy
 from streams.bench.bars import bars_of
 from streams.bench.document import label, number, render
+from streams.bench.drift import run_drift
+from streams.bench.fuse import run_fuse
 from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
 from streams.bench.sera import run_sera
@@ -22,6 +25,7 @@ EXAMPLES = (
     "weir bench stream --only latency --repeats 7 --json",
     "weir bench hlm --json",
     "weir bench sera --json",
+    "weir bench drift --plot drift.png",
     "weir bench all",
 )
 
@@ -34,6 +38,9 @@ class Bench(StrEnum):
     STREAM = "stream"
     HLM = "hlm"
     SERA = "sera"
+    FUSE = "fuse"
+    ACCURACY = "accuracy"
+    DRIFT = "drift"
     ALL = "all"
 
 
@@ -41,13 +48,20 @@ RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
     Bench.STREAM: lambda plan: run_stream(plan),  # noqa: PLW0108 - looked up when it is run
     Bench.HLM: lambda plan: run_hlm(plan.repeats, plan.say),
     Bench.SERA: lambda plan: run_sera(plan.repeats, plan.say),
+    Bench.FUSE: lambda plan: run_fuse(plan.repeats, plan.say),
+    Bench.ACCURACY: lambda plan: run_accuracy(plan.say),
+    Bench.DRIFT: lambda plan: run_drift(plan.plot, plan.say),
 }
 
 
 def command(
     name: Annotated[
         Bench,
-        typer.Argument(metavar="NAME", help=f"stream, hlm, sera, or all: each, and write {PAGE}."),
+        typer.Argument(
+            metavar="NAME",
+            help="stream, hlm, sera, fuse, accuracy, drift, or all: "
+            f"each, and write {PAGE}.",
+        ),
     ],
     only: Annotated[
         list[Part] | None,
@@ -66,6 +80,12 @@ def command(
     repeats: Annotated[
         int, typer.Option("--repeats", metavar="N", min=1, help="Runs of each contender.")
     ] = REPEATS,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Of drift: draw it, as PNG, SVG or PDF.", dir_okay=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure, against peers, on this machine.
@@ -73,8 +93,9 @@ def command(
     stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
     installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
     minutes. hlm needs neither broker nor network, but the development requirements, and takes some
-    four minutes. sera needs nothing else, one core and two minutes. Leave the machine alone
-    meanwhile.
+    four minutes. sera and fuse need one core and two minutes each. accuracy and drift are no
+    races: predictions of real streams, against River and Vowpal Wabbit, and the health of a learner
+    through a spike of novelty. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """
@@ -85,6 +106,7 @@ def command(
             events=events,
             repeats=repeats,
             parts=frozenset(only or Part),
+            plot=plot,
             say=lambda what: status.update(f"Measuring: {what} …"),
         )
         for line in _run(name, plan):

@@ -40,9 +40,10 @@ def configs(d_v: int = 1) -> st.SearchStrategy[CellConfig]:
             c_red=st.sampled_from([0.1, 5]), beta_floor=st.sampled_from([0.1, 1.5]),
         ),
         fusion=st.builds(
-            FusionConfig, output=st.sampled_from(["gate", "meta"]),
+            FusionConfig, output=st.sampled_from(["gate", "meta", "feature"]),
+            rollout=st.sampled_from(["staged", "all"]), stage_events=st.sampled_from([1, 3]),
             learn_from=st.sampled_from(["own", "fused"]), gate_lr=st.just(0.5), hold=st.just(2),
-            red_limit=st.just(3), recovery=st.just(0.5),
+            red_limit=st.just(3), recovery=st.just(0.5), beta_max=st.sampled_from([0.0, 1.7]),
         ),
     )  # fmt: skip
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from operators.fusion.layout import CONTEXT, CONTEXT_MASK, META, RESERVED
+from operators.fusion.layout import CONTEXT, CONTEXT_MASK, FEATURE, META, RESERVED
 from operators.numerics_reference import log, sigmoid
 from operators.philox import philox4x32, uniform
 from operators.sera.conformal import BETS, BINS, FIRST_ON_SPREAD, SETTLING, TIRING, WAKING
 from operators.sera.layout import STREAM_TIES
+from tests.property.operators.fusion.reference_controller import ReferenceController, Shown
 from tests.property.operators.fusion.reference_sera import (
     ReferenceSera,
     Row,
@@ -133,27 +134,36 @@ class Reference:
         self.bias = 0.0
         self.sera = ReferenceSera(config.sera, seeds.prf)
         self.margin = ReferenceMargin(config.sera, seeds.prf)
+        self.controls = ReferenceController(config)
         self.steps = self.labelled = 0
         self.error = self.square = self.label_square = self.advantage = 0.0
         self.label_min = self.label_max = 0.0
-        self.g_max, self.hold = config.fusion.g_max, 0
-        self.reds: list[int] = []
-        self.lam = config.sera.lambda_star
+        self.squares = [0.0] * (config.sera.d_v - 1)
 
-    def step(self, event: Event) -> Row:
-        """Predict and learn an event; the fields of its row that do not tell of Hlm's table."""
-        sera, key, query = self.sera, event["key"], event["query"]
+    def step(self, event: Event, *, crowded: bool = False) -> Row:
+        """Predict and learn an event; the fields of its row that do not tell of Hlm's table.
+
+        Args:
+            event: the event.
+            crowded: whether Hlm's table had to overflow, of which a dictionary knows nothing.
+        """
+        sera, key, query, now = self.sera, event["key"], event["query"], self.controls
         first = query if query is not None else key
         phi, seen = sera.project(sera.sketch(event["features"]) if first is None else first)
-        reading = sera.read(phi, self.lam)
+        reading = sera.read(phi, now.lam, now.beta)
+        lr = self.config.hlm.lr * now.share
         row: Row = {name: reading[name] for name in ("den", "phi_l1", "rj_gap", "half_diff")}
         row |= {
             "rj_level": float(reading["rj_level"]),
-            "lambda_star": self.lam,
-            "beta_floor": self.config.sera.beta_floor,
+            "lambda_star": now.lam,
+            "beta_floor": now.beta,
+            "g_max": now.g_max,
+            "lr": lr,
+            "tau_low": now.tau_low,
+            "stage": float(now.stage),
             "ver_sera": float(sera.ingested),
         }
-        alarm = self.fuse_and_learn(event, phi, reading, row)
+        alarm = self.fuse_and_learn(event, phi, reading, row, lr)
         sera.count(seen)
         value, y = event["value"], event["label"]
         if value is None and y is not None and self.config.sera.d_v == 1:
@@ -163,7 +173,12 @@ class Reference:
                 phi, seen = sera.project(key)
                 sera.count(seen)
             sera.ingest(phi, value)
-        row["actions"] += self.control(alarm, reading["rj_level"] == 2, reading["lam"])
+        shown = Shown(
+            alarm=alarm, red=reading["rj_level"] == 2, floored=reading["lam"] > now.lam,
+            labelled=y is not None, margin=row["margin"] / self.margin.capital(), crowded=crowded,
+            diverged=False,
+        )  # fmt: skip
+        row["actions"] += float(now.advance(shown))
         self.steps += 1
         row["step"] = float(self.steps)
         row["clip_rate"] = sera.clipped / (sera.vectors * self.config.sera.r)
@@ -184,8 +199,17 @@ class Reference:
         for key, x in inputs:
             self.weights[key] = self.weights.get(key, 0.0) + step * x
 
+    def move_normalised(self, inputs: Inputs, rate: float, miss: float) -> None:
+        """A step along the error, relative to the inputs' squared norm."""
+        square = 1.0
+        for _, x in inputs:
+            square += x * x
+        self.move(inputs, rate * between(miss, -5.0, 5.0) / square)
+
     def gate_inputs(self, event: Event, reading: Row) -> Inputs:
-        """Reserved ids and values of what the gate reads."""
+        """Reserved ids and values of what the gate reads, once it has joined."""
+        if self.controls.stage < 1:
+            return []
         gamma, r = self.config.sera.gamma, self.config.sera.r
         rms = math.sqrt(self.label_square)
         z = [
@@ -200,56 +224,80 @@ class Reference:
         context = [(int(CONTEXT) | key & int(CONTEXT_MASK), 1.0) for key in event["context"]]
         return [(int(RESERVED) + k, x) for k, x in enumerate(z)] + context
 
-    def fuse_and_learn(self, event: Event, phi: list[float], reading: Row, row: Row) -> bool:
+    def attention(self, z: Inputs, reading: Row, x_sera: float) -> Inputs:
+        """Reserved ids and values of attention as features, once it has joined."""
+        if self.controls.stage < 2 or not self.controls.free:
+            return []
+        values = [z[1][1], z[2][1], z[3][1], z[4][1], x_sera]
+        for y, square in zip(reading["others"], self.squares, strict=True):
+            relative = y / math.sqrt(square) if square > 0.0 else 0.0
+            values.append(between(relative, -5.0, 5.0))
+        return [(int(RESERVED) + FEATURE + k, x) for k, x in enumerate(values)]
+
+    def near_labels(self, y: float) -> float:
+        """Bounded by the labels' range and as much again on either side."""
+        if not self.labelled:
+            return y
+        width = self.label_max - self.label_min
+        return between(y, self.label_min - width, self.label_max + width)
+
+    def fuse_and_learn(
+        self, event: Event, phi: list[float], reading: Row, row: Row, lr: float
+    ) -> bool:
         """Fill the row's predictions, then learn from the label; whether the margin alarmed."""
         f, features, y = self.config.fusion, event["features"], event["label"]
-        logistic = self.config.logistic
+        now, logistic = self.controls, self.config.logistic
         score = self.bias
         for key, x in features:
             score += self.weights[key] * x if key in self.weights else 0.0
         y_hlm = sigmoid(score) if logistic else score
         z = self.gate_inputs(event, reading)
-        open_gate = sigmoid(
-            f.gate_trust * 0.125 * between(self.advantage, -8.0, 8.0) + self.weigh(z)
-        )
-        gate = between(open_gate, min(f.g_min, self.g_max), self.g_max)
+        trust = f.gate_trust * (0.125 * between(self.advantage, -8.0, 8.0))
+        open_gate = sigmoid(trust + self.weigh(z))
+        gate = between(open_gate, min(f.g_min, now.g_max), now.g_max)
 
         y_sera, bounded, scale, per = reading["readout"], y_hlm, 1.0, 1.0
         if logistic:
             y_sera = between(y_sera, 1e-6, 1.0 - 1e-6)
-            x_sera, x_hlm = logit(y_sera), score
+            x_sera = between(logit(y_sera), -5.0, 5.0)
+            attention = self.attention(z, reading, x_sera)
+            x_linear = score + self.weigh(attention)
+            linear = sigmoid(x_linear)
         else:
             scale = math.sqrt(self.label_square)
             per = 1.0 / scale if scale > 0.0 else 0.0
-            if self.labelled:
-                width = self.label_max - self.label_min
-                bounded = between(y_hlm, self.label_min - width, self.label_max + width)
-            x_sera, x_hlm = y_sera * per, bounded * per
-        x = [between(x_sera, -5.0, 5.0), between(x_hlm, -5.0, 5.0), 1.0]
+            x_sera = between(y_sera * per, -5.0, 5.0)
+            attention = self.attention(z, reading, x_sera)
+            bounded = self.near_labels(y_hlm)
+            linear = self.near_labels(bounded + scale * self.weigh(attention))
+            x_linear = linear * per
+        x = [x_sera, between(x_linear, -5.0, 5.0), 1.0]
         meta = [(int(RESERVED) + META + k, v) for k, v in enumerate(x)]
         w_sera = self.weights.get(meta[0][0], 0.0)
-        w_sera = min(w_sera, 0.0) if self.g_max < f.g_max else w_sera
+        w_sera = w_sera if now.free else min(w_sera, 0.0)
         shift = w_sera * x[0] + self.weigh(meta[1:])
-        y_gate = gate * y_sera + (1.0 - gate) * bounded
+        y_gate = gate * y_sera + (1.0 - gate) * linear
         if logistic:
             y_meta = sigmoid(logit(between(y_gate, 1e-6, 1.0 - 1e-6)) + shift)
         else:
             y_meta = y_gate + scale * shift
-        y_hat = y_meta if f.output == "meta" else y_gate
+        y_feature = linear if attention else y_hlm
+        y_hat = {"gate": y_gate, "meta": y_meta, "feature": y_feature}[f.output]
 
         row |= {"y_hat": y_hat, "y_hlm": y_hlm, "y_sera": y_sera, "y_meta": y_meta, "gate": gate}
+        row |= {"y_gate": y_gate, "y_feature": y_feature}
         row |= {"error": math.nan, "margin": self.margin.margin, "log_e": self.margin.log_e}
         row["actions"] = float(gate != open_gate)
         if y is None:
             return False
         row["error"] = y - y_hat
-        self.learn_linear(features, y - (y_hat if f.learn_from == "fused" else y_hlm))
-        mixed = open_gate * y_sera + (1.0 - open_gate) * bounded
-        delta = (y - mixed) * (y_sera - bounded) * (open_gate * (1.0 - open_gate))
+        self.learn_linear(features, y - (y_hat if f.learn_from == "fused" else y_hlm), lr)
+        mixed = open_gate * y_sera + (1.0 - open_gate) * linear
+        delta = (y - mixed) * (y_sera - linear) * (open_gate * (1.0 - open_gate))
         self.move(z, f.gate_lr * between(self.per_variance(delta, mixed), -1.0, 1.0))
-        miss = between((y - y_meta) * per, -5.0, 5.0)
-        self.move(meta, f.meta_lr * miss / (1.0 + x[0] * x[0] + x[1] * x[1] + x[2] * x[2]))
-        self.roll(y, y_hat, mixed, bounded, y_sera)
+        self.move_normalised(meta, f.meta_lr, (y - y_meta) * per)
+        self.move_normalised(attention, f.feature_lr, (y - linear) * per)
+        self.roll(y, y_hat, mixed, linear, y_sera, reading["others"])
         row["margin"], row["log_e"], alarm = self.margin.bet(self.sera, phi, y, reading["readout"])
         return alarm
 
@@ -260,18 +308,19 @@ class Reference:
             return delta / (p * (1.0 - p))
         return delta / self.square if self.square > 0.0 else 0.0
 
-    def learn_linear(self, features: Inputs, error: float) -> None:
+    def learn_linear(self, features: Inputs, error: float, lr: float) -> None:
         """Hlm's rule: decay what is touched, then step along the error."""
-        lr, l2 = self.config.hlm.lr, self.config.hlm.l2
-        decay, step = 1.0 - lr * l2, lr * error
+        decay, step = 1.0 - lr * self.config.hlm.l2, lr * error
         for key, x in features:
             self.weights[key] = decay * self.weights.get(key, 0.0) + step * x
         self.bias += step
 
-    def roll(self, y: float, y_hat: float, mixed: float, bounded: float, y_sera: float) -> None:
-        """Update rolling errors, the labels' range, and Sera's advantage."""
+    def roll(
+        self, y: float, y_hat: float, mixed: float, linear: float, y_sera: float, others: list[float]
+    ) -> None:
+        """Update rolling errors, the labels' range, Sera's advantage, squares of the readout."""
         rolling = self.config.fusion.rolling
-        gained = (y - bounded) * (y - bounded) - (y - y_sera) * (y - y_sera)
+        gained = (y - linear) * (y - linear) - (y - y_sera) * (y - y_sera)
         if not self.config.logistic:
             gained = gained / (2.0 * self.square) if self.square > 0.0 else 0.0
         self.advantage = (1.0 - rolling) * self.advantage + between(gained, -1.0, 1.0)
@@ -282,39 +331,5 @@ class Reference:
         self.error += rate * (abs(y - y_hat) - self.error)
         self.label_square += rate * (y * y - self.label_square)
         self.square += rate * ((y - mixed) * (y - mixed) - self.square)
-
-    def control(self, alarm: bool, red: bool, lam: float) -> int:
-        """Set the controls for the next event; bits of what was decided."""
-        f, configured = self.config.fusion, self.config.sera.lambda_star
-        floored = lam > self.lam
-        self.reds = [*self.reds, int(red)][-10:]
-        persisted = sum(self.reds) >= f.red_limit
-        if persisted:
-            self.reds = []
-        trigger = alarm or persisted
-        actions = 64 * floored | 128 * alarm | 256 * persisted | self.clamp(trigger)
-        if trigger or floored:
-            actions |= 16 * (self.lam < f.lambda_max)
-            self.lam = min(self.lam + f.lambda_step, f.lambda_max)
-        elif self.lam > configured:
-            self.lam -= f.recovery * (self.lam - configured)
-            self.lam = configured if self.lam - configured < 1e-3 * configured else self.lam
-            actions |= 32
-        return actions
-
-    def clamp(self, trigger: bool) -> int:
-        """Lower, hold or raise the gate's upper clamp."""
-        f = self.config.fusion
-        if trigger:
-            free = self.g_max == f.g_max
-            self.g_max = f.g_hold if free else min(f.g_hold, self.g_max) * f.step_down
-            self.hold = f.hold
-            return 2
-        if self.hold:
-            self.hold -= 1
-            return 4
-        if self.g_max < f.g_max:
-            self.g_max += f.recovery * (f.g_max - self.g_max)
-            self.g_max = f.g_max if f.g_max - self.g_max < 1e-3 else self.g_max
-            return 8
-        return 0
+        for v, other in enumerate(others):
+            self.squares[v] += rate * (other * other - self.squares[v])

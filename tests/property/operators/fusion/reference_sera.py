@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from operators.sera.layout import STREAM_SKETCH
 if TYPE_CHECKING:
     from operators.sera.config import SeraConfig
 
-Row = dict[str, float]
+Row = dict[str, Any]
 
 
 class Seen(NamedTuple):
@@ -121,7 +121,7 @@ class ReferenceSera:
             elif rate < 0.001:
                 self.clip = max(self.clip / 1.05, 0.1)
 
-    def read(self, phi: list[float], lambda_star: float) -> Row:
+    def read(self, phi: list[float], lambda_star: float, beta_floor: float) -> Row:
         """Readout and diagnostics for the features of a query."""
         c = self.config
         half = c.r // 2
@@ -139,7 +139,7 @@ class ReferenceSera:
         (s1, s1_low), (s2, s2_low) = dot(self.s, self.s_low)
         mass, mass_low = s1 + s2, add_error(s1, s2) + (s1_low + s2_low)
         known = mass + mass_low
-        lam = c.beta_floor - known if known + lambda_star < c.beta_floor else lambda_star
+        lam = beta_floor - known if known + lambda_star < beta_floor else lambda_star
         den, den1, den2 = (
             plus(mass, mass_low, lam),
             plus(s1, s1_low, 0.5 * lam),
@@ -161,6 +161,7 @@ class ReferenceSera:
         ratio = half_diff / size
         return {
             "readout": y[0],
+            "others": y[1:],
             "den": den,
             "lam": lam,
             "phi_l1": l1 + l1_low,

@@ -43,7 +43,7 @@ def learn(arrays: MarginArrays, sera: SeraArrays, keys: Floats, y: Floats, level
     for t in range(y.shape[0]):
         phi = sera.scratch.phi
         project(sera, keys[t], phi)
-        read(sera, phi, 0.1)
+        read(sera, phi, 0.1, 0.1)
         verdict = margin.observe(arrays, sera, y[t], sera.scratch.y[0, 0])
         highest = max(highest, verdict.log_e)
         if highest > level:
