@@ -30,6 +30,9 @@ FIELDS: Final = (
     "lambda_star",  # lambda_* in force at this event
     "beta_floor",  # least denominator
     "phi_l1",  # 1-norm of the query's features
+    "r",  # random features of the Sera that was read
+    "tau",  # its temperature
+    "clip",  # bound of its exponents in force at this event
     "clip_rate",  # share of exponents clipped so far
     "max_exponent",  # largest exponent so far, before clipping
     "norm_guard_rate",  # share of vectors shortened so far
@@ -85,3 +88,6 @@ class Action(IntFlag):
     MARGIN_ALARM = codes.MARGIN_ALARM  # m_t went below zero; the next epoch begins
     RED_PERSISTED = codes.RED_PERSISTED  # too many reds among the last events
     HLM_DIVERGED = codes.HLM_DIVERGED  # Hlm did not learn: its step was beyond all measure
+    SERA_RESIDUAL = codes.SERA_RESIDUAL  # rounding takes more of Sera's sums than its limit
+    SERA_PROPOSED = codes.SERA_PROPOSED  # a Sera of better settings warms up from the next event on
+    SERA_SUCCEEDED = codes.SERA_SUCCEEDED  # it answers from the next event on
