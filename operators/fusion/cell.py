@@ -15,17 +15,18 @@ from operators.fusion.columns import checked, longest
 from operators.fusion.config import CellConfig, FusionConfig
 from operators.fusion.explanation import CellExplanation, explained
 from operators.fusion.kernel_step import keep_controls, step_events
-from operators.fusion.outputs import FIELDS, STEP_DTYPE
+from operators.fusion.outputs import FIELDS, STEP_DTYPE, Action
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
 from operators.hlm.salts import SaltKey
 from operators.seeds import Seeds
 from operators.sera import margin as margin_at
-from operators.sera.sera import Sera
+from operators.sera.succession import SUCCESSION, SeraSuccession
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.sera.layout import Floats
+    from operators.sera.sera import Sera
 
 __all__ = ["Cell", "CellConfig", "FusionConfig", "Seeds"]
 
@@ -64,7 +65,7 @@ class Cell:
         self.config = config
         self.seeds = seeds
         self._hlm = Hlm(config.hlm, _salt_key(seeds))
-        self._sera = Sera(config.sera, seeds.prf)
+        self._pair = SeraSuccession(config.sera, seeds.prf)
         self._margin = margin_at.allocate(config.sera, seeds.prf)
         self._params = at.fusion_params(config)
         self._control = at.control_params(config)
@@ -83,7 +84,7 @@ class Cell:
     @property
     def sera(self) -> Sera:
         """The attention half, to inspect and to query."""
-        return self._sera
+        return self._pair.sera
 
     @property
     def steps(self) -> int:
@@ -159,7 +160,7 @@ class Cell:
         """The whole state as named flat arrays: views, to be copied before the next step."""
         return {
             **{_HLM + name: array for name, array in self._hlm.to_state().items()},
-            **{_SERA + name: array for name, array in self._sera.to_state().items()},
+            **{_SERA + name: array for name, array in self._pair.to_state().items()},
             **self._small(),
         }
 
@@ -176,6 +177,10 @@ class Cell:
             StateMismatch: arrays are missing, unknown, or do not fit the configuration or the salt.
         """
         cell = cls(config, seeds)
+        if _SERA + SUCCESSION in arrays:
+            # Another r than configured is another length of arrays.
+            cell._pair = SeraSuccession.shaped(config.sera, seeds.prf, _part(arrays, _SERA))
+            cell._margin = margin_at.allocate(cell.sera.config, seeds.prf)
         wanted = cell.to_state().keys()
         if wanted != arrays.keys():
             raise StateMismatch(
@@ -183,7 +188,7 @@ class Cell:
                 f"and has unknown {sorted(arrays.keys() - wanted)}"
             )
         cell._hlm = Hlm.from_state(config.hlm, _salt_key(seeds), _part(arrays, _HLM))
-        cell._sera = Sera.from_state(config.sera, seeds.prf, _part(arrays, _SERA))
+        cell._pair = SeraSuccession.from_state(config.sera, seeds.prf, _part(arrays, _SERA))
         for name, target in cell._small().items():
             source = arrays[name]
             if source.dtype != target.dtype or source.shape != target.shape:
@@ -203,7 +208,7 @@ class Cell:
         all.
         """
         dirty = {_HLM + name: blocks for name, blocks in self._hlm.take_dirty().items()}
-        dirty |= {_SERA + name: blocks for name, blocks in self._sera.take_dirty().items()}
+        dirty |= {_SERA + name: blocks for name, blocks in self._pair.take_dirty().items()}
         for name, array in self._small().items():
             same = np.array_equal(array, self._reported.get(name, _NOTHING))
             dirty[name] = _NO_BLOCKS if same else _all_blocks(array)
@@ -219,7 +224,7 @@ class Cell:
         if name.startswith(_HLM):
             return self._hlm.block_bytes(name.removeprefix(_HLM))
         if name.startswith(_SERA):
-            return self._sera.block_bytes(name.removeprefix(_SERA))
+            return self._pair.block_bytes(name.removeprefix(_SERA))
         if name not in self.to_state():
             raise InvalidInput(f"a cell has no state array {name!r}")
         return BLOCK_BYTES
@@ -244,6 +249,10 @@ class Cell:
             "hlm_waits": float(self._hlm.waits),
             "hlm_alarms": float(self._hlm.alarms),
             "hlm_refused_ids": float(self._hlm.not_learnt),
+            "sera_residual_alarms": float(self.sera.health().residual_alarms),
+            "sera_features": float(self.sera.config.r),
+            "sera_temperature": self.sera.config.temperature,
+            "sera_handover": float(self._pair.handover),
             "steps": float(self.steps),
         }
 
@@ -254,19 +263,38 @@ class Cell:
         scratch = self._scratch(batch)
         done = 0
         while True:
-            done = step_events(self._arrays(), scratch, batch, rows, done, int(learn))
+            before = done
+            done = step_events(self._arrays(), scratch, batch, rows, before, int(learn))
+            acted = learn and done > before and self._succeed(rows[done - 1])
             if done == batch.events:
                 return rows
-            self._hlm.attend(int(scratch.slots[UNKNOWN]))
+            if not acted:
+                self._hlm.attend(int(scratch.slots[UNKNOWN]))
+
+    def _succeed(self, last: np.void) -> bool:
+        """Propose a successor of Sera, or let it answer, if the last event's row says so."""
+        actions = Action(int(last["actions"])) if last["status"] == 0 else Action(0)
+        if Action.SERA_SUCCEEDED in actions:
+            self._pair.hand_over()
+            self._margin = margin_at.refer_anew(self._margin, self.sera.config)
+        elif Action.SERA_PROPOSED in actions:
+            better = self._pair.better()
+            assert better is not None, "the kernel asks for none where there is none"
+            self._pair.propose(better)
+        return bool(actions & (Action.SERA_SUCCEEDED | Action.SERA_PROPOSED))
 
     def _scratch(self, batch: EventBatch) -> at.Scratch:
         features, contexts = longest(batch.indptr), longest(batch.ctx_indptr)
         return at.working_memory(self.config, features, contexts)
 
     def _arrays(self) -> at.CellArrays:
+        pair = self._pair
         return at.CellArrays(
             hlm=self._hlm.arrays,
-            sera=self._sera.arrays,
+            sera=pair.sera.arrays,
+            successor=(pair.successor or pair.sera).arrays,
+            succession=pair.words,
+            settled=self.config.sera.window if pair.better() is not None else -1,
             margin=self._margin,
             tally=self._tally,
             squares=self._squares,

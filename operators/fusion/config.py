@@ -160,13 +160,14 @@ class CellConfig:
         return self.hlm.link == "logistic"
 
     def audited_constants(self) -> dict[str, float]:
-        """Settings that every audit record of the cell carries, under the record's field names."""
+        """Settings that every audit record of the cell carries, under the record's field names.
+
+        What a controller may change while events go on, ``r``, ``tau`` and ``clip``, is in a step's
+        row instead.
+        """
         return {
-            "r": float(self.sera.r),
-            "r_v": float(self.sera.d_v),
-            "tau": self.sera.temperature,
+            "r_v": float(self.sera.r_v if self.sera.lowrank else self.sera.d_v),
             "gamma": self.sera.gamma,
-            "clip": self.sera.clip,
             "alpha": self.sera.alpha,
             "c_lookup_max": float(self.hlm.lookup_bound),
             "c_insert_max": float(self.hlm.insert_bound),

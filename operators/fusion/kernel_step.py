@@ -28,8 +28,11 @@ from operators.hlm.kernels import (
 from operators.sera import layout as sera_at
 from operators.sera import margin as margin_at
 from operators.sera.kernel_features import count, project, sketch
-from operators.sera.kernel_readout import Reading, read
+from operators.sera.kernel_readout import Reading, read_kept
+from operators.sera.kernel_shrinkage import follow, lambda_of
 from operators.sera.kernel_statistics import ingest
+from operators.sera.kernels import ingest_event
+from operators.sera.succession import HANDOVER, SINCE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +106,7 @@ def _write_prediction(
     reading: Reading,
     out: Fused,
     now: Controls,
+    lambda_star: float,
     lr: float,
 ) -> None:
     """Write what is known before the label is used."""
@@ -120,13 +124,16 @@ def _write_prediction(
     row.half_diff = reading.half_diff
     row.rj_level = reading.level
     row.den = reading.den
-    row.lambda_star = now.lambda_star
+    row.lambda_star = lambda_star
     row.beta_floor = now.beta_floor
     row.g_max = now.g_max
     row.lr = lr
     row.tau_low = now.tau_low
     row.stage = now.stage
     row.phi_l1 = reading.phi_l1
+    row.r = float(sera.scratch.phi.shape[0])
+    row.tau = sera.params.tau
+    row.clip = sera.state.tally[sera_at.CLIP]
     row.actions = float(codes.GATE_CLAMPED if out.clamped else 0)
     row.ver_sera = sera.state.tally[sera_at.INGESTED]
     row.ver_base = float(hlm.meta[hlm_at.VER_BASE])
@@ -154,10 +161,13 @@ def _write_health(rows: Rows, t: int, hlm: HlmArrays, sera: SeraArrays) -> None:
 
 
 @inlined
-def _ingest_event(sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int) -> None:
+def _ingest_event(
+    cell: CellArrays, sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int
+) -> int:
     """Give Sera the event's own value, or its label where values are single numbers.
 
-    The features of the query, still in ``phi``, are the key's as well unless the event has both.
+    The features of the query, still in ``phi``, are the key's as well unless the event has both. A
+    successor that warms up learns the same. Returns the bits of what happened.
     """
     phi = sera.scratch.phi
     if batch.has_value[t]:
@@ -166,10 +176,28 @@ def _ingest_event(sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int)
         scratch.value[0] = batch.label[t]
         value = scratch.value
     else:
-        return
+        return 0
     if batch.has_query[t] and batch.has_key[t]:
         count(sera, project(sera, batch.key[t], phi))
-    ingest(sera, phi, value)
+    happened = codes.SERA_RESIDUAL if ingest(sera, phi, value) else 0
+    if cell.succession[HANDOVER] > 0.0:
+        if batch.has_key[t]:
+            key = batch.key[t]
+        elif batch.has_query[t]:
+            key = batch.query[t]
+        else:
+            key = scratch.vector
+        ingest_event(cell.successor, key, value)
+        if sera.state.tally[sera_at.INGESTED] >= cell.succession[HANDOVER]:
+            happened |= codes.SERA_SUCCEEDED
+    return happened
+
+
+@inlined
+def _may_be_succeeded(cell: CellArrays, sera: SeraArrays) -> bool:
+    """Whether better settings are allowed, and the present ones have had their window."""
+    answered = sera.state.tally[sera_at.INGESTED] - cell.succession[SINCE]
+    return bool(cell.settled >= 0 and answered >= cell.settled)
 
 
 @kernel
@@ -188,7 +216,8 @@ def step_events(
 
     Returns:
         The number of events; or the event before which Hlm is to be attended to, for
-        ``scratch.slots[UNKNOWN]`` ids.
+        ``scratch.slots[UNKNOWN]`` ids, or a successor of Sera proposed or put in its place, as the
+        actions of the event before it say.
     """
     hlm, sera, margin, tally = cell.hlm, cell.sera, cell.margin, cell.tally
     for t in range(start, batch.time_us.shape[0]):
@@ -214,7 +243,8 @@ def step_events(
             sketch(sera, batch.ids, batch.values, lo, hi, scratch.vector)
             query = scratch.vector
         seen = project(sera, query, sera.scratch.phi)
-        reading = read(sera, sera.scratch.phi, now.lambda_star, now.beta_floor)
+        lambda_star = lambda_of(sera) + (now.lambda_star - cell.control.lambda_star)
+        reading = read_kept(sera, sera.scratch.phi, lambda_star, now.beta_floor)
         inputs = own_inputs(cell, sera, scratch, batch, t, reading, now)
         locate_event(hlm, scratch.own_slots, scratch.own_ids, 0, inputs.features)
         out = fuse(cell, hlm, sera, scratch, inputs, score, now)
@@ -222,7 +252,7 @@ def step_events(
         rings, emergencies = hlm.meta[hlm_at.RING_OCCUPANCY], hlm.meta[hlm_at.EMERGENCY_USED]
         if learn and labelled and not reserve(hlm, scratch, batch, t, inputs.features):
             return t
-        _write_prediction(rows, t, tally[at.STEPS], hlm, sera, reading, out, now, lr)
+        _write_prediction(rows, t, tally[at.STEPS], hlm, sera, reading, out, now, lambda_star, lr)
         y = batch.label[t]
         if labelled:
             rows[t].error = y - out.y_hat
@@ -237,12 +267,13 @@ def step_events(
                 rows[t].margin = verdict.margin
                 rows[t].log_e = verdict.log_e
                 alarm, left = verdict.alarm, verdict.margin
+                follow(sera, reading, y)
             count(sera, seen)
-            _ingest_event(sera, scratch, batch, t)
+            happened = _ingest_event(cell, sera, scratch, batch, t)
             shown = Signals(
                 alarm=alarm,
                 red=1 if reading.level == sera_at.RED else 0,
-                floored=1 if reading.lam > now.lambda_star else 0,
+                floored=1 if reading.lam > lambda_star else 0,
                 labelled=1 if labelled else 0,
                 margin=left / margin_at.capital(margin),
                 crowded=1 if hlm.meta[hlm_at.RING_OCCUPANCY] > rings else 0,
@@ -252,8 +283,14 @@ def step_events(
             controls, actions = advance(cell.control, now, shown)
             actions |= _steer_hlm(cell, hlm, controls, shown)
             keep_controls(tally, controls)
-            rows[t].actions += float(actions)
+            if actions & codes.RED_PERSISTED and _may_be_succeeded(cell, sera):
+                happened |= codes.SERA_PROPOSED
+            rows[t].actions += float(actions | happened)
             tally[at.STEPS] += 1.0
+            if happened & (codes.SERA_PROPOSED | codes.SERA_SUCCEEDED):
+                _write_health(rows, t, hlm, sera)
+                scratch.slots[UNKNOWN] = 0
+                return t + 1
         _write_health(rows, t, hlm, sera)
     return int(batch.time_us.shape[0])
 

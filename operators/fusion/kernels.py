@@ -280,7 +280,7 @@ def fuse(
 
 @inlined
 def _near_labels(tally: Floats, y: float) -> float:
-    """``y``, or the end of the labels' range, once more as wide to either side, beyond which it is."""
+    """``y``, kept within the labels' range and once more as much to either side."""
     if tally[at.LABELLED] == 0.0:
         return y
     low, high = tally[at.LABEL_MIN], tally[at.LABEL_MAX]

@@ -131,6 +131,10 @@ class CellArrays(NamedTuple):
     Attributes:
         hlm: the linear learner.
         sera: the streaming attention.
+        successor: the one that warms up beside it; the same again if none does.
+        succession: float64[], when it takes over, see ``operators.sera.succession``.
+        settled: events that a Sera has to have answered for before another is proposed; -1: none
+            may be.
         margin: the e-process.
         tally: float64[TALLY_WORDS], rolling errors and controls.
         squares: float64[d_v], rolling squares of the readout's components.
@@ -140,6 +144,9 @@ class CellArrays(NamedTuple):
 
     hlm: HlmArrays
     sera: SeraArrays
+    successor: SeraArrays
+    succession: Floats
+    settled: int
     margin: MarginArrays
     tally: Floats
     squares: Floats

@@ -20,7 +20,7 @@ FIELDS: Final = (
     "y_sera",  # prediction of Sera: first component of its readout, a probability where that is due
     "y_gate",  # prediction of the gated mixture
     "y_meta",  # prediction of the meta-linear combination
-    "y_feature",  # prediction of the linear half with attention as a feature; y_hlm where it is none
+    "y_feature",  # the same of the linear half with attention as a feature; y_hlm where it is none
     "gate",  # weight of y_sera in the gated mixture, clamped
     "error",  # label - y_hat; NaN without a label
     "margin",  # m_t right after the event; below zero is the alarm
@@ -36,6 +36,9 @@ FIELDS: Final = (
     "tau_low",  # load of Hlm's delta at which a rebuild was to begin
     "stage",  # 0 meta-linear, 1 and the learnt gate, 2 and attention as a feature
     "phi_l1",  # 1-norm of the query's features
+    "r",  # random features of the Sera that was read
+    "tau",  # its temperature
+    "clip",  # bound of its exponents in force at this event
     "clip_rate",  # share of exponents clipped so far
     "max_exponent",  # largest exponent so far, before clipping
     "norm_guard_rate",  # share of vectors shortened so far
@@ -106,6 +109,9 @@ class Action(IntFlag):
     REBUILD_REQUESTED = codes.REBUILD_REQUESTED  # Hlm begins a rebuild before the next event
     CAPACITY_RAISED = codes.CAPACITY_RAISED  # the next rebuild makes Hlm's delta larger
     STAGE_ADVANCED = codes.STAGE_ADVANCED  # the next part of the fusion joins
+    SERA_RESIDUAL = codes.SERA_RESIDUAL  # rounding takes more of Sera's sums than its limit
+    SERA_PROPOSED = codes.SERA_PROPOSED  # a Sera of better settings warms up from the next event on
+    SERA_SUCCEEDED = codes.SERA_SUCCEEDED  # it answers from the next event on
 
 
 CAUSES: Final = (
@@ -115,6 +121,7 @@ CAUSES: Final = (
     | Action.HLM_DIVERGED
     | Action.MARGIN_THIN
     | Action.HLM_PRESSURE
+    | Action.SERA_RESIDUAL
 )
 """The bits that say what an event showed; all others say what was done."""
 
@@ -130,6 +137,7 @@ _CAUSES_OF: Final = MappingProxyType(
         Action.TAU_LOWERED: _UNSETTLED,
         Action.REBUILD_REQUESTED: _UNSETTLED,
         Action.CAPACITY_RAISED: Action.HLM_PRESSURE,
+        Action.SERA_PROPOSED: Action.RED_PERSISTED,
     }
 )
 
@@ -146,6 +154,8 @@ def reasons_for(actions: float) -> dict[str, tuple[str, ...]]:
     """
     mask = Action(int(actions))
     return {
-        str(action.name): tuple(str(cause.name) for cause in mask & _CAUSES_OF.get(action, Action(0)))
+        str(action.name): tuple(
+            str(cause.name) for cause in mask & _CAUSES_OF.get(action, Action(0))
+        )
         for action in mask & ~CAUSES
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from operators import philox
 from operators.sera.features import orthonormal, random_features
+from operators.sera.kernel_shrinkage import NOW, SHRINKAGE_WORDS
 from operators.sera.layout import (
     CLIP,
     MAX_EXPONENT,
@@ -32,14 +33,15 @@ def allocate(config: SeraConfig, seed: int) -> SeraArrays:
     """
     weights, offsets = random_features(config, seed)
     basis = orthonormal(config.d_v, config.r_v, seed)
+    prior_reduced = config.prior * np.array([math.fsum(column) for column in basis.T])
     sketch_key, _ = philox.philox4x32(np.uint64(seed), STREAM_SKETCH, np.uint64(0))
     return SeraArrays(
         W=weights,
         offsets=offsets,
         U=basis,
         prior=np.full(config.d_v, float(config.prior)),
-        prior_reduced=config.prior * np.array([math.fsum(column) for column in basis.T]),
-        params=_params(config),
+        prior_reduced=prior_reduced,
+        params=_params(config, math.fsum(basis[0] * prior_reduced)),
         state=_state(config),
         scratch=SeraScratch(
             u=np.zeros(config.d),
@@ -55,34 +57,40 @@ def allocate(config: SeraConfig, seed: int) -> SeraArrays:
     )
 
 
-def _params(config: SeraConfig) -> SeraParams:
+def _params(config: SeraConfig, lifted_prior: float) -> SeraParams:
     return SeraParams(
+        tau=float(config.temperature),
         scale=1.0 / math.sqrt(config.temperature),
         radius=float(config.norm_radius),
         tune_clip=float(config.tune_clip),
         norm=1.0 / math.sqrt(config.r),
         gamma=float(config.gamma),
-        prior=float(config.prior),
+        prior=lifted_prior if config.lowrank else float(config.prior),
         beta_floor=float(config.beta_floor),
         epsilon=float(config.epsilon),
         delta=float(config.delta),
         c_yellow=float(config.c_yellow),
         c_red=float(config.c_red),
+        by_gap=float(config.policy == "rj_gap"),
+        average=float(config.lambda_rule == "average"),
+        residual_limit=float(config.residual_limit),
     )
 
 
 def _state(config: SeraConfig) -> SeraState:
-    r, d_v = config.r, config.d_v
+    r, rows = config.r, 0 if config.lowrank else config.d_v
     state = SeraState(
-        R=np.zeros((d_v, r)),
-        R_residual=np.zeros((d_v, r)),
+        R=np.zeros((rows, r)),
+        R_residual=np.zeros((rows, r)),
         s=np.zeros(r),
         s_residual=np.zeros(r),
         H=np.zeros((config.r_v, r)),
         H_residual=np.zeros((config.r_v, r)),
         moments=np.zeros((2 if config.whiten else 0, r)),
+        shrinkage=np.zeros(SHRINKAGE_WORDS),
         tally=np.zeros(TALLY_WORDS),
     )
+    state.shrinkage[NOW] = config.lambda_star
     state.tally[MAX_EXPONENT] = -math.inf
     state.tally[CLIP] = config.clip
     return state

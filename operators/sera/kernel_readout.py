@@ -37,7 +37,7 @@ class Reading(NamedTuple):
         rj_gap: |y - (y1 + y2)/2| / (|y| + eps), y1 and y2 from half the features each.
         half_diff: |y1 - y2| / 2; follows the true error, where rj_gap falls faster.
         level: ``GREEN``, ``YELLOW`` or ``RED``.
-        excess: half_diff relative to |y| + eps, over the yellow bound.
+        excess: what the policy reads, relative to |y| + eps, over the yellow bound.
     """
 
     den: float
@@ -113,17 +113,53 @@ def read(sera: SeraArrays, phi: Floats, lambda_star: float, beta_floor: float) -
 
 @inlined
 def read_low_rank(sera: SeraArrays, phi: Floats, lambda_star: float, beta_floor: float) -> Reading:
-    """The same from ``H``, in the basis U, into ``scratch.y_reduced``; O(r r_v) time.
+    """The same from ``H``: ``scratch.y[0]`` is U times the first row of ``scratch.y_reduced``.
 
-    Diagnostics are those of the values' part within the basis; the prior's part is kept as well.
+    Takes O((r + d_v) r_v) time. Diagnostics are those of the values' part within the basis; of the
+    prior too that part is kept.
     """
     state, scratch = sera.state, sera.scratch
     _weigh(phi, state.moments, sera.params.epsilon, scratch.weights)
     t = max(state.tally[INGESTED], math.e)
-    return _read(
+    reading = _read(
         state.s, state.s_residual, state.H, state.H_residual, sera.prior_reduced, scratch.weights,
         scratch.high, scratch.low, scratch.y_reduced, sera.params, lambda_star, beta_floor, t,
     )  # fmt: skip
+    lift(sera.U, scratch.y_reduced, scratch.y)
+    return reading
+
+
+@inlined
+def read_kept(sera: SeraArrays, phi: Floats, lambda_star: float, beta_floor: float) -> Reading:
+    """The readout from all that is kept: from ``R``, or from ``H`` where that is all there is."""
+    if sera.state.R.shape[0] == 0:
+        return read_low_rank(sera, phi, lambda_star, beta_floor)
+    return read(sera, phi, lambda_star, beta_floor)
+
+
+@inlined
+def read_first(sera: SeraArrays, phi: Floats, lambda_star: float, beta_floor: float) -> Reading:
+    """Denominator and first component as ``read_kept`` has them, to the bit; O(r) of full rank.
+
+    The other diagnostics are of that component alone, or of low rank.
+    """
+    if sera.state.R.shape[0] == 0:
+        return read_low_rank(sera, phi, lambda_star, beta_floor)
+    state, scratch = sera.state, sera.scratch
+    _weigh(phi, state.moments, sera.params.epsilon, scratch.weights)
+    return _read(
+        state.s, state.s_residual, state.R[:1], state.R_residual[:1], sera.prior, scratch.weights,
+        scratch.high, scratch.low, scratch.y, sera.params, lambda_star, beta_floor, math.e,
+    )  # fmt: skip
+
+
+@kernel
+def lift(U: Floats, reduced: Floats, y: Floats) -> None:
+    """U times the first row of ``reduced`` into the first row of ``y``."""
+    for v in range(U.shape[0]):
+        y[0, v] = 0.0
+        for k in range(U.shape[1]):
+            y[0, v] += U[v, k] * reduced[0, k]
 
 
 @kernel
@@ -155,7 +191,7 @@ def _read(
     gap = 0.0
     difference = 0.0
     square = 0.0
-    for v in range(y.shape[1]):
+    for v in range(R.shape[0]):
         pull = lam * prior[v]
         n1, n1_low, n2, n2_low = dot(weights, R[v], R_residual[v], high, low)
         total = n1 + n2
@@ -175,10 +211,11 @@ def _read(
     size = math.sqrt(square) + params.epsilon
     half_diff = 0.5 * math.sqrt(difference)
     bound = math.sqrt(log(t / params.delta) / r)
-    excess = half_diff / size / (params.c_yellow * bound)
+    measured = math.sqrt(gap) / size if params.by_gap else half_diff / size
+    excess = measured / (params.c_yellow * bound)
     level = GREEN
-    if half_diff / size > params.c_red * bound:
+    if measured > params.c_red * bound:
         level = RED
-    elif half_diff / size > params.c_yellow * bound:
+    elif measured > params.c_yellow * bound:
         level = YELLOW
     return Reading(den, lam, l1 + l1_low, math.sqrt(gap) / size, half_diff, level, excess)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from operators.compiled import inlined, kernel
 from operators.sera.kernel_features import count, project
-from operators.sera.kernel_readout import Reading, read, read_low_rank
+from operators.sera.kernel_readout import Reading, read_first, read_kept, read_low_rank
+from operators.sera.kernel_shrinkage import follow, lambda_of
 from operators.sera.kernel_statistics import ingest
 
 if TYPE_CHECKING:
@@ -17,11 +18,23 @@ if TYPE_CHECKING:
 
 
 @kernel
+def ingest_event(sera: SeraArrays, key: Floats, value: Floats) -> int:
+    """Ingest one event: key float64[d], value float64[d_v]; 1 if a residual is an alarm.
+
+    lambda_* follows what the readout for the key would have been.
+    """
+    phi = sera.scratch.phi
+    count(sera, project(sera, key, phi))
+    if sera.params.average:
+        follow(sera, read_first(sera, phi, lambda_of(sera), sera.params.beta_floor), value[0])
+    return int(ingest(sera, phi, value))
+
+
+@kernel
 def ingest_events(sera: SeraArrays, keys: Floats, values: Floats) -> None:
     """Ingest events in turn: keys float64[n, d], values float64[n, d_v]."""
     for t in range(keys.shape[0]):
-        count(sera, project(sera, keys[t], sera.scratch.phi))
-        ingest(sera, sera.scratch.phi, values[t])
+        ingest_event(sera, keys[t], values[t])
 
 
 @inlined
@@ -34,43 +47,37 @@ def _write(reading: Reading, columns: Floats, t: int) -> None:
 
 
 @kernel
-def step_events(
-    sera: SeraArrays, keys: Floats, values: Floats, lambda_star: float, y: Floats, columns: Floats
-) -> None:
-    """Read out for each key, then ingest it, in turn; ``y`` and ``columns`` as of queries."""
+def step_events(sera: SeraArrays, keys: Floats, values: Floats, y: Floats, columns: Floats) -> None:
+    """Read out for each key, then ingest it, in turn; ``y`` and ``columns`` as of queries.
+
+    lambda_* follows the first component of the values.
+    """
     phi = sera.scratch.phi
     for t in range(keys.shape[0]):
         count(sera, project(sera, keys[t], phi))
-        _write(read(sera, phi, lambda_star, sera.params.beta_floor), columns, t)
+        reading = read_kept(sera, phi, lambda_of(sera), sera.params.beta_floor)
+        _write(reading, columns, t)
         for v in range(y.shape[1]):
             y[t, v] = sera.scratch.y[0, v]
+        follow(sera, reading, values[t, 0])
         ingest(sera, phi, values[t])
 
 
 @kernel
 def query_events(
-    sera: SeraArrays,
-    queries: Floats,
-    lambda_star: float,
-    low_rank: int,
-    y: Floats,
-    columns: Floats,
+    sera: SeraArrays, queries: Floats, low_rank: int, y: Floats, columns: Floats
 ) -> None:
     """Read out for queries float64[n, d] into ``y``, float64[n, d_v], and ``columns``.
 
     The columns, float64[5, n], are den, phi_l1, rj_gap, half_diff and level.
     """
-    phi, reduced = sera.scratch.phi, sera.scratch.y_reduced
+    phi = sera.scratch.phi
     for t in range(queries.shape[0]):
         project(sera, queries[t], phi)
         if low_rank:
-            reading = read_low_rank(sera, phi, lambda_star, sera.params.beta_floor)
-            for v in range(y.shape[1]):
-                y[t, v] = 0.0
-                for k in range(reduced.shape[1]):
-                    y[t, v] += sera.U[v, k] * reduced[0, k]
+            reading = read_low_rank(sera, phi, lambda_of(sera), sera.params.beta_floor)
         else:
-            reading = read(sera, phi, lambda_star, sera.params.beta_floor)
-            for v in range(y.shape[1]):
-                y[t, v] = sera.scratch.y[0, v]
+            reading = read_kept(sera, phi, lambda_of(sera), sera.params.beta_floor)
+        for v in range(y.shape[1]):
+            y[t, v] = sera.scratch.y[0, v]
         _write(reading, columns, t)

@@ -42,7 +42,9 @@ RESIDUAL_R = 6  # largest compensation term in R, absolute
 RESIDUAL_S = 7  # largest compensation term in s, absolute
 CLIP = 8  # the bound of exponents in force
 CLIPPED_BEFORE = 9  # CLIPPED at the last change of the bound, or when none was needed
-TALLY_WORDS = 10
+RESIDUAL_SHARE = 10  # largest compensation term, over the largest sum of its array
+RESIDUAL_ALARMS = 11  # events at which that was above its limit
+TALLY_WORDS = 12
 
 GREEN, YELLOW, RED = 0.0, 1.0, 2.0
 
@@ -53,19 +55,24 @@ class SeraParams(NamedTuple):
     All are float64: an integer from a configuration file would be another compilation.
 
     Attributes:
+        tau: temperature.
         scale: 1 / sqrt(tau), applied to keys and queries.
         radius: largest squared norm of a scaled vector.
         tune_clip: 1 to tune the bound of exponents, else 0.
         norm: 1 / sqrt(r), factor of each feature.
         gamma: decay.
-        prior: readout where nothing is known.
+        prior: first component of the readout where nothing is known.
         beta_floor: least denominator.
         epsilon: added to the readout's norm.
         delta: failure probability of the policy's bound.
         c_yellow: constant of the bound above which the level is yellow.
         c_red: the same for red.
+        by_gap: 1 where the policy reads ``rj_gap``, 0 where it reads ``half_diff``.
+        average: 1 where lambda_* is averaged, 0 where it stays as configured.
+        residual_limit: share of its sum above which a compensation term is an alarm.
     """
 
+    tau: float
     scale: float
     radius: float
     tune_clip: float
@@ -77,13 +84,16 @@ class SeraParams(NamedTuple):
     delta: float
     c_yellow: float
     c_red: float
+    by_gap: float
+    average: float
+    residual_limit: float
 
 
 class SeraState(NamedTuple):
     """What a Sera has learnt.
 
     Attributes:
-        R: float64[d_v, r], decayed sum of value times feature.
+        R: float64[d_v, r], decayed sum of value times feature; no rows where only low rank is kept.
         R_residual: float64[d_v, r], compensation terms of ``R``.
         s: float64[r], decayed sum of the features.
         s_residual: float64[r], compensation terms of ``s``.
@@ -91,6 +101,7 @@ class SeraState(NamedTuple):
         H_residual: float64[r_v, r], compensation terms of ``H``.
         moments: float64[2, r], running mean and variance of the keys' features; no rows without
             whitening.
+        shrinkage: float64[SHRINKAGE_WORDS], lambda_* and what it follows from.
         tally: float64[TALLY_WORDS], counters and maxima.
     """
 
@@ -101,6 +112,7 @@ class SeraState(NamedTuple):
     H: Floats
     H_residual: Floats
     moments: Floats
+    shrinkage: Floats
     tally: Floats
 
 
@@ -152,4 +164,4 @@ class SeraArrays(NamedTuple):
     sketch_key: np.uint64
 
     def __repr__(self) -> str:
-        return f"SeraArrays(d={len(self.W)}, r={self.W.shape[1]}, d_v={len(self.state.R)})"
+        return f"SeraArrays(d={len(self.W)}, r={self.W.shape[1]}, d_v={len(self.U)})"

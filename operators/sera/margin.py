@@ -1,7 +1,7 @@
 """Margin: how much evidence against an unchanged world is still affordable.
 
-**Null hypothesis** of an epoch: given the events up to the end of its burn-in, the labelled events
-after it are exchangeable.
+**Null hypothesis** of an epoch: given the events up to the end of a burn-in, the labelled events
+after it, up to the next burn-in, are exchangeable.
 
 After a burn-in of labelled events, Sera's statistics are copied; the readout f from this copy is
 the epoch's reference and does not learn. An event's score is y - f(q), a fixed function of the
@@ -14,8 +14,9 @@ event, so that exchangeable events give exchangeable scores however the learner 
 
 After an alarm a new epoch starts: burn-in, a new reference, capital 1 against alpha_k =
 alpha 6/(pi^2 k^2), k = 1, 2, ..., whose sum is alpha, so that the chance of any false alarm in all
-epochs is at most alpha. All that enters the bet on an event is from the events before it; ties are
-broken by a counter-based random number.
+epochs is at most alpha. Where another Sera takes over (``operators.sera.succession``) the epoch
+goes on after a burn-in, with a new reference and new ranks. All that enters the bet on an event is
+from the events before it; ties are broken by a counter-based random number.
 
 Sources: Ville (1939); Vovk (2021), "Testing randomness online", Statistical Science 36(4).
 """
@@ -106,6 +107,23 @@ def allocate(config: SeraConfig, seed: int) -> MarginArrays:
     return margin
 
 
+def refer_anew(margin: MarginArrays, config: SeraConfig) -> MarginArrays:
+    """The margin with a burn-in before it, for a Sera whose features are others.
+
+    Evidence, epoch and capital stay what they were, nothing is bet meanwhile, and the scores after
+    the burn-in are ranked among themselves. So E_mix stays a martingale under a null hypothesis
+    that is weaker: exchangeable are the events between one burn-in and the next.
+
+    Args:
+        margin: the margin that watched the Sera before; not to be used any more.
+        config: settings of the Sera from now on.
+    """
+    for word in (SEEN, CENTRE, SPREAD):
+        margin.tally[word] = 0.0
+    margin.counts[:] = 0.0
+    return margin._replace(reference=np.zeros(2 * config.r))
+
+
 @inlined
 def capital(margin: MarginArrays) -> float:
     """log(1/alpha_k) of the present epoch: the margin of a bettor who has won nothing."""
@@ -155,6 +173,18 @@ def reference_of(margin: MarginArrays, sera: SeraArrays) -> float:
 
 
 @inlined
+def _first_row(sera: SeraArrays, i: int) -> float:
+    """Statistic ``i`` of the values' first component, from H where R is not kept."""
+    state = sera.state
+    if state.R.shape[0] > 0:
+        return float(state.R[0, i])
+    total = 0.0
+    for k in range(state.H.shape[0]):
+        total += sera.U[0, k] * state.H[k, i]
+    return total
+
+
+@inlined
 def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Verdict:
     """Settle the bets on a labelled event, before Sera has ingested it.
 
@@ -175,7 +205,7 @@ def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Ve
     if n == 1.0:
         r = sera.scratch.phi.shape[0]
         for i in range(r):
-            margin.reference[i] = sera.state.R[0, i]
+            margin.reference[i] = _first_row(sera, i)
             margin.reference[r + i] = sera.state.s[i]
     return _bet(margin, y - reference_of(margin, sera), n)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from operators.errors import InvalidInput, NonFiniteInput, OutOfCapacity, StateMismatch
 from operators.sera import kernels
 from operators.sera.allocation import allocate
+from operators.sera.kernel_shrinkage import NOW
 from operators.sera.layout import (
     CLIP,
     CLIPPED,
@@ -18,8 +19,10 @@ from operators.sera.layout import (
     GUARDED,
     INGESTED,
     MAX_EXPONENT,
+    RESIDUAL_ALARMS,
     RESIDUAL_R,
     RESIDUAL_S,
+    RESIDUAL_SHARE,
     TALLY_WORDS,
     VECTORS,
     Floats,
@@ -35,7 +38,9 @@ State = Mapping[str, npt.NDArray[np.generic]]
 BLOCK_BYTES = 1 << 16
 """Bytes of one block of the state."""
 
-_TALLY = "tally"
+_COUNTED = ("tally", "shrinkage")
+"""Arrays that change with every vector counted; the others change with every event ingested."""
+
 _NEVER = np.full(TALLY_WORDS, np.nan)
 _NO_BLOCKS = np.zeros(0, np.int64)
 
@@ -70,6 +75,9 @@ class Health(NamedTuple):
         max_exponent: the largest before clipping; minus infinity before the first.
         norm_guard_rate: share of vectors that were shortened to the radius.
         residual: largest compensation term of the statistics, absolute.
+        residual_share: the largest relative to the largest sum of its array.
+        residual_alarms: events at which that was above ``residual_limit``.
+        lambda_star: weight of the prior in the denominator at the next event.
     """
 
     ingested: int
@@ -78,6 +86,9 @@ class Health(NamedTuple):
     max_exponent: float
     norm_guard_rate: float
     residual: float
+    residual_share: float
+    residual_alarms: int
+    lambda_star: float
 
 
 class Sera:
@@ -119,7 +130,7 @@ class Sera:
             NonFiniteInput: NaN or infinity; nothing has changed.
             OutOfCapacity: beyond the horizon declared for ``gamma`` 1; nothing has changed.
         """
-        keys, values = self._events(keys, values)
+        keys, values = self.checked_events(keys, values)
         kernels.ingest_events(self._arrays, keys, values)
 
     def step_batch(self, keys: Floats, values: Floats) -> Readouts:
@@ -136,14 +147,16 @@ class Sera:
             NonFiniteInput: NaN or infinity; nothing has changed.
             OutOfCapacity: beyond the horizon declared for ``gamma`` 1; nothing has changed.
         """
-        keys, values = self._events(keys, values)
+        keys, values = self.checked_events(keys, values)
         y = np.empty(values.shape)
         columns = np.empty((len(Readouts._fields) - 1, len(keys)))
-        kernels.step_events(self._arrays, keys, values, self.config.lambda_star, y, columns)
+        kernels.step_events(self._arrays, keys, values, y, columns)
         return Readouts(y, *columns)
 
     def query(self, q: Floats, *, lowrank: bool = False) -> Readouts:
         """Readout for one query, float64[d], as ``Readouts`` of one row. Changes nothing.
+
+        Where only low rank is kept, it is of low rank either way.
 
         Raises:
             InvalidInput: wrong length, or no low rank was configured.
@@ -169,8 +182,7 @@ class Sera:
         n = len(queries)
         y = np.empty((n, self.config.d_v))
         columns = np.empty((len(Readouts._fields) - 1, n))
-        lam = self.config.lambda_star
-        kernels.query_events(self._arrays, queries, lam, int(lowrank), y, columns)
+        kernels.query_events(self._arrays, queries, int(lowrank), y, columns)
         return Readouts(y, *columns)
 
     def health(self) -> Health:
@@ -183,10 +195,19 @@ class Sera:
             max_exponent=float(tally[MAX_EXPONENT]),
             norm_guard_rate=float(tally[GUARDED] / max(tally[VECTORS], 1.0)),
             residual=float(max(tally[RESIDUAL_R], tally[RESIDUAL_S])),
+            residual_share=float(tally[RESIDUAL_SHARE]),
+            residual_alarms=int(tally[RESIDUAL_ALARMS]),
+            lambda_star=float(self._arrays.state.shrinkage[NOW]),
         )
 
-    def _events(self, keys: Floats, values: Floats) -> tuple[Floats, Floats]:
-        """The events as kernels take them, if they may be ingested."""
+    def checked_events(self, keys: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """The events as kernels take them: keys float64[n, d], values float64[n, d_v].
+
+        Raises:
+            InvalidInput: wrong shapes.
+            NonFiniteInput: NaN or infinity.
+            OutOfCapacity: beyond the horizon declared for ``gamma`` 1.
+        """
         keys = _checked("key", keys, self.config.d)
         values = _checked("value", values, self.config.d_v)
         horizon, ingested = self.config.horizon, self.health().ingested
@@ -215,9 +236,13 @@ class Sera:
         counted = not np.array_equal(tally, self._reported)
         self._reported = tally.copy()
         return {
-            name: _all_blocks(array) if (counted if name == _TALLY else ingested) else _NO_BLOCKS
+            name: _all_blocks(array) if (counted if name in _COUNTED else ingested) else _NO_BLOCKS
             for name, array in self.to_state().items()
         }
+
+    def take_all_as_changed(self) -> None:
+        """Let all of it be dirty: it is saved under another name from now on."""
+        self._reported = _NEVER
 
     def block_bytes(self, name: str) -> int:
         """Bytes of one block of the named array of the state.
@@ -249,6 +274,8 @@ class Sera:
             target[:] = source
         if not config.tune_clip:
             sera.arrays.state.tally[CLIP] = config.clip
+        if config.lambda_rule == "fixed":
+            sera.arrays.state.shrinkage[NOW] = config.lambda_star
         sera.take_dirty()
         return sera
 

@@ -53,7 +53,8 @@ class SeraSizing:
         """Measure C0 on a sample: the median over several r of what the rule would need.
 
         Args:
-            config: settings; ``r`` is replaced. Clipping and prior err too, and count.
+            config: settings; ``r`` is replaced, and lambda_* stays what is configured. Clipping and
+                prior err too, and count.
             keys: float64[n, d], a window of events in their order.
             values: float64[n, d_v].
             queries: float64[m, d]; 100 or more, for a quantile is taken.
@@ -71,7 +72,7 @@ class SeraSizing:
         for r in _PROBES:
             errors = []
             for seed in range(_SEEDS):
-                sera = Sera(replace(config, r=r), seed)
+                sera = Sera(replace(config, r=r, lambda_rule="fixed"), seed)
                 sera.ingest_batch(keys, values)
                 errors.append(np.linalg.norm(sera.query_batch(queries).y - exact, axis=1) / size)
             error = float(np.quantile(np.concatenate(errors), 1.0 - delta))

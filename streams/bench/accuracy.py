@@ -66,7 +66,9 @@ def run_accuracy(say: Callable[[str], None]) -> Iterator[Measured]:
         fused = scores.pop("fused")
         for name, other in scores.items():
             params: dict[str, Any] = {"data": stream.name, "events": len(stream.labels)}
-            for (metric, unit), mine, theirs in zip(METRICS[stream.task], fused, other, strict=True):
+            for (metric, unit), mine, theirs in zip(
+                METRICS[stream.task], fused, other, strict=True
+            ):
                 yield measured(BENCH, metric, unit, [mine], params, name, [theirs])
 
 
@@ -137,7 +139,7 @@ def scored(stream: Stream, p: Floats) -> Scores:
     if stream.task == BINARY:
         q = np.clip(p[:, 0], LEAST, 1.0 - LEAST)
         right = np.where(y == 1.0, q, 1.0 - q)
-        wrong = (q >= 0.5) != (y == 1.0)
+        wrong = q.round() != y
         return Scores(float(-np.mean(np.log(right))), float(np.mean(wrong)))
     shares = np.clip(p, LEAST, None)
     shares /= shares.sum(axis=1, keepdims=True)

@@ -122,12 +122,12 @@ its prediction. The schedule does not wait for anybody.
 compensation: features, decay and rank-one update, readout; no diagnostics. Both go through the \
 same vectors one by one. `p99_over_p50` is of single calls from Python, `drift_in_t` the last \
 tenth of a million events over the first, medians of blocks.
-- `fuse` is the whole step of a cell on one core with all parts of the fusion joined: 30 features \
-of 10^4 ids, predict and learn, margin and controller included. `river_pipeline` predicts and \
-learns with logistic regression on the features and with a nearest-neighbour regressor on the keys.
-- `accuracy` is progressive: each event is predicted before it is learnt, and errors are means over \
-the whole stream. All contenders get the same features, scaled as the stream goes; all run at their \
-defaults. `linear_alone` and `attention_alone` are the halves, each trained without the other.
+- `fuse` is the whole step of a cell with all parts of the fusion joined: 30 features of 10^4 ids, \
+predict and learn, margin and controller included. `river_pipeline` predicts and learns with \
+logistic regression on the features and with a nearest-neighbour regressor on the keys.
+- `accuracy` is progressive: each event is predicted before it is learnt, and errors are means \
+over the whole stream. All contenders get the same features, scaled as the stream goes, and run at \
+their defaults. `linear_alone` and `attention_alone` are the halves, each trained without the other.
 - `drift` is the scenario that `streams/bench/scenario.py` describes; `--plot FILE` draws it.
 - `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
 waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.

@@ -81,7 +81,9 @@ def draw(rows: Rows, file: Path) -> None:
     panels[2].plot(events, rows["margin"], color="tab:green", label="margin", linewidth=1.0)
     panels[2].axhline(0.0, color="tab:red", linewidth=0.8, label="alarm below")
     reds = events[rows["rj_level"] == 2]  # noqa: PLR2004 - red
-    panels[2].plot(reds, np.full(reds.size, -1.5), "|", color="tab:red", label="red half difference")
+    panels[2].plot(
+        reds, np.full(reds.size, -1.5), "|", color="tab:red", label="red half difference"
+    )
     panels[2].set_ylabel("health of attention")
     panels[3].plot(events, rows["lambda_star"], color="tab:purple", label="λ*")
     panels[3].plot(events, rows["beta_floor"], color="tab:brown", label="β floor")

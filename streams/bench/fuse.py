@@ -132,7 +132,7 @@ def one_of(events: EventBatch, t: int) -> EventBatch:
 
 
 def part_of(events: EventBatch, rows: slice) -> EventBatch:
-    """Events ``rows.start .. rows.stop - 1`` as a batch of their own; none of them has a context."""
+    """Events ``rows.start .. rows.stop - 1`` as a batch of their own, without contexts."""
     features = slice(int(events.indptr[rows.start]), int(events.indptr[rows.stop]))
     columns = {name: column[rows] for name, column in events._asdict().items()}
     columns |= {
@@ -192,9 +192,7 @@ def river_rows(events: EventBatch, n: int) -> list[RiverRow]:
     return rows
 
 
-def _against_river(
-    repeats: int, common: dict[str, Any], say: Callable[[str], None]
-) -> Measured:
+def _against_river(repeats: int, common: dict[str, Any], say: Callable[[str], None]) -> Measured:
     d, r, dv = SIZES[0]
     say("River")
     events = make_events(d, dv, BATCH)

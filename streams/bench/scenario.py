@@ -35,13 +35,15 @@ NEW_FEATURES: Final = 20  # that each event of the spike brings
 FIRST_NEW_ID: Final = 1_000
 
 CONFIG: Final = CellConfig(
-    hlm=HlmConfig(link="identity", lr=0.02, capacity=1 << 12, rebuild_events=500),
+    hlm=HlmConfig(link="identity", lr=0.02, capacity=1 << 12, rebuild_keys_per_event=4),
     # Four clusters of keys are told apart by a kernel this narrow, and its variance asks for r.
-    sera=SeraConfig(d=D, r=4096, gamma=0.99, norm_radius=3.5, clip=7.0, prior=3.0),
+    sera=SeraConfig(
+        d=D, r=4096, gamma=0.99, norm_radius=3.5, clip=7.0, prior=3.0, lambda_rule="fixed"
+    ),
     # As a feature, attention would make the linear half right too, and leave the gate nothing.
     fusion=FusionConfig(rollout="all", feature_lr=0.0, output="gate", g_max=0.8, g_weak=0.6),
 )
-"""The seed's gate of about 0.8 is the ceiling here; a clamp of 0.4 and a tau_low of 0.5 are defaults."""
+"""The seed's gate of about 0.8 is the ceiling here; 0.4 and a tau_low of 0.5 are defaults."""
 
 
 def make_events() -> EventBatch:

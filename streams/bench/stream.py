@@ -20,8 +20,8 @@ from streams.bench.measured import Measured, measured
 from streams.bench.throughput import TAIL, Throughput, run_throughput
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from streams.bench.contenders import Contender
     from streams.bench.lab import Lab

@@ -59,8 +59,7 @@ def command(
         Bench,
         typer.Argument(
             metavar="NAME",
-            help="stream, hlm, sera, fuse, accuracy, drift, or all: "
-            f"each, and write {PAGE}.",
+            help=f"stream, hlm, sera, fuse, accuracy, drift, or all: each, and write {PAGE}.",
         ),
     ],
     only: Annotated[

@@ -15,7 +15,7 @@ from streams.bench.sera_run import SEED, vectors
 
 def test_floor_gives_the_same_readouts() -> None:
     """NumPy and the kernels do the same arithmetic, so that their times may be compared."""
-    config = SeraConfig(d=8, r=64, d_v=3, beta_floor=1e-9)
+    config = SeraConfig(d=8, r=64, d_v=3, lambda_rule="fixed", beta_floor=1e-9)
     sera = Sera(config, SEED)
     floor = NumpySera(config, sera.arrays.W)
     keys, values = vectors(config, 200)

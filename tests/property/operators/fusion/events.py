@@ -29,7 +29,12 @@ def configs(d_v: int = 1) -> st.SearchStrategy[CellConfig]:
             link=logistic,
         ),
         sera=st.builds(
-            SeraConfig, d=st.just(D), r=st.sampled_from([8, 12]), d_v=st.just(d_v),
+            _sera, ranks=st.sampled_from([(0, False), (1, False), (2, True)][: d_v + 1]),
+            d=st.just(D), r=st.sampled_from([8, 12]), d_v=st.just(d_v),
+            max_r=st.sampled_from([0, 16]), retune=st.booleans(),
+            lambda_rule=st.sampled_from(["average", "fixed"]),
+            policy=st.sampled_from(["half_diff", "rj_gap"]),
+            residual_limit=st.sampled_from([1e-9, 3e-17]),
             gamma=st.sampled_from([0.5, 0.98]), clip=st.sampled_from([0.5, 3.1]),
             antithetic=st.booleans(),
             weights=st.sampled_from(["iid", "orthogonal"]),
@@ -46,6 +51,11 @@ def configs(d_v: int = 1) -> st.SearchStrategy[CellConfig]:
             red_limit=st.just(3), recovery=st.just(0.5), beta_max=st.sampled_from([0.0, 1.7]),
         ),
     )  # fmt: skip
+
+
+def _sera(ranks: tuple[int, bool], **settings: Any) -> SeraConfig:
+    r_v, lowrank = ranks
+    return SeraConfig(r_v=r_v, lowrank=lowrank, **settings)
 
 
 def events(d_v: int = 1) -> st.SearchStrategy[list[Event]]:

@@ -7,11 +7,14 @@ is no table that fills up, no batch and no vector instruction.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from operators.fusion import codes
 from operators.fusion.layout import CONTEXT, CONTEXT_MASK, FEATURE, META, RESERVED
+from operators.fusion.outputs import Action
 from operators.numerics_reference import log, sigmoid
 from operators.philox import philox4x32, uniform
 from operators.sera.conformal import BETS, BINS, FIRST_ON_SPREAD, SETTLING, TIRING, WAKING
@@ -41,7 +44,7 @@ class ReferenceMargin:
     """The e-process: its epochs, the frozen reference, ranks of the scores, and the bets."""
 
     def __init__(self, config: SeraConfig, seed: int) -> None:
-        self.burn_in, self.prior, self.lam = config.burn_in, config.prior, config.lambda_star
+        self.burn_in, self.lam = config.burn_in, config.lambda_star
         self.log_alpha = log(config.alpha * 6.0 / math.pi**2)
         self.tie_key = np.uint64(philox4x32(np.uint64(seed), STREAM_TIES, np.uint64(0))[0])
         self.R: list[float] = []
@@ -52,10 +55,15 @@ class ReferenceMargin:
     def restart(self) -> None:
         """Start an epoch."""
         self.wealth = [1.0] + [0.0] * (len(BETS) - 1)
+        self.log_e = 0.0
+        self.margin = self.capital()
+        self.refer_anew()
+
+    def refer_anew(self) -> None:
+        """Start a burn-in."""
         self.bins: list[int] = []
         self.seen = 0
-        self.centre = self.spread = self.log_e = 0.0
-        self.margin = self.capital()
+        self.centre = self.spread = 0.0
 
     def capital(self) -> float:
         """Margin at the start of the epoch."""
@@ -70,7 +78,8 @@ class ReferenceMargin:
             self.follow(y - live)
             return self.margin, self.log_e, False
         if self.seen == self.burn_in + 1:
-            self.R, self.s = list(sera.R[0]), list(sera.s)
+            self.R, self.s = [sera.first_row(i) for i in range(len(phi))], list(sera.s)
+            self.prior = sera.prior
         n = float(self.seen - self.burn_in)
         away = y - self.reference(phi) - self.centre
         width = self.spread + abs(away)
@@ -129,7 +138,9 @@ class Reference:
     """A cell, one event at a time."""
 
     def __init__(self, config: CellConfig, seeds: Seeds) -> None:
-        self.config = config
+        self.config, self.seed = config, seeds.prf
+        self.successor: ReferenceSera | None = None
+        self.handover = self.since = 0
         self.weights: dict[int, float] = {}
         self.bias = 0.0
         self.sera = ReferenceSera(config.sera, seeds.prf)
@@ -150,12 +161,16 @@ class Reference:
         sera, key, query, now = self.sera, event["key"], event["query"], self.controls
         first = query if query is not None else key
         phi, seen = sera.project(sera.sketch(event["features"]) if first is None else first)
-        reading = sera.read(phi, now.lam, now.beta)
+        lambda_star = sera.shrinkage.now + (now.lam - self.config.sera.lambda_star)
+        reading = sera.read(phi, lambda_star, now.beta)
         lr = self.config.hlm.lr * now.share
         row: Row = {name: reading[name] for name in ("den", "phi_l1", "rj_gap", "half_diff")}
         row |= {
             "rj_level": float(reading["rj_level"]),
-            "lambda_star": now.lam,
+            "lambda_star": lambda_star,
+            "r": float(sera.config.r),
+            "tau": sera.config.temperature,
+            "clip": sera.clip,
             "beta_floor": now.beta,
             "g_max": now.g_max,
             "lr": lr,
@@ -164,28 +179,59 @@ class Reference:
             "ver_sera": float(sera.ingested),
         }
         alarm = self.fuse_and_learn(event, phi, reading, row, lr)
-        sera.count(seen)
         value, y = event["value"], event["label"]
+        if y is not None and self.config.sera.lambda_rule == "average":
+            sera.shrinkage.follow(reading, y)
+        sera.count(seen)
         if value is None and y is not None and self.config.sera.d_v == 1:
             value = [y]
         if value is not None:
             if query is not None and key is not None:
                 phi, seen = sera.project(key)
                 sera.count(seen)
-            sera.ingest(phi, value)
+            row["actions"] += float(codes.SERA_RESIDUAL * sera.ingest(phi, value))
         shown = Shown(
-            alarm=alarm, red=reading["rj_level"] == 2, floored=reading["lam"] > now.lam,
+            alarm=alarm, red=reading["rj_level"] == 2, floored=reading["lam"] > lambda_star,
             labelled=y is not None, margin=row["margin"] / self.margin.capital(), crowded=crowded,
             diverged=False,
         )  # fmt: skip
-        row["actions"] += float(now.advance(shown))
+        decided = now.advance(shown)
+        row["actions"] += float(decided)
         self.steps += 1
         row["step"] = float(self.steps)
-        row["clip_rate"] = sera.clipped / (sera.vectors * self.config.sera.r)
+        row["clip_rate"] = sera.clipped / (sera.vectors * sera.config.r)
         row["norm_guard_rate"] = sera.guarded / sera.vectors
         row["max_exponent"] = sera.max_exponent
         row["residual_r"], row["residual_s"] = sera.residual_r, sera.residual_s
+        row["actions"] += self.succeed(event, value, persisted=Action.RED_PERSISTED in decided)
         return row
+
+    def succeed(self, event: Event, value: list[float] | None, *, persisted: bool) -> int:
+        """Propose a Sera of better settings, let it learn, let it answer; bits of what happened."""
+        sera, successor = self.sera, self.successor
+        if successor is not None:
+            if value is None:
+                return 0
+            key = event["key"] or event["query"] or successor.sketch(event["features"])
+            successor.learn(key, value)
+            if sera.ingested < self.handover:
+                return 0
+            successor.ingested = self.since = sera.ingested
+            self.sera, self.successor = successor, None
+            self.margin.refer_anew()
+            return codes.SERA_SUCCEEDED
+        c = sera.config
+        better = c
+        highest = 1.4 * math.sqrt(c.d)
+        if c.r < c.max_r:
+            better = replace(c, r=min(2 * c.r, c.max_r))
+        elif c.retune and c.temperature < highest:
+            better = replace(c, tau=min(c.temperature * 1.2, highest))
+        if better == c or not persisted or sera.ingested - self.since < c.window:
+            return 0
+        self.successor = ReferenceSera(better, self.seed)
+        self.handover = sera.ingested + c.window
+        return codes.SERA_PROPOSED
 
     def weigh(self, inputs: Inputs) -> float:
         """Weighted sum of inputs; an unknown id weighs nothing."""
@@ -210,7 +256,7 @@ class Reference:
         """Reserved ids and values of what the gate reads, once it has joined."""
         if self.controls.stage < 1:
             return []
-        gamma, r = self.config.sera.gamma, self.config.sera.r
+        gamma, r = self.config.sera.gamma, self.sera.config.r
         rms = math.sqrt(self.label_square)
         z = [
             1.0,
@@ -241,7 +287,7 @@ class Reference:
         width = self.label_max - self.label_min
         return between(y, self.label_min - width, self.label_max + width)
 
-    def fuse_and_learn(
+    def fuse_and_learn(  # noqa: PLR0915 - the formulas in their order
         self, event: Event, phi: list[float], reading: Row, row: Row, lr: float
     ) -> bool:
         """Fill the row's predictions, then learn from the label; whether the margin alarmed."""
@@ -316,7 +362,13 @@ class Reference:
         self.bias += step
 
     def roll(
-        self, y: float, y_hat: float, mixed: float, linear: float, y_sera: float, others: list[float]
+        self,
+        y: float,
+        y_hat: float,
+        mixed: float,
+        linear: float,
+        y_sera: float,
+        others: list[float],
     ) -> None:
         """Update rolling errors, the labels' range, Sera's advantage, squares of the readout."""
         rolling = self.config.fusion.rolling

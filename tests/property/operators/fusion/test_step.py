@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,8 +31,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 thorough = settings(deadline=None, max_examples=100)
 
-# What a table costs and how full it is has no counterpart in a dictionary; Hlm's tests hold it. What
-# the controller asks of the table is in tests/unit/operators/fusion/test_controller.py.
+# What a table costs and how full it is has no counterpart in a dictionary; Hlm's tests hold it, and
+# tests/unit/operators/fusion/test_scenario.py what the controller asks of it.
 TABLE_ACTIONS = Action.REBUILD_REQUESTED | Action.CAPACITY_RAISED
 TABLE_FIELDS = {
     "status", "c_lookup", "c_insert", "ring_occupancy", "stash_occupancy", "emergency_used",
@@ -95,6 +96,76 @@ def test_step_with_value_vectors_is_the_definition(config: CellConfig, stream: l
         np.testing.assert_equal(got, wanted)
 
 
+def unstable(d_v: int, *, lowrank: bool) -> tuple[CellConfig, list[Event]]:
+    """A Sera with so few features that reds persist, allowed to grow, and events for it."""
+    rng = np.random.default_rng(4)
+    config = CellConfig(
+        hlm=HlmConfig(link="identity", capacity=64),
+        sera=SeraConfig(
+            d=D, r=8, d_v=d_v, r_v=2 if lowrank else 0, lowrank=lowrank, gamma=0.9, max_r=24,
+            retune=True, c_yellow=0.02, c_red=0.03, burn_in=5,
+        ),
+        fusion=FusionConfig(lambda_max=2.0, red_limit=3, hold=2),
+    )  # fmt: skip
+    stream: list[Event] = [
+        {
+            "features": [(int(rng.integers(1, 9)), float(rng.normal()))],
+            "label": float(rng.normal()),
+            "key": rng.normal(size=D).tolist() if t % 3 else None,
+            "query": rng.normal(size=D).tolist() if t % 5 == 0 else None,
+            "value": rng.normal(size=d_v).tolist() if d_v > 1 and t % 7 else None,
+            "context": [],
+        }
+        for t in range(150)
+    ]
+    return config, stream
+
+
+@pytest.mark.parametrize(("d_v", "lowrank"), [(1, False), (2, True)])
+def test_larger_sera_takes_over_where_the_definition_says(d_v: int, lowrank: bool) -> None:
+    """Features double, then the temperature rises, each at the event that was fixed before."""
+    config, stream = unstable(d_v, lowrank=lowrank)
+    rows, _ = step_all(config, stream)
+    reference = Reference(config, SEEDS)
+    for t, event in enumerate(stream):
+        for name, value in reference.step(event).items():
+            assert np.float64(rows[name][t]).tobytes() == np.float64(value).tobytes(), (t, name)
+    actions = rows["actions"].astype(int)
+    (proposed,), (succeeded,) = (
+        np.nonzero(actions & bit) for bit in (Action.SERA_PROPOSED, Action.SERA_SUCCEEDED)
+    )
+    assert sorted(set(rows["r"])) == [8.0, 16.0, 24.0]
+    assert len(set(rows["tau"])) >= 2
+    ingested = rows["ver_sera"][1:]  # right after each event
+    assert set(ingested[succeeded] - ingested[proposed[: len(succeeded)]]) == {10.0}, (
+        "one window of ingested events"
+    )
+    assert (np.diff(rows["ver_sera"]) >= 0).all()
+
+
+@pytest.mark.parametrize(("d_v", "lowrank"), [(1, False), (2, True)])
+def test_a_succession_survives_restarts_and_batches(d_v: int, lowrank: bool) -> None:
+    """Saved at any event, as changed blocks over the copy before it, the cell goes on the same."""
+    config, stream = unstable(d_v, lowrank=lowrank)
+    whole, cell = step_all(config, stream)
+    running = Cell(config, SEEDS)
+    copy: dict[str, bytes] = {}
+    for t, event in enumerate(stream):
+        assert running.step(batch_of([event], d_v=d_v)).tobytes() == whole[t].tobytes()
+        if t % 2:
+            continue
+        state = saved(running)
+        copy = {
+            name: _patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
+            for name, blocks in running.take_dirty().items()
+        }
+        arrays = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
+        restored = Cell.from_state(config, SEEDS, arrays)
+        assert_same_state(restored, running)
+        running = restored
+    assert_same_state(running, cell)
+
+
 def test_records_that_move_within_an_event_are_still_learnt_right() -> None:
     """Ids that a crowded table moves to make room for an event's new ids keep their weights."""
     rng = np.random.default_rng(1)
@@ -156,7 +227,7 @@ def test_restored_cell_goes_on_as_if_nothing_had_happened(
     running.step_batch(batch_of(stream[first:second]))
     state = saved(running)
     for name, blocks in running.take_dirty().items():
-        copy[name] = _patched(copy[name], state[name], running.block_bytes(name), blocks)
+        copy[name] = _patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
     patched = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
 
     for arrays in (state, patched):

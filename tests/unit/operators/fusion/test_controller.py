@@ -138,7 +138,7 @@ def test_alarms_raise_the_floor_of_the_denominator_up_to_its_limit() -> None:
 
 
 def test_thin_margins_are_a_warning_to_hlm_and_leave_the_gate_alone() -> None:
-    """Six thin margins of ten: Hlm learns at half its rate and rebuilds earlier (seed, section 4)."""
+    """Six thin margins of ten: Hlm learns at half its rate and rebuilds earlier."""
     now, actions = run(LATE, [THIN] * 6)
     assert [Action.MARGIN_THIN in action for action in actions] == [False] * 5 + [True]
     assert (now.lr_share, now.tau_low, now.g_max) == (0.5, 0.5, PARAMS.g_max)
@@ -165,7 +165,7 @@ def test_trouble_of_hlm_calms_it_until_it_is_over(cause: str) -> None:
 
 
 def test_parts_join_after_lasting_health() -> None:
-    """The gate joins after five healthy labelled events in a row, attention as feature after ten."""
+    """The gate joins after five healthy labelled events in a row, attention after five more."""
     now, actions = run(FREE, [QUIET] * 5)
     assert now.stage == 1.0
     assert [Action.STAGE_ADVANCED in action for action in actions] == [False] * 4 + [True]

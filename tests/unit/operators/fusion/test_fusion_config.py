@@ -52,11 +52,8 @@ def test_audited_constants_are_what_the_cell_runs_with() -> None:
     )
     constants = config.audited_constants()
     assert constants == {
-        "r": 128.0,
         "r_v": 2.0,
-        "tau": 8.0,
         "gamma": 0.9,
-        "clip": config.sera.clip,
         "alpha": 0.01,
         "c_lookup_max": float(config.hlm.lookup_bound),
         "c_insert_max": float(config.hlm.insert_bound),

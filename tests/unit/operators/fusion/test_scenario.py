@@ -40,9 +40,10 @@ def test_steady_attention_dominates_and_hlm_is_at_ease(rows: Rows) -> None:
     assert settled["ring_occupancy"].max() == 0
     assert settled["rebuilds"].max() == 0
     assert (settled["tau_low"] == 0.6).all()
-    assert np.abs(settled["error"]).mean() < 0.6 * np.abs(
-        settled["error"] + settled["y_hat"] - settled["y_hlm"]
-    ).mean(), "attention is what makes the prediction good"
+    assert (
+        np.abs(settled["error"]).mean()
+        < 0.6 * np.abs(settled["error"] + settled["y_hat"] - settled["y_hlm"]).mean()
+    ), "attention is what makes the prediction good"
 
 
 def test_novelty_is_met_by_every_control(rows: Rows) -> None:

@@ -31,7 +31,9 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def config_of(r: int, **kind: Any) -> SeraConfig:
     """Nothing but the features errs: no clipping, next to no prior."""
-    return SeraConfig(r=r, clip=50.0, lambda_star=1e-12, beta_floor=1e-12, **kind)
+    return SeraConfig(
+        r=r, clip=50.0, lambda_star=1e-12, lambda_rule="fixed", beta_floor=1e-12, **kind
+    )
 
 
 def readout_error(config: SeraConfig, seed: int) -> tuple[float, float]:

@@ -45,7 +45,10 @@ def test_low_rank_must_be_configured() -> None:
 
 def test_whitened_readout_weighs_features_by_their_spread() -> None:
     """A query's features are divided by the standard deviations of the keys' over the window."""
-    config = SeraConfig(d=4, r=32, whiten=True, epsilon=1e-9, lambda_star=1e-12, beta_floor=1e-12)
+    config = SeraConfig(
+        d=4, r=32, whiten=True, epsilon=1e-9, lambda_star=1e-12, lambda_rule="fixed",
+        beta_floor=1e-12,
+    )  # fmt: skip
     sera, plain = Sera(config, SEED), Sera(SeraConfig(d=4, r=32, lambda_star=1e-12), SEED)
     rng = np.random.default_rng(3)
     keys, values = rng.normal(size=(4000, 4)) * 0.5, rng.normal(size=(4000, 1))
@@ -70,8 +73,9 @@ def test_whitened_readout_weighs_features_by_their_spread() -> None:
 def test_without_decay_all_events_count_alike_up_to_the_horizon() -> None:
     """Gamma = 1 is plain softmax attention over all events, and refuses more than was declared."""
     config = SeraConfig(
-        d=4, r=4096, gamma=1.0, horizon=300, clip=50.0, lambda_star=1e-12, beta_floor=1e-12
-    )
+        d=4, r=4096, gamma=1.0, horizon=300, clip=50.0, lambda_star=1e-12, lambda_rule="fixed",
+        beta_floor=1e-12,
+    )  # fmt: skip
     sera = Sera(config, SEED)
     rng = np.random.default_rng(4)
     keys, values = on_sphere(rng, 300, config, 0.3), 1.0 + rng.normal(size=(300, 1))

@@ -29,7 +29,10 @@ def vectors(rng: np.random.Generator, n: int, config: SeraConfig) -> Floats:
 
 def faithful(r: int, **other: float) -> SeraConfig:
     """No clipping and no prior to speak of, so that only the number of features is left."""
-    return SeraConfig(d=8, r=r, d_v=3, clip=50.0, lambda_star=1e-12, beta_floor=1e-12, **other)  # type: ignore[arg-type]
+    return SeraConfig(
+        d=8, r=r, d_v=3, clip=50.0, lambda_star=1e-12, lambda_rule="fixed", beta_floor=1e-12,
+        **other,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def error_of(r: int, seed: int, rng: np.random.Generator) -> tuple[float, float]:

@@ -51,10 +51,8 @@ def test_cutting_and_restoring_change_nothing(cut: int) -> None:
     whole.ingest_batch(KEYS[20:], VALUES[20:])
     cutting.ingest_batch(KEYS[20:cut], VALUES[20:cut])
     saved = {name: array.copy() for name, array in cutting.to_state().items()}
-    warming = cut < 30
-    restored = SeraSuccession.from_state(
-        SMALL if warming else LARGE, LARGE if warming else None, SEED, saved
-    )
+    restored = SeraSuccession.from_state(SMALL, SEED, saved)
+    assert not any(blocks.size for blocks in restored.take_dirty().values())
     restored.ingest_batch(KEYS[cut:], VALUES[cut:])
     left, right = whole.to_state(), restored.to_state()
     assert left.keys() == right.keys()
@@ -67,8 +65,8 @@ def test_cutting_and_restoring_change_nothing(cut: int) -> None:
         (replace(SMALL, r=8), "r=8: must be at least 16"),
         (replace(SMALL, tau=1.3), "tau=1.3: must be within 1.4 .. 2.8"),
         (replace(SMALL, tau=2.9), "tau=2.9: must be within 1.4 .. 2.8"),
-        (replace(SMALL, d=8), "same d, d_v and gamma"),
-        (replace(SMALL, gamma=0.5), "same d, d_v and gamma"),
+        (replace(SMALL, d=8), "differs in r and tau alone"),
+        (replace(SMALL, gamma=0.5), "differs in r and tau alone"),
         (SMALL, "change nothing"),
     ],
 )
@@ -100,10 +98,41 @@ def test_refused_events_change_neither() -> None:
     assert all(before[name].tobytes() == array.tobytes() for name, array in pair.to_state().items())
 
 
-def test_restoring_with_the_wrong_settings_is_refused() -> None:
-    """Whether one was warming up must fit what was saved."""
+def test_what_is_not_a_saved_pair_is_refused() -> None:
+    """Arrays without the words that say what they are of, or without the successor's."""
     pair = SeraSuccession(SMALL, SEED)
-    with pytest.raises(StateMismatch, match="handover=0"):
-        SeraSuccession.from_state(SMALL, LARGE, SEED, pair.to_state())
-    with pytest.raises(StateMismatch, match="events"):
-        SeraSuccession.from_state(SMALL, None, SEED, {})
+    pair.propose(LARGE)
+    state = pair.to_state()
+    with pytest.raises(StateMismatch, match="no array 'succession'"):
+        SeraSuccession.from_state(SMALL, SEED, pair.sera.to_state())
+    with pytest.raises(StateMismatch, match="no array 's'"):
+        SeraSuccession.from_state(
+            SMALL, SEED, {name: array for name, array in state.items() if name != "next.s"}
+        )
+
+
+def test_a_handover_is_saved_whole() -> None:
+    """What answered last is saved under other names than what warmed up: no block may be missed."""
+    pair = SeraSuccession(SMALL, SEED)
+    pair.propose(replace(SMALL, tau=2.5))
+    pair.ingest_batch(KEYS[:9], VALUES[:9])
+    pair.take_dirty()
+    pair.ingest_batch(KEYS[9:10], VALUES[9:10])
+    dirty = pair.take_dirty()
+    assert dirty.keys() == pair.to_state().keys()
+    assert all(blocks.size for blocks in dirty.values())
+    assert not any(blocks.size for blocks in pair.take_dirty().values())
+
+
+def test_better_settings_are_more_features_then_a_higher_temperature() -> None:
+    """As far as the settings allow, and no farther; without permission nothing is better."""
+    assert SeraSuccession(SMALL, SEED).better() is None
+    pair = SeraSuccession(replace(SMALL, max_r=40, retune=True), SEED)
+    tried = []
+    while (config := pair.better()) is not None:
+        tried.append((config.r, config.temperature))
+        pair.propose(config)
+        assert pair.better() is None, "one at a time"
+        pair.ingest_batch(KEYS[:10], VALUES[:10])
+    assert tried == [(32, 2.0), (40, 2.0), (40, 2.4), (40, pytest.approx(2.8))]
+    assert pair.sera.health().ingested == 40
