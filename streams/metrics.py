@@ -47,6 +47,10 @@ CELL_GAUGES = {
     "margin": "log(1/alpha) minus the log of the e-process; below 0 is an alarm.",
     "rj_gap": "Half-split diagnostic of the attention readout, as the gap to the halves' mean.",
     "half_diff": "Half-split diagnostic of the attention readout, as half the halves' distance.",
+    "lambda_star": "Weight of the prior in the attention readout, at the last step.",
+    "sera_features": "Random features of the attention half.",
+    "sera_residual_alarms": "Events at which rounding took more of the attention's sums than its "
+    "limit.",
     "delta_load": "Share of the linear learner's slots in use.",
     "hlm_generation": "Rebuilds of the linear learner's base that were published.",
     "hlm_waits": "Steps of rebuilds that a shard had to wait for, in this process.",

@@ -24,7 +24,7 @@ from operators.sera.layout import (
 )
 
 NOTHING = 1e-290
-"""Sums below it have decayed towards subnormal numbers, which round by more than their share."""
+"""Terms below it come of sums that decay towards subnormal numbers, whose roundings say nothing."""
 
 
 @kernel
@@ -92,8 +92,10 @@ def _follow_moments(moments: Floats, phi: Floats, gamma: float, events: float) -
 
 @inlined
 def _share(residual: float, size: float) -> float:
-    """A compensation term over its sum; 0 where both are next to nothing, for it decayed away."""
-    return residual / size if size > NOTHING else 0.0
+    """A compensation term over its sum, at most 1; 0 where both have decayed to next to nothing."""
+    if residual <= NOTHING:
+        return 0.0
+    return residual / size if size > residual else 1.0
 
 
 @inlined

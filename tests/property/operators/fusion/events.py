@@ -81,6 +81,31 @@ def events(d_v: int = 1) -> st.SearchStrategy[list[Event]]:
     return st.builds(lambda stream, times: stream * times, played, st.integers(1, 12))
 
 
+def unstable(d_v: int, *, lowrank: bool) -> tuple[CellConfig, list[Event]]:
+    """A Sera with so few features that reds persist, allowed to grow, and events for it."""
+    rng = np.random.default_rng(4)
+    config = CellConfig(
+        hlm=HlmConfig(link="identity", capacity=64),
+        sera=SeraConfig(
+            d=D, r=8, d_v=d_v, r_v=2 if lowrank else 0, lowrank=lowrank, gamma=0.9, max_r=24,
+            retune=True, c_yellow=0.02, c_red=0.03, burn_in=5,
+        ),
+        fusion=FusionConfig(lambda_max=2.0, red_limit=3, hold=2),
+    )  # fmt: skip
+    stream: list[Event] = [
+        {
+            "features": [(int(rng.integers(1, 9)), float(rng.normal()))],
+            "label": float(rng.normal()),
+            "key": rng.normal(size=D).tolist() if t % 3 else None,
+            "query": rng.normal(size=D).tolist() if t % 5 == 0 else None,
+            "value": rng.normal(size=d_v).tolist() if d_v > 1 and t % 7 else None,
+            "context": [],
+        }
+        for t in range(150)
+    ]
+    return config, stream
+
+
 def spoilt(event: Event, how: str) -> Event:
     """The event with one number in it that no cell may learn from."""
     bad: dict[str, Event] = {

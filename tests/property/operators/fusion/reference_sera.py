@@ -224,7 +224,9 @@ class ReferenceSera:
 
         def share(residual: float, totals: list[list[float]]) -> float:
             size = max((abs(x) for total in totals for x in total), default=0.0)
-            return residual / size if size > 1e-290 else 0.0
+            if residual <= 1e-290:
+                return 0.0
+            return residual / size if size > residual else 1.0
 
         values = value if self.R else []
         of_R = max(

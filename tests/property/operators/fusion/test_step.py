@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.fusion.cell import Cell, CellConfig, FusionConfig
+from operators.fusion.cell import Cell, CellConfig
 from operators.fusion.outputs import STEP_DTYPE, Action, Status
 from operators.hlm.config import HlmConfig
 from operators.hlm.layout import RELOCATED
@@ -23,6 +23,7 @@ from tests.property.operators.fusion.events import (
     configs,
     events,
     spoilt,
+    unstable,
 )
 from tests.property.operators.fusion.reference import Reference
 
@@ -94,31 +95,6 @@ def test_step_with_value_vectors_is_the_definition(config: CellConfig, stream: l
         wanted = reference.step(event, crowded=crowded(rows[t]))
         got = {name: float(rows[name][t]) for name in wanted}
         np.testing.assert_equal(got, wanted)
-
-
-def unstable(d_v: int, *, lowrank: bool) -> tuple[CellConfig, list[Event]]:
-    """A Sera with so few features that reds persist, allowed to grow, and events for it."""
-    rng = np.random.default_rng(4)
-    config = CellConfig(
-        hlm=HlmConfig(link="identity", capacity=64),
-        sera=SeraConfig(
-            d=D, r=8, d_v=d_v, r_v=2 if lowrank else 0, lowrank=lowrank, gamma=0.9, max_r=24,
-            retune=True, c_yellow=0.02, c_red=0.03, burn_in=5,
-        ),
-        fusion=FusionConfig(lambda_max=2.0, red_limit=3, hold=2),
-    )  # fmt: skip
-    stream: list[Event] = [
-        {
-            "features": [(int(rng.integers(1, 9)), float(rng.normal()))],
-            "label": float(rng.normal()),
-            "key": rng.normal(size=D).tolist() if t % 3 else None,
-            "query": rng.normal(size=D).tolist() if t % 5 == 0 else None,
-            "value": rng.normal(size=d_v).tolist() if d_v > 1 and t % 7 else None,
-            "context": [],
-        }
-        for t in range(150)
-    ]
-    return config, stream
 
 
 @pytest.mark.parametrize(("d_v", "lowrank"), [(1, False), (2, True)])

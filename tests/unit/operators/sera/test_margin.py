@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from operators.sera import conformal, margin
+from operators.sera import allocation, conformal, margin
 from operators.sera.config import SeraConfig
 from operators.sera.margin import EPOCH, MARGIN, SEEN, MarginArrays
 from tests.unit.operators.sera.null_streams import (
@@ -167,6 +168,30 @@ def test_after_an_alarm_less_is_spent_and_all_of_it_sums_to_alpha() -> None:
         assert arrays.tally[SEEN] == 0.0
     shares = np.exp(-np.array(capitals))
     np.testing.assert_allclose(shares, ALPHA * 6 / math.pi**2 / np.array([1.0, 4.0, 9.0]))
+
+
+def test_another_sera_is_referred_to_anew_and_keeps_the_evidence() -> None:
+    """After a handover nothing is bet for a burn-in; what was won, epoch and capital stay."""
+    rng = np.random.default_rng(8)
+    arrays, sera = new()
+    keys = keys_of(rng, 600)
+    learn(arrays, sera, keys, target(keys) + noise("normal", rng, (600,)), NEVER)
+    before, wealth = arrays.tally.copy(), arrays.wealth.copy()
+    assert before[margin.LOG_E] != 0.0
+    larger = replace(SMALL, r=16)
+    anew = margin.refer_anew(arrays, larger)
+    successor = allocation.allocate(larger, 5)
+    assert anew.reference.shape == (32,)
+    keys = keys_of(rng, SMALL.burn_in + 1)
+    y = target(keys)
+    learn(anew, successor, keys[:-1], y[:-1], NEVER)
+    kept = [margin.EPOCH, margin.LOG_E, margin.MARGIN, margin.BETTED]
+    assert anew.tally[kept].tolist() == before[kept].tolist()
+    assert anew.wealth.tolist() == wealth.tolist()
+    learn(anew, successor, keys[-1:], y[-1:], NEVER)
+    assert anew.counts.sum() == 1.0, "scores of another reference are not ranked with these"
+    assert (anew.reference != 0.0).any()
+    assert anew.tally[margin.BETTED] == before[margin.BETTED] + 1
 
 
 def test_representation_shows_no_key() -> None:

@@ -37,6 +37,25 @@ def test_values_within_the_basis_lose_nothing() -> None:
     np.testing.assert_allclose(sera.query(q, lowrank=True).y, sera.query(q).y, atol=1e-13)
 
 
+def test_low_rank_alone_answers_as_beside_the_full_statistics() -> None:
+    """Without R the state is smaller by all of it, and low-rank readouts are the same bits."""
+    both = Sera(SeraConfig(d=4, r=64, d_v=12, r_v=5, prior=0.3, lambda_rule="fixed"), SEED)
+    alone = Sera(
+        SeraConfig(d=4, r=64, d_v=12, r_v=5, prior=0.3, lambda_rule="fixed", lowrank=True), SEED
+    )
+    rng = np.random.default_rng(6)
+    keys, values = rng.normal(size=(50, 4)), rng.normal(size=(50, 12))
+    stepped = alone.step_batch(keys, values)
+    both.ingest_batch(keys[:49], values[:49])
+    assert stepped.y[49].tobytes() == both.query(keys[49], lowrank=True).y.tobytes()
+    both.ingest_batch(keys[49:], values[49:])
+    queries = rng.normal(size=(9, 4))
+    wanted = both.query_batch(queries, lowrank=True)
+    assert alone.query_batch(queries).y.tobytes() == wanted.y.tobytes()
+    assert alone.query_batch(queries, lowrank=True).y.tobytes() == wanted.y.tobytes()
+    assert both.to_state().keys() - alone.to_state().keys() == {"R", "R_residual"}
+
+
 def test_low_rank_must_be_configured() -> None:
     """Asking for a readout whose statistics are not kept is an error."""
     with pytest.raises(InvalidInput, match="r_v above 0"):

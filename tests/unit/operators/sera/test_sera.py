@@ -167,6 +167,56 @@ def test_stepping_is_the_loop_of_query_and_ingest() -> None:
     assert all(left[name].tobytes() == right[name].tobytes() for name in left)
 
 
+def test_sums_that_cancel_are_exact_and_raise_an_alarm() -> None:
+    """What rounding left out is kept, and said so once it outweighs the sum that it belongs to."""
+    config = SeraConfig(d=2, r=16, gamma=0.5, clip=50.0, lambda_star=1e-12, lambda_rule="fixed")
+    sera = Sera(config, SEED)
+    k = np.array([0.3, -0.2])
+    for v in (1.0, 2.0, -1.5):
+        sera.ingest(k, np.array([v]))
+    assert sera.health().residual_alarms == 0
+    assert sera.health().residual_share < 1e-15
+    for v in (1e18, 1.0, -0.25e18):  # of these, 0.5 is left after the decay
+        sera.ingest(k, np.array([v]))
+    health = sera.health()
+    assert health.residual_share > config.residual_limit
+    assert health.residual_alarms >= 1
+    decayed = 0.5 * 1.0 + 0.125 * -1.5 + 0.0625 * 2.0 + 0.03125 * 1.0
+    wanted = decayed / sum(0.5**n for n in range(6))
+    # A double that holds 1e18 has a last bit of 128: without compensation nothing of this is left.
+    assert sera.query(k).y[0, 0] == pytest.approx(wanted, abs=0.02)
+    for _ in range(200):  # it fades with the events that brought it
+        sera.ingest(k, np.array([1.0]))
+    assert sera.health().residual_share < 1e-12
+
+
+def test_sums_that_fade_away_raise_no_alarm() -> None:
+    """Values of 0 let sums decay to subnormal numbers, whose roundings mean nothing."""
+    sera = Sera(SeraConfig(d=2, r=16, gamma=0.5), SEED)
+    k = np.array([0.3, -0.2])
+    sera.ingest(k, np.array([1.7]))
+    for _ in range(1_200):
+        sera.ingest(k, np.array([0.0]))
+    assert sera.health().residual_alarms == 0
+
+
+def test_policy_reads_the_diagnostic_that_was_chosen() -> None:
+    """By the seed's gap, which falls like 1/r, levels are milder than by the half difference."""
+    rng = np.random.default_rng(9)
+    keys, values = rng.normal(size=(200, 4)), rng.normal(size=(200, 1))
+    levels = {}
+    for policy in ("half_diff", "rj_gap"):
+        config = SeraConfig(d=4, r=64, policy=policy, c_yellow=0.3, c_red=0.6)
+        answers = Sera(config, SEED).step_batch(keys, values)
+        size = np.abs(answers.y[:, 0]) + config.epsilon
+        bound = np.sqrt(np.log(np.maximum(np.arange(200), math.e) / config.delta) / config.r)
+        ratio = answers.rj_gap if policy == "rj_gap" else answers.half_diff / size
+        wanted = (ratio > 0.3 * bound).astype(float) + (ratio > 0.6 * bound)
+        assert answers.level.tolist() == wanted.tolist()
+        levels[policy] = answers.level.mean()
+    assert levels["rj_gap"] < levels["half_diff"]
+
+
 def test_saved_statistics_continue_bit_for_bit() -> None:
     """A Sera from saved arrays and the same seed is the one that was saved."""
     config = SeraConfig(d=5, r=64)
