@@ -57,7 +57,7 @@ BARS = (
     Bar("sera", "drift_in_t", 0.9, False, "at least 0.9"),
     Bar("sera", "drift_in_t", 1.1, False, "at most 1.1", greatest=True),
     Bar("fuse", "events_per_s", 60_000.0, False, "at least 60,000 events/s"),
-    Bar("fuse", "events_per_s", 10.0, True, "at least 10 times the peer"),
+    Bar("fuse", "events_per_s", 10.0, True, "at least 10 times the peer's"),
     Bar("fuse", "p99_over_p50", 2.0, False, "at most 2", greatest=True),
     *(
         Bar("accuracy", metric, 1 / 1.02, True, "at most 2 % worse", {"against": half})

@@ -124,7 +124,9 @@ same vectors one by one. `p99_over_p50` is of single calls from Python, `drift_i
 tenth of a million events over the first, medians of blocks.
 - `fuse` is the whole step of a cell with all parts of the fusion joined: 30 features of 10^4 ids, \
 predict and learn, margin and controller included. `river_pipeline` predicts and learns with \
-logistic regression on the features and with a nearest-neighbour regressor on the keys.
+logistic regression on the features and with a nearest-neighbour regressor on the keys, at River's \
+defaults (an approximate search among the last thousand keys); `river_pipeline_same_window` looks \
+for neighbours among as many keys as the cell's window holds, 50, and one by one.
 - `accuracy` is progressive: each event is predicted before it is learnt, and errors are means \
 over the whole stream. All contenders get the same features, scaled as the stream goes, and run at \
 their defaults. `linear_alone` and `attention_alone` are the halves, each trained without the other.

@@ -62,7 +62,9 @@ def make_events() -> EventBatch:
     pattern = 3.0 + signs[:, 0] * signs[:, 1] + known @ effect
     label = np.where(novel, 3.0 * rng.choice([-1.0, 1.0], size=n), pattern)
     label += 0.1 * rng.normal(size=n)
-    ids, values, lengths = [], [], []
+    ids: list[int] = []
+    values: list[float] = []
+    lengths: list[int] = []
     fresh = FIRST_NEW_ID
     for t in range(n):
         ids += range(1, KNOWN_FEATURES + 1)

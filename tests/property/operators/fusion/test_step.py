@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.fusion.cell import Cell, CellConfig
+from operators.fusion.cell import Cell, CellConfig, FusionConfig
 from operators.fusion.outputs import STEP_DTYPE, Action, Status
 from operators.hlm.config import HlmConfig
 from operators.hlm.layout import RELOCATED
