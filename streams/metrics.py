@@ -44,6 +44,9 @@ CELL = ("shard", "tenant")
 # Gauges of a cell that its ``describe`` gives under the same name.
 CELL_GAUGES = {
     "gate": "Share of the attention half in the fused prediction, at the last step.",
+    "g_max": "Most that the gate may be: its clamp, in force for the next event.",
+    "stage": "Stage of the fusion's roll-out: 0 meta-linear, 1 and the gate, 2 and attention as "
+    "feature.",
     "margin": "log(1/alpha) minus the log of the e-process; below 0 is an alarm.",
     "rj_gap": "Half-split diagnostic of the attention readout, as the gap to the halves' mean.",
     "half_diff": "Half-split diagnostic of the attention readout, as half the halves' distance.",
