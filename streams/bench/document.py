@@ -116,7 +116,8 @@ its prediction. The schedule does not wait for anybody.
 - `sera` runs on one core, BLAS included. `blas` is NumPy on the same arithmetic without \
 compensation: features, decay and rank-one update, readout; no diagnostics. Both go through the \
 same vectors one by one. `p99_over_p50` is of single calls from Python, `drift_in_t` the last \
-tenth of a million events over the first, medians of blocks.
+tenth of a million events over the first, medians of blocks; once where a million take long. \
+`lambda_*` is averaged, which the floor does not.
 - `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
 waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.
 - `cpu_per_event` is processor time of the worker's or the broker's process, user and system.

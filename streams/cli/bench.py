@@ -73,7 +73,7 @@ def command(
     stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
     installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
     minutes. hlm needs neither broker nor network, but the development requirements, and takes some
-    four minutes. sera needs nothing else, one core and two minutes. Leave the machine alone
+    four minutes. sera needs nothing else, one core and four minutes. Leave the machine alone
     meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
