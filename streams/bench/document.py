@@ -121,7 +121,8 @@ its prediction. The schedule does not wait for anybody.
 - `sera` runs on one core, BLAS included. `blas` is NumPy on the same arithmetic without \
 compensation: features, decay and rank-one update, readout; no diagnostics. Both go through the \
 same vectors one by one. `p99_over_p50` is of single calls from Python, `drift_in_t` the last \
-tenth of a million events over the first, medians of blocks.
+tenth of a million events over the first, medians of blocks; once where a million take long. \
+`lambda_*` is averaged, which the floor does not.
 - `fuse` is the whole step of a cell with all parts of the fusion joined: 30 features of 10^4 ids, \
 predict and learn, margin and controller included. `river_pipeline` predicts and learns with \
 logistic regression on the features and with a nearest-neighbour regressor on the keys, at River's \

@@ -27,7 +27,7 @@ SINGLES = 5_000
 MILLION = 1_000_000
 BLOCK = 1_000
 LONGEST_S = 20.0
-"""Where a million events take longer, drift in t is left to the smaller sizes."""
+"""Where a million events take longer, drift in t is measured once."""
 
 CLOSE = 1e-9
 
@@ -90,8 +90,9 @@ def main() -> int:
         figures["ours"].append(ns_per_event(sera, keys, values))
         figures["floor"].append(ns_per_event(floor, keys, values))
         figures["p99_over_p50"].append(p99_over_p50(sera, keys, values))
-    if min(figures["ours"]) * MILLION <= LONGEST_S * 1e9:
-        figures["drift_in_t"] = [drift_in_t(config, keys, values) for _ in range(repeats)]
+    if min(figures["ours"]) * MILLION > LONGEST_S * 1e9:
+        repeats = 1
+    figures["drift_in_t"] = [drift_in_t(config, keys, values) for _ in range(repeats)]
     print(json.dumps(figures))  # noqa: T201 - read by the benchmark
     return 0
 

@@ -92,7 +92,7 @@ def command(
     stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
     installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
     minutes. hlm needs neither broker nor network, but the development requirements, and takes some
-    four minutes. sera and fuse need one core and two minutes each. accuracy and drift are no
+    four minutes; sera needs one core and four minutes, fuse two. accuracy and drift are no
     races: predictions of real streams, against River and Vowpal Wabbit, and the health of a learner
     through a spike of novelty. Leave the machine alone meanwhile.
 

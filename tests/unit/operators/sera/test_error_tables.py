@@ -111,7 +111,8 @@ def test_error_does_not_grow_with_time() -> None:
             done = t
             wanted = attention(config, keys[-tail:], values[-tail:], queries)
             errors[t] += float(np.square(sera.query_batch(queries).y - wanted).mean())
-        assert sera.health().residual < 1e-12
+        assert sera.health().residual_share < 1e-14
+        assert sera.health().residual_alarms == 0
     early, late = np.sqrt(np.array(list(errors.values())) / 4.0)
     print(f"| 256 | {early:.4f} | {late:.4f} |")  # noqa: T201 - the table of the docs
     assert late <= 1.15 * early, "the same, but for the draw of the queries"
