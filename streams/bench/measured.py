@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+MEDIANS = "times the median"
+
 # Units of which less is better; of all others more is.
-LESS_IS_BETTER = frozenset({"ms", "µs", "ns"})
+LESS_IS_BETTER = frozenset({"ms", "µs", "ns", MEDIANS})
 
 SPREAD = frozenset({"min", "max", "against_min", "against_max", "ratio_min", "ratio_max"})
 """Parameters that say how far the repeats lay apart."""
