@@ -111,7 +111,7 @@ def highest_evidence(
     actions = rows["actions"].astype(int)
     (alarms,) = np.nonzero(actions & Action.MARGIN_ALARM)
     first = slice(alarms[0] + 1 if alarms.size else None)
-    handovers = np.count_nonzero(actions[first] & Action.SERA_SUCCEEDED)
+    handovers = int(np.count_nonzero(actions[first] & Action.SERA_SUCCEEDED))
     return float(rows["log_e"][first].max()), handovers
 
 
