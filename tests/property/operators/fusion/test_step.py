@@ -257,6 +257,6 @@ def test_controls_never_see_the_label_they_are_used_with(
     rows, _ = step_all(config, [*stream[:-1], last | {"label": 1.0}])
     others, _ = step_all(config, [*stream[:-1], last | {"label": label}])
     fields = ["y_hat", "y_hlm", "y_sera", "y_meta", "gate", "den", "lambda_star", "beta_floor"]
-    fields += ["rj_gap", "half_diff", "rj_level", "phi_l1", "ver_sera"]
+    fields += ["rj_gap", "half_diff", "rj_level", "phi_l1", "ver_sera", "r", "tau", "clip"]
     for name in fields:
         assert rows[name].tobytes() == others[name].tobytes(), name
