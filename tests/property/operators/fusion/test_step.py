@@ -274,5 +274,6 @@ def test_controls_never_see_the_label_they_are_used_with(
     fields = ["y_hat", "y_hlm", "y_sera", "y_gate", "y_meta", "y_feature", "gate", "den", "phi_l1"]
     fields += ["lambda_star", "beta_floor", "g_max", "lr", "tau_low", "stage"]
     fields += ["rj_gap", "half_diff", "rj_level", "ver_sera", "ver_base", "ver_delta"]
+    fields += ["r", "tau", "clip"]
     for name in fields:
         assert rows[name].tobytes() == others[name].tobytes(), name
