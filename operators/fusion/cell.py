@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +16,7 @@ from operators.fusion.columns import checked, longest
 from operators.fusion.config import CellConfig, FusionConfig
 from operators.fusion.explanation import CellExplanation, explained
 from operators.fusion.kernel_step import keep_controls, step_events
-from operators.fusion.outputs import FIELDS, STEP_DTYPE, Action
+from operators.fusion.outputs import FIELDS, STEP_DTYPE, Action, Status
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
 from operators.hlm.salts import SaltKey
@@ -141,20 +142,25 @@ class Cell:
 
         Raises:
             InvalidInput: the columns do not fit together, or are not of one event.
-            NonFiniteInput: a feature's value is NaN or infinite.
+            InvalidInput: a step would refuse the event; the message names the status.
         """
         if event.events != 1:
             raise InvalidInput(f"an explanation is of one event, not of {event.events}")
         batch = checked(event, self.config.sera.d, self.config.sera.d_v)
         scratch = self._scratch(batch)
         rows = np.repeat(_BLANK, 1)
-        linear = self._hlm.explain(batch.ids, batch.values)
         step_events(self._arrays(), scratch, batch, rows, 0, 0)
+        status = Status(int(rows[0]["status"]))
+        if status is not Status.OK:
+            raise InvalidInput(f"there is no prediction to explain: the event is {status.name}")
+        linear = self._hlm.explain(batch.ids, batch.values)
         free = float(self._tally[at.G_MAX]) == self._control.g_max
         contexts, components = batch.ctx_ids.tolist(), self.config.sera.d_v
+        square = float(self._tally[at.LABEL_SQUARE])
+        scale = 1.0 if self.config.logistic else math.sqrt(square)
         return explained(
-            linear, scratch, self._tally, self._params, contexts, components, free=free
-        )
+            linear, scratch, self._tally, self._params, contexts, components, free=free, scale=scale
+        )  # fmt: skip
 
     def to_state(self) -> dict[str, npt.NDArray[np.generic]]:
         """The whole state as named flat arrays: views, to be copied before the next step."""

@@ -52,7 +52,7 @@ class FusionConfig:
             warning.
         thin_margin: share of its capital below which a margin is thin.
         lambda_step: what lambda_* goes up by; 0 pins it.
-        lambda_max: what it goes up to.
+        lambda_max: what it goes up to, beside what ``sera.lambda_rule`` gives it.
         beta_step: what the least denominator goes up by; 0 pins it.
         beta_max: what it goes up to.
         lr_calm: share of Hlm's learning rate while the stream is unsettled; 1 never reduces it.
@@ -142,11 +142,11 @@ class CellConfig:
     def __post_init__(self) -> None:
         if self.sera.horizon:
             raise InvalidConfig("sera.gamma=1.0: a stream has no horizon; gamma must be below 1")
-        least = max(self.sera.lambda_star, self.beta_max)
+        least = self.sera.lambda_star + self.beta_max
         if self.fusion.lambda_max < least:
             raise InvalidConfig(
-                f"fusion.lambda_max={self.fusion.lambda_max}: must be at least {least}, which "
-                "sera.lambda_star, sera.beta_floor or fusion.beta_max asks for"
+                f"fusion.lambda_max={self.fusion.lambda_max}: must be at least {least}: "
+                "sera.lambda_star, and what fusion.beta_max or sera.beta_floor asks for beyond it"
             )
 
     @property

@@ -22,23 +22,27 @@ and what follows, each a bit of ``actions``:
     lr        warning, pressure              to lr_calm                 after ``hold`` events, at
                                                                         the rate ``recovery``
     tau_low   warning, pressure              to tau_low_alert           with lr and g_max back
-    rebuild   pressure; or a load above a    begins before the next event
-              tau_low that was lowered
+    rebuild   a record in a ring or          begins before the next event
+              emergency slot; or a load above
+              a tau_low that was lowered
     capacity  an emergency slot was used     larger at the next rebuild
 
 The gate's upper clamp goes through these states:
 
     state       means                     trigger                     otherwise
-    FREE        g_max at its ceiling      g_max = g_hold -> HELD      FREE
-    HELD        hold > 0                  g_max *= step_down -> HELD  hold -= 1; 0 -> RECOVERING
-    RECOVERING  g_max below its ceiling   g_max *= step_down -> HELD  g_max += recovery * (ceiling -
-                                          (at most g_hold)            g_max); close to it -> FREE
+    FREE        g_max at its ceiling      HELD                        FREE
+    HELD        hold > 0                  HELD                        hold -= 1; 0 -> RECOVERING
+    RECOVERING  g_max below its ceiling   HELD                        g_max += recovery * (ceiling -
+                                                                      g_max); close to it -> FREE
+
+A trigger takes a clamp above ``g_hold`` down to it, and one that is there or lower further down, by
+the factor ``step_down``.
 
 **Roll-out** (seed section 17): the fusion begins as the meta-linear combination (stage 0). After
-``stage_events`` labelled events in a row whose margin was at least ``healthy_margin`` of its
-capital, with the clamp at its ceiling and no trigger, the learnt gate joins (stage 1), after as
-many again attention becomes a feature of the linear half (stage 2). Stages are not taken back: what
-goes wrong later is the clamp's business.
+``stage_events`` labelled events in a row that were bet on and left at least ``healthy_margin`` of
+the margin's capital, with the clamp at its ceiling and no trigger, the learnt gate joins (stage 1),
+after as many again attention becomes a feature of the linear half (stage 2). Stages are not taken
+back: what goes wrong later is the clamp's business.
 """
 
 from __future__ import annotations
@@ -116,6 +120,7 @@ class Signals(NamedTuple):
         red: 1 if the half-split policy was red.
         floored: 1 if the denominator needed its floor.
         labelled: 1 if the event had a label.
+        tested: 1 if the margin is past its burn-in: before, it says nothing.
         margin: the margin over the capital of its epoch.
         crowded: 1 if Hlm put a record into an overflow ring.
         emergency: 1 if Hlm used an emergency slot.
@@ -126,6 +131,7 @@ class Signals(NamedTuple):
     red: int
     floored: int
     labelled: int
+    tested: int
     margin: float
     crowded: int
     emergency: int
@@ -156,8 +162,7 @@ def _clamp(
     """The gate's clamp and its hold for the next event."""
     g_max, hold = now.g_max, now.hold
     if trigger:
-        lowered = min(params.g_hold, g_max) * params.step_down
-        g_max = params.g_hold if g_max == params.g_max else lowered
+        g_max = params.g_hold if g_max > params.g_hold else g_max * params.step_down
         return g_max, params.hold, codes.GATE_STEPPED_DOWN
     if floored and g_max > params.g_weak:
         return params.g_weak, 1.0, codes.GATE_STEPPED_DOWN
@@ -192,7 +197,7 @@ def _lowered(value: float, rest: float, recovery: float, lowered: int) -> tuple[
 def _calm(params: ControlParams, now: Controls, reason: int) -> tuple[float, float, int]:
     """Share of the learning rate and its hold for the next event."""
     if reason:
-        return params.lr_calm, params.hold, codes.LR_REDUCED
+        return params.lr_calm, params.hold, codes.LR_REDUCED if params.lr_calm < 1.0 else 0
     if now.calm > 0.0:
         return now.lr_share, now.calm - 1.0, 0
     if now.lr_share < 1.0:
@@ -208,7 +213,7 @@ def _roll_out(
     """Stage for the next event, and events in a row towards the one after it."""
     if trigger or now.g_max < params.g_max or seen.margin < params.healthy_margin:
         return now.stage, 0.0, 0
-    if now.stage == LAST_STAGE or not seen.labelled:
+    if now.stage == LAST_STAGE or not (seen.labelled and seen.tested):
         return now.stage, now.healthy, 0
     if now.healthy + 1.0 < params.stage_events:
         return now.stage, now.healthy + 1.0, 0

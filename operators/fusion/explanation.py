@@ -23,6 +23,9 @@ _FEATURE_NAMES = ("half_diff", "margin", "den", "phi_l1")
 class CellExplanation(NamedTuple):
     """What adds up to a cell's prediction for one event, in the order in which it is added.
 
+    With the logistic link all of it is in logits. With the identity link it is in the label's unit,
+    and Hlm's prediction and the linear half are kept near the labels seen so far.
+
     Attributes:
         linear: of Hlm's raw score, feature by feature.
         attention: of what attention as a feature adds to the linear half, by name; the readout's
@@ -40,7 +43,7 @@ class CellExplanation(NamedTuple):
 
 def explained(
     linear: Explanation, scratch: at.Scratch, tally: at.Floats, params: at.FusionParams,
-    contexts: Sequence[int], components: int, *, free: bool,
+    contexts: Sequence[int], components: int, *, free: bool, scale: float,
 ) -> CellExplanation:  # fmt: skip
     """Name the terms that predicting an event left in the scratch.
 
@@ -52,6 +55,8 @@ def explained(
         contexts: context keys of the event.
         components: components of the readout.
         free: whether the clamp is at its ceiling.
+        scale: what the fusion's sums are multiplied by: 1 for the logistic link, else the labels'
+            rolling root mean square.
     """
     stage = float(tally[at.STAGE])
     weights, values = scratch.own_weights.tolist(), scratch.own_values.tolist()
@@ -66,10 +71,10 @@ def explained(
         weight, value = next(terms)
         if name == "sera" and not free:
             weight = min(weight, 0.0)
-        meta[name] = weight * value
+        meta[name] = weight * value * scale
     attention = {}
     if stage >= FEATURE_STAGE and free:
         for name in (*_FEATURE_NAMES, *(f"readout.{k}" for k in range(components))):
             weight, value = next(terms)
-            attention[name] = weight * value
+            attention[name] = weight * value * scale
     return CellExplanation(linear, attention, gate, meta)

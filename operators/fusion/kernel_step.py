@@ -27,7 +27,7 @@ from operators.hlm.kernels import (
 )
 from operators.sera import layout as sera_at
 from operators.sera import margin as margin_at
-from operators.sera.kernel_features import count, project, sketch
+from operators.sera.kernel_features import Projection, count, project, sketch
 from operators.sera.kernel_readout import Reading, read_kept
 from operators.sera.kernel_shrinkage import follow, lambda_of
 from operators.sera.kernel_statistics import ingest
@@ -162,12 +162,19 @@ def _write_health(rows: Rows, t: int, hlm: HlmArrays, sera: SeraArrays) -> None:
 
 @inlined
 def _ingest_event(
-    cell: CellArrays, sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int
+    cell: CellArrays,
+    sera: SeraArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    seen: Projection,
 ) -> int:
     """Give Sera the event's own value, or its label where values are single numbers.
 
-    The features of the query, still in ``phi``, are the key's as well unless the event has both. A
-    successor that warms up learns the same. Returns the bits of what happened.
+    The features of the query, still in ``phi``, are the key's as well unless the event has both;
+    ``seen`` is what computing them showed, and is counted after both, for counting may move the
+    bound of exponents. A successor that warms up learns the same. Returns the bits of what
+    happened.
     """
     phi = sera.scratch.phi
     if batch.has_value[t]:
@@ -176,9 +183,14 @@ def _ingest_event(
         scratch.value[0] = batch.label[t]
         value = scratch.value
     else:
+        count(sera, seen)
         return 0
     if batch.has_query[t] and batch.has_key[t]:
-        count(sera, project(sera, batch.key[t], phi))
+        also_seen = project(sera, batch.key[t], phi)
+        count(sera, seen)
+        count(sera, also_seen)
+    else:
+        count(sera, seen)
     happened = codes.SERA_RESIDUAL if ingest(sera, phi, value) else 0
     if cell.succession[HANDOVER] > 0.0:
         if batch.has_key[t]:
@@ -187,7 +199,7 @@ def _ingest_event(
             key = batch.query[t]
         else:
             key = scratch.vector
-        ingest_event(cell.successor, key, value)
+        ingest_event(cell.successor, key, value, batch.label[t], batch.has_label[t])
         if sera.state.tally[sera_at.INGESTED] >= cell.succession[HANDOVER]:
             happened |= codes.SERA_SUCCEEDED
     return happened
@@ -268,13 +280,13 @@ def step_events(
                 rows[t].log_e = verdict.log_e
                 alarm, left = verdict.alarm, verdict.margin
                 follow(sera, reading, y)
-            count(sera, seen)
-            happened = _ingest_event(cell, sera, scratch, batch, t)
+            happened = _ingest_event(cell, sera, scratch, batch, t, seen)
             shown = Signals(
                 alarm=alarm,
                 red=1 if reading.level == sera_at.RED else 0,
                 floored=1 if reading.lam > lambda_star else 0,
                 labelled=1 if labelled else 0,
+                tested=1 if margin.tally[margin_at.SEEN] > margin.burn_in else 0,
                 margin=left / margin_at.capital(margin),
                 crowded=1 if hlm.meta[hlm_at.RING_OCCUPANCY] > rings else 0,
                 emergency=1 if hlm.meta[hlm_at.EMERGENCY_USED] > emergencies else 0,

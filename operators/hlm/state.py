@@ -193,8 +193,9 @@ def restore(config: HlmConfig, key: SaltKey, state: State) -> HlmArrays:
 def _set_thresholds(config: HlmConfig, meta: Ints, params: Floats) -> None:
     """Put settings where kernels read them and snapshots show them."""
     mark = low_mark(config, int(meta[ACTIVE_CAPACITY]))
-    # Whoever embeds the model may have lowered the mark of a saved one; 0 is of a new one.
-    meta[LOW_MARK] = min(int(meta[LOW_MARK]) or mark, mark)
+    # Whoever embeds the model may have lowered the mark; a load that is set anew overrules that.
+    kept = int(meta[LOW_MARK]) if params[TAU_LOW] == config.tau_low else mark
+    meta[LOW_MARK] = min(kept, mark)
     meta[LIMIT] = limit(config, int(meta[ACTIVE_CAPACITY]))
     params[LR] = config.lr
     params[L2] = config.l2

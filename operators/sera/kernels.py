@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 
 @kernel
-def ingest_event(sera: SeraArrays, key: Floats, value: Floats) -> int:
+def ingest_event(
+    sera: SeraArrays, key: Floats, value: Floats, target: float, has_target: int
+) -> int:
     """Ingest one event: key float64[d], value float64[d_v]; 1 if a residual is an alarm.
 
-    lambda_* follows what the readout for the key would have been.
+    If there is a target, lambda_* follows how near the readout for the key would have come to it.
     """
     phi = sera.scratch.phi
     count(sera, project(sera, key, phi))
-    if sera.params.average:
-        follow(sera, read_first(sera, phi, lambda_of(sera), sera.params.beta_floor), value[0])
+    if sera.params.average and has_target:
+        follow(sera, read_first(sera, phi, lambda_of(sera), sera.params.beta_floor), target)
     return int(ingest(sera, phi, value))
 
 
@@ -34,7 +36,7 @@ def ingest_event(sera: SeraArrays, key: Floats, value: Floats) -> int:
 def ingest_events(sera: SeraArrays, keys: Floats, values: Floats) -> None:
     """Ingest events in turn: keys float64[n, d], values float64[n, d_v]."""
     for t in range(keys.shape[0]):
-        ingest_event(sera, keys[t], values[t])
+        ingest_event(sera, keys[t], values[t], values[t, 0], 1)
 
 
 @inlined

@@ -72,7 +72,7 @@ class SeraSizing:
         for r in _PROBES:
             errors = []
             for seed in range(_SEEDS):
-                sera = Sera(replace(config, r=r, lambda_rule="fixed"), seed)
+                sera = Sera(replace(config, r=r, lambda_rule="fixed", max_r=0, retune=False), seed)
                 sera.ingest_batch(keys, values)
                 errors.append(np.linalg.norm(sera.query_batch(queries).y - exact, axis=1) / size)
             error = float(np.quantile(np.concatenate(errors), 1.0 - delta))

@@ -41,7 +41,8 @@ HANDOVER = 0  # number of the event after which the successor answers; 0 without
 SINCE = 1  # events ingested when the present Sera took over
 R, TAU = 2, 3  # of the Sera that answers
 NEXT_R, NEXT_TAU = 4, 5  # of its successor; 0 without one
-WORDS = 6
+FIRST_R, FIRST_TAU = 6, 7  # of the first, as it was configured
+WORDS = 8
 
 SUCCESSION = "succession"
 _NEXT = "next."
@@ -67,7 +68,7 @@ class SeraSuccession:
         self.sera = Sera(config, seed)
         self.successor: Sera | None = None
         self.words = np.zeros(WORDS)
-        self.words[[R, TAU]] = config.r, config.temperature
+        self.words[[R, TAU]] = self.words[[FIRST_R, FIRST_TAU]] = config.r, config.temperature
         self._reported = np.zeros(0)  # the words as of the last report of changes
 
     @property
@@ -93,15 +94,16 @@ class SeraSuccession:
             return replace(now, r=min(2 * now.r, now.max_r))
         highest = TAU_RANGE[1] * math.sqrt(now.d)
         if now.retune and now.temperature < highest:
-            return replace(now, tau=min(now.temperature * TAU_STEP, highest))
+            lowest = TAU_RANGE[0] * math.sqrt(now.d)
+            return replace(now, tau=min(max(now.temperature * TAU_STEP, lowest), highest))
         return None
 
     def propose(self, config: SeraConfig) -> int:
         """Let a successor warm up, from the next event on, for its effective window.
 
         Args:
-            config: its settings: as they are but for r, which is not smaller, and tau, which is
-                within 0.7 to 1.4 times the root of d.
+            config: its settings: as they are but for r, which is not smaller, and tau, which, if it
+                is another one, is within 0.7 to 1.4 times the root of d.
 
         Returns:
             Number of the event after which it answers.
@@ -117,7 +119,7 @@ class SeraSuccession:
         if config.r < now.r:
             raise InvalidConfig(f"r={config.r}: must be at least {now.r}")
         low, high = (bound * math.sqrt(config.d) for bound in TAU_RANGE)
-        if not low <= config.temperature <= high:
+        if config.tau != now.tau and not low <= config.temperature <= high:
             raise InvalidConfig(f"tau={config.temperature}: must be within {low:.4g} .. {high:.4g}")
         if config == now:
             raise InvalidConfig("a successor with the same settings would change nothing")
@@ -211,6 +213,12 @@ class SeraSuccession:
         words = state.get(SUCCESSION)
         if words is None or words.shape != pair.words.shape or words.dtype != pair.words.dtype:
             raise StateMismatch(f"the saved Sera has no array {SUCCESSION!r} of {WORDS} numbers")
+        first = float(words[FIRST_R]), float(words[FIRST_TAU])
+        if first != (config.r, config.temperature):
+            raise StateMismatch(
+                f"the saved Sera began with r={first[0]:.0f}, tau={first[1]}, the settings say "
+                f"r={config.r}, tau={config.temperature}: neither can change in place"
+            )
         pair.words[:] = words
         pair.sera = Sera(_with(config, words[R], words[TAU]), seed)
         if words[HANDOVER]:

@@ -182,18 +182,20 @@ class Reference:
         value, y = event["value"], event["label"]
         if y is not None and self.config.sera.lambda_rule == "average":
             sera.shrinkage.follow(reading, y)
-        sera.count(seen)
+        counted = [seen]
         if value is None and y is not None and self.config.sera.d_v == 1:
             value = [y]
         if value is not None:
             if query is not None and key is not None:
-                phi, seen = sera.project(key)
-                sera.count(seen)
+                phi, also_seen = sera.project(key)
+                counted.append(also_seen)
             row["actions"] += float(codes.SERA_RESIDUAL * sera.ingest(phi, value))
+        for one in counted:
+            sera.count(one)
         shown = Shown(
             alarm=alarm, red=reading["rj_level"] == 2, floored=reading["lam"] > lambda_star,
-            labelled=y is not None, margin=row["margin"] / self.margin.capital(), crowded=crowded,
-            diverged=False,
+            labelled=y is not None, tested=self.margin.seen > self.margin.burn_in,
+            margin=row["margin"] / self.margin.capital(), crowded=crowded, diverged=False,
         )  # fmt: skip
         decided = now.advance(shown)
         row["actions"] += float(decided)
@@ -213,7 +215,7 @@ class Reference:
             if value is None:
                 return 0
             key = event["key"] or event["query"] or successor.sketch(event["features"])
-            successor.learn(key, value)
+            successor.learn(key, value, event["label"])
             if sera.ingested < self.handover:
                 return 0
             successor.ingested = self.since = sera.ingested

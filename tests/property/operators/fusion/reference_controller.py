@@ -17,6 +17,7 @@ class Shown(NamedTuple):
     red: bool
     floored: bool
     labelled: bool
+    tested: bool
     margin: float
     crowded: bool
     diverged: bool
@@ -95,7 +96,8 @@ class ReferenceController:
         """Lower, hold or raise the gate's upper clamp."""
         f = self.config.fusion
         if trigger:
-            self.g_max = f.g_hold if self.free else min(f.g_hold, self.g_max) * f.step_down
+            above = self.g_max > f.g_hold
+            self.g_max = f.g_hold if above else self.g_max * f.step_down
             self.hold = f.hold
             return Action.GATE_STEPPED_DOWN
         if floored and self.g_max > f.g_weak:
@@ -115,7 +117,7 @@ class ReferenceController:
         f = self.config.fusion
         if unsettled:
             self.share, self.calm = f.lr_calm, f.hold
-            return Action.LR_REDUCED
+            return Action.LR_REDUCED if f.lr_calm < 1.0 else Action(0)
         if self.calm:
             self.calm -= 1
         elif self.share < 1.0:
@@ -142,7 +144,7 @@ class ReferenceController:
         if stopped or shown.margin < f.healthy_margin:
             self.healthy = 0
             return Action(0)
-        if self.stage == 2 or not shown.labelled:
+        if self.stage == 2 or not (shown.labelled and shown.tested):
             return Action(0)
         self.healthy += 1
         if self.healthy < f.stage_events:

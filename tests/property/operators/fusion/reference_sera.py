@@ -97,14 +97,13 @@ class ReferenceSera:
             return self.R[0][i]
         return in_turn(u * H[i] for u, H in zip(self.U[0], self.H, strict=True))
 
-    def learn(self, key: list[float], value: list[float]) -> None:
+    def learn(self, key: list[float], value: list[float], target: float | None) -> None:
         """Ingest an event that nobody asked about."""
         phi, seen = self.project(key)
         self.count(seen)
-        if self.config.lambda_rule == "average":
-            self.shrinkage.follow(
-                self.read(phi, self.shrinkage.now, self.config.beta_floor), value[0]
-            )
+        if self.config.lambda_rule == "average" and target is not None:
+            reading = self.read(phi, self.shrinkage.now, self.config.beta_floor)
+            self.shrinkage.follow(reading, target)
         self.ingest(phi, value)
 
     def sketch(self, features: list[tuple[int, float]]) -> list[float]:

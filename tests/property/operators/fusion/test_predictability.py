@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from operators.fusion.cell import Cell, CellConfig
 from tests.property.operators.fusion.events import SEEDS, Event, batch_of, configs, events
 
-CONTROLS = ("lambda_star", "beta_floor", "g_max", "lr", "tau_low", "stage")
-"""What the controller sets."""
+CONTROLS = ("lambda_star", "beta_floor", "g_max", "lr", "tau_low", "stage", "clip", "r", "tau")
+"""What changes while the stream runs: the controller's, the bound of exponents, the successor's."""
 
 
 @settings(deadline=None, max_examples=200)

@@ -33,7 +33,7 @@ FREE = initial(PARAMS)
 LATE = FREE._replace(stage=2.0)
 
 QUIET = Signals(
-    alarm=0, red=0, floored=0, labelled=1, margin=1.0, crowded=0, emergency=0, diverged=0
+    alarm=0, red=0, floored=0, labelled=1, tested=1, margin=1.0, crowded=0, emergency=0, diverged=0
 )
 ALARM = QUIET._replace(alarm=1, margin=-0.1)
 RED = QUIET._replace(red=1)
@@ -87,19 +87,23 @@ def test_six_reds_of_ten_lower_the_gate_once() -> None:
     now, actions = run(FREE, [RED] * 6)
     assert [Action.RED_PERSISTED in action for action in actions] == [False] * 5 + [True]
     assert now.g_max == 0.4
-    now, actions = run(now, [RED] * 5)
+    now, actions = run(now._replace(hold=10.0), [RED] * 5)
     assert not any(Action.RED_PERSISTED in action for action in actions)
     now, actions = run(now, [RED])
     assert Action.RED_PERSISTED in actions[0]
     assert now.g_max == 0.2, "a further trigger halves the clamp"
 
 
-def test_trigger_during_recovery_steps_down_from_the_lowered_clamp() -> None:
-    """A clamp on its way back is never let above the first step by a new trigger."""
+def test_trigger_takes_a_clamp_above_the_first_step_down_to_it() -> None:
+    """On its way back above 0.4, or at 0.8 for a weak denominator, a clamp goes to 0.4 at once."""
     recovering, _ = run(FREE, [ALARM, *[QUIET] * 6])
-    assert 0.4 < recovering.g_max < PARAMS.g_max
-    now, _ = run(recovering, [ALARM])
-    assert now.g_max == 0.2
+    weak, _ = run(FREE, [FLOORED])
+    for above in (recovering, weak):
+        assert 0.4 < above.g_max < PARAMS.g_max
+        now, _ = run(above, [ALARM])
+        assert now.g_max == 0.4
+        now, _ = run(now, [ALARM])
+        assert now.g_max == 0.2
 
 
 def test_weak_denominators_raise_lambda_up_to_its_limit() -> None:
@@ -183,6 +187,14 @@ def test_parts_wait_where_health_does_not_last(upset: Signals) -> None:
     assert (now.stage, now.healthy) == (0.0, 0.0)
     now, _ = run(FREE, [QUIET] * 4 + [QUIET._replace(labelled=0)] * 9 + [QUIET])
     assert now.stage == 1.0
+    now, _ = run(FREE, [QUIET._replace(tested=0)] * 50)
+    assert now.healthy == 0.0, "while nothing is bet a margin cannot fall"
+
+
+def test_rate_that_is_never_reduced_is_not_said_to_be() -> None:
+    """With lr_calm at 1 an alarm leaves the rate alone, and the record says nothing else."""
+    _, bits = advance(PARAMS._replace(lr_calm=1.0), LATE, ALARM)
+    assert Action.LR_REDUCED not in Action(bits)
 
 
 def test_stages_are_not_taken_back() -> None:

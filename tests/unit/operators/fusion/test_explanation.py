@@ -33,10 +33,10 @@ def stream(n: int) -> list[Event]:
     return made
 
 
-def taught(rollout: str) -> tuple[Cell, Event]:
+def taught(rollout: str, link: str = "logistic") -> tuple[Cell, Event]:
     """A cell that has learnt something in all its parts, and an event to explain."""
     config = CellConfig(
-        hlm=HlmConfig(link="logistic"),
+        hlm=HlmConfig(link=link),  # type: ignore[arg-type]
         sera=SeraConfig(d=D, r=64, prior=0.5),
         fusion=FusionConfig(rollout=rollout, gate_lr=0.5),  # type: ignore[arg-type]
     )
@@ -72,6 +72,28 @@ def test_terms_add_up_to_the_prediction() -> None:
         "context.0000000000000007",
         "context.0000000000000009",
     ]
+
+
+def test_terms_are_in_the_unit_of_the_label() -> None:
+    """With the identity link what the parts add is what the predictions differ by."""
+    cell, event = taught("all", "identity")
+    why = cell.explain(batch_of([event]))
+    row = cell.predict_batch(batch_of([event]))[0]
+    assert added(dict(why.meta)) == pytest.approx(row["y_meta"] - row["y_gate"], rel=1e-9)
+    assert added(dict(why.attention)) == pytest.approx(row["y_feature"] - row["y_hlm"], rel=1e-9)
+    assert abs(added(dict(why.attention))) > 1e-3
+
+
+def test_what_a_step_refuses_is_not_explained() -> None:
+    """There is no prediction to explain, whatever is wrong with the event."""
+    cell, event = taught("all")
+    for wrong, status in (
+        ({"key": [float("nan")] * D}, "NON_FINITE_VECTOR"),
+        ({"features": [(1, 1e101)]}, "TOO_LARGE"),
+        ({"features": [(0xFFFF << 48, 1.0)]}, "RESERVED_ID"),
+    ):
+        with pytest.raises(InvalidInput, match=status):
+            cell.explain(batch_of([event | wrong]))
 
 
 def test_parts_that_have_not_joined_add_nothing() -> None:

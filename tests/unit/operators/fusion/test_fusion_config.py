@@ -32,9 +32,9 @@ def test_values_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
 
 def test_lambda_must_have_room_above_what_sera_is_set_to() -> None:
     """A ceiling of lambda_* below Sera's own setting or floor is a contradiction."""
-    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.05: must be at least 0\.5"):
+    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.05: must be at least 0\.6"):
         CellConfig(fusion=FusionConfig(lambda_max=0.05))
-    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.7: must be at least 0\.8"):
+    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.7: must be at least 0\.9"):
         CellConfig(sera=SeraConfig(beta_floor=0.8), fusion=FusionConfig(lambda_max=0.7))
 
 

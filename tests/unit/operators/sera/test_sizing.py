@@ -28,8 +28,9 @@ def test_rule_is_the_seeds() -> None:
 def test_fitted_rule_gives_enough_features_on_other_data_of_the_kind() -> None:
     """With the r that the fit asks for, 95 % of readouts are within epsilon, and not far within."""
     config = SeraConfig(
-        d=8, d_v=2, clip=50.0, lambda_star=1e-12, lambda_rule="fixed", beta_floor=1e-12
-    )
+        d=8, d_v=2, clip=50.0, lambda_star=1e-12, lambda_rule="fixed", beta_floor=1e-12, r=64,
+        max_r=128,
+    )  # fmt: skip
     rng = np.random.default_rng(1)
 
     def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

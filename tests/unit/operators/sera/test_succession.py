@@ -136,3 +136,28 @@ def test_better_settings_are_more_features_then_a_higher_temperature() -> None:
         pair.ingest_batch(KEYS[:10], VALUES[:10])
     assert tried == [(32, 2.0), (40, 2.0), (40, 2.4), (40, pytest.approx(2.8))]
     assert pair.sera.health().ingested == 40
+
+
+@pytest.mark.parametrize("tau", [0.2, 1.0, 20.0])
+def test_what_is_better_can_always_be_proposed(tau: float) -> None:
+    """A temperature that was configured outside the range stays, and is raised into it if low."""
+    pair = SeraSuccession(replace(SMALL, tau=tau, max_r=32, retune=True), SEED)
+    tried = []
+    while (config := pair.better()) is not None:
+        pair.propose(config)
+        tried.append((config.r, config.temperature))
+        pair.ingest_batch(KEYS[:10], VALUES[:10])
+    assert tried[0] == (32, tau)
+    assert all(1.4 <= found <= 2.8 for _, found in tried[1:])
+    assert (len(tried) > 1) == (tau < 2.8)
+
+
+@pytest.mark.parametrize("changed", [{"r": 32}, {"tau": 2.5}])
+def test_settings_of_the_first_cannot_change_under_a_state(changed: dict[str, float]) -> None:
+    """A saved pair knows what it began with, whatever it has come to since."""
+    pair = SeraSuccession(replace(SMALL, max_r=64), SEED)
+    pair.propose(replace(SMALL, max_r=64, r=64))
+    pair.ingest_batch(KEYS[:10], VALUES[:10])
+    config = replace(SMALL, max_r=64, **changed)  # type: ignore[arg-type]
+    with pytest.raises(StateMismatch, match=r"began with r=16, tau=2\.0"):
+        SeraSuccession.from_state(config, SEED, pair.to_state())
