@@ -24,7 +24,11 @@ _VALIDATED: Final = 0.99
 _RULED: Final = 0.9
 _SAME: Final = 0.5
 _WHOLE: Final = frozenset(("ADDR", "NAME"))
-"""Types whose extent the model knows better than the rules."""
+"""Types that rules see a part of."""
+_CHECKED: Final = frozenset(("PAN", "SSN", "EMAIL", "SECRET"))
+"""Types of which a validated place is exact; else the model, if it is sure, knows where it ends."""
+_SURE: Final = 0.9
+_PARTNER: Final = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
 class Origin(StrEnum):
@@ -67,6 +71,7 @@ def fuse(
     as its tag's threshold asks.
     """
     spans: list[Span] = []
+    found = [_trimmed(text, guess) for guess in found]
     taken = [False] * len(hits)
     for guess in found:
         beside = [
@@ -90,6 +95,20 @@ def fuse(
     return _apart(spans)
 
 
+def _trimmed(text: str, guess: Found) -> Found:
+    """Without a bracket that has no partner in it, or quotes around it."""
+    start, end = guess.start, guess.end
+    while end - start > 1 and (
+        text[start] in "\"'`"
+        or (
+            text[start] in "([{<"
+            and text.count(text[start], start, end) > text.count(_PARTNER[text[start]], start, end)
+        )
+    ):
+        start += 1
+    return guess._replace(start=start, end=end)
+
+
 def _strength(hit: Hit) -> tuple[bool, bool, int]:
     return hit.validated, hit.adds, hit.end - hit.start
 
@@ -100,7 +119,9 @@ def _same(guess: Found, hit: Hit) -> bool:
 
 
 def _both(guess: Found, hit: Hit) -> Span:
-    place = guess if hit.type in _WHOLE else hit
+    exact = hit.validated and hit.type in _CHECKED
+    loose = hit.type in _WHOLE or (not exact and guess.confidence >= _SURE)
+    place = guess if loose else hit
     sure = max(guess.confidence, _VALIDATED if hit.validated else _RULED if hit.adds else 0.0)
     return Span(place.start, place.end, hit.type, sure, Origin.BOTH, hit.validated, hit.rule)
 
@@ -123,6 +144,13 @@ def _apart(spans: list[Span]) -> list[Span]:
         return (span.validated, ruled, span.end - span.start, -_ORDER[span.type])
 
     kept: list[Span] = []
+    uris = [span for span in spans if span.type == "DBURI"]
+    spans = [
+        span
+        for span in spans
+        if span.type == "DBURI"
+        or not any(uri.start <= span.start and span.end <= uri.end for uri in uris)
+    ]
     for span in sorted(spans, key=rank, reverse=True):
         clash = next(
             (other for other in kept if span.start < other.end and other.start < span.end), None

@@ -43,6 +43,7 @@ UNROLLED: Final = 1024
 _LEAST_SHARED: Final = 1024
 """Elements from which on a tensor goes into the shared file."""
 _ZERO: Final = 128
+_MATRIX: Final = 2
 _EMBEDDING: Final = "embedding.weight"
 
 
@@ -126,7 +127,7 @@ class _Rewriter:
         self.known: dict[bytes, tuple[str, bool]] = {}
         for name, weight in network.state_dict().items():
             plain = weight.detach().float().numpy()
-            if plain.ndim == 2:  # noqa: PLR2004 - a matrix
+            if plain.ndim == _MATRIX:
                 self.known[_digest(plain.T)] = (name, True)
             self.known[_digest(plain)] = (name, False)
         self.tensors: dict[str, onnx.TensorProto] = {}
@@ -139,7 +140,7 @@ class _Rewriter:
         for tensor in self.graph.graph.initializer:
             value = numpy_helper.to_array(tensor)
             self.values[tensor.name] = value
-            known = self.known.get(_digest(value)) if value.size >= _LEAST_SHARED else None
+            known = self.known.get(_digest(value)) if value.ndim == _MATRIX else None
             if known:
                 self.names[tensor.name] = known
             else:

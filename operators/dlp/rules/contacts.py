@@ -57,17 +57,17 @@ _FILE_ENDS: Final = frozenset(
     ]
 )
 _PHONE: Final = re.compile(
-    r"(?<![\w.+/=#$€£%-])(?:(?:\+|00)\d{1,3}[ .\-/]{0,2}(?:\(0\)[ .-]?)?)?(?:\(\d{2,5}\)[ .\-/]{0,2})?\d{1,5}(?:[ .\-/]{1,3}\d{1,5}){0,5}(?P<ext>[ ,;]{0,2}(?:x|ext\.?|extension|#)[ .:]?\d{1,6})?(?![\w/=%]|[.,:-]\d|-\w)",
+    r"(?<![\w.+/=#$€£%*-])(?:(?:\+|00)\d{1,3}[ .\-/]{0,2}(?:\(0\)[ .-]?)?)?(?:\(\d{2,5}\)[ .\-/]{0,2})?\d{1,5}(?:[ .\-/]{1,3}\d{1,5}){0,5}(?P<ext>[ ,;]{0,2}(?:x|ext\.?|extension|#)[ .:]?\d{1,6})?(?![\w/=%]|[.,:-]\d|-\w)",
     re.IGNORECASE,
 )
 PHONE_CUE: Final = re.compile(
     r"\b(?:phone|ph|tel|telephone|telefon\w*|mobile?|mob|cell(?:ular|phone)?|fax|call(?:ed|ing)?|text(?:ed)?|sms|whatsapp|contact|dial|ring|reach|hotline|handy"
-    r"|phones?|numbers?|landline|direct|office|home|work|voice ?mail|t[ée]l(?:[ée]phone)?|tel[ée]fono|telefone|rufnummer|celular|m[óo]vil|portable|cellulare)\b",
+    r"|phones?|(?:my|your|his|her|their|our|new|old|direct|contact|phone|mobile|cell) numbers?|landline|direct|office|home|work|voice ?mail|t[ée]l(?:[ée]phone)?|tel[ée]fono|telefone|rufnummer|celular|m[óo]vil|portable|cellulare)\b",
     re.IGNORECASE,
 )
 _NORTH: Final = re.compile(r"(?:\+?1[ .-]?)?(?:\(\d{3}\)[ ]?|\d{3}[-. ])\d{3}[-. ]\d{4}(?:\D.*)?$")
 _NOT_PHONE: Final = re.compile(
-    r"^(?:\d{1,2}[-./ ]\d{1,2}[-./ ]\d{2,4}|\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:[ T].*)?|\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:[ .]\d{3})+|\d+\.\d+|\d{4}[ -]\d{4}|(?:\d[ .]){3,}.*|\d{5}-\d{4})$"
+    r"^(?:\d{1,2}[-./ ]\d{1,2}[-./ ]\d{2,4}|\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:[ T].*)?|\d{1,3}(?:\.\d{1,3}){3}(?:[/:]\d+)?|\d{1,3}(?:[ .]\d{3})+|\d+\.\d+|\d{4}[ -]\d{4}|(?:\d[ .]){3,}.*|\d{5}-\d{4})$"
 )
 _REGIONS: Final = (
     "US",
@@ -128,7 +128,8 @@ def mails(text: str) -> Iterator[Hit]:
         if is_mail(match[0]):
             yield Hit(match.start(), match.end(), "EMAIL", "mail", validated=True, adds=True)
     for match in _MAIL_AFTER.finditer(text):
-        if is_mail(match["v"]):
+        word = max(text.rfind(mark, 0, match.start()) for mark in " \n\t\"'<(")
+        if is_mail(match["v"]) and "://" not in text[word + 1 : match.start("v")]:
             yield Hit(*match.span("v"), "EMAIL", "mail", validated=True, adds=True)
 
 

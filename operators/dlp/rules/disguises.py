@@ -41,7 +41,7 @@ _ENDS: Final = "com|org|net|edu|gov|io|co|uk|de|fr|es|it|nl|eu|info|biz|ca|au|in
 _MAIL: Final = re.compile(
     rf"(?<![\w@])(?P<local>[A-Za-z0-9][A-Za-z0-9_+-]{{0,40}}(?:{_DOT}[A-Za-z0-9_+-]{{1,40}}){{0,3}}?){_AT}(?P<host>[A-Za-z0-9-]{{1,60}}(?:{_DOT}[A-Za-z0-9-]{{2,40}}){{0,3}}?){_DOT}(?P<end>{_ENDS})(?![\w@])",
 )
-_PLAIN_MAIL: Final = re.compile(r"[\w.+-]+@[\w.-]+")
+_PLAIN_MAIL: Final = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w$")
 _HIDING: Final = re.compile(
     r"[\[({<_-]\s?(?:at|AT|dot|DOT|@|\.|a|d|arroba|punto)\s?[\])}>_-]|\b(?:dot|DOT|Dot|punto|d o t)\b|\sAT\s|\s@\s"
 )
@@ -52,7 +52,7 @@ _JOINT: Final = re.compile(
 _BACKWARDS: Final = re.compile(r"[^\s\"'<>()]{8,400}")
 _LETTERS: Final = str.maketrans("OolI", "0011")
 _STRICT: Final[tuple[Callable[[str], Iterator[Hit]], ...]] = (
-    keys.known, numbers.ibans, contacts.mails, secrets.connections,
+    keys.known, numbers.ibans, contacts.mails, secrets.uris,
 )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def spaced(text: str) -> Iterator[Hit]:
         yield from _strictly(view, "spaced")
         if plain.isdigit():
             kind = _kind(text, match.start(), plain)
-            if kind:
+            if kind == "PAN" or (kind and "," not in match["m"]):
                 yield Hit(
                     match.start(), match.end(), kind, "spaced", validated=kind == "PAN", adds=True
                 )
@@ -203,7 +203,13 @@ def joined(text: str) -> Iterator[Hit]:
 
 def _tight(value: str, hit: Hit) -> bool:
     """Whether a joined value is no accident of two neighbours: an address is not whole before."""
-    return hit.type != "EMAIL" or not any(contacts.mails(value))
+    if hit.type != "EMAIL":
+        return True
+    return (
+        value.count("\n") <= 1
+        and hit.end - hit.start > 6
+        and not _PLAIN_MAIL.match(value.split("\n", maxsplit=1)[0].split('"', maxsplit=1)[0])
+    )
 
 
 def backwards(text: str) -> Iterator[Hit]:

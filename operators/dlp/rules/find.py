@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from operators.dlp.rules.hit import Hit, Rule
 
 RULES: Final[tuple[Rule, ...]] = (
-    secrets.private_keys, secrets.connections, keys.known, secrets.assigned, secrets.carried, secrets.said,
+    secrets.private_keys, secrets.uris,
+    secrets.pairs, keys.known, secrets.assigned, secrets.carried, secrets.said,
     numbers.cards, numbers.ibans, numbers.social, numbers.national,
     contacts.mails, contacts.phones, contacts.addresses, legal.terms, legal.matters,
 )  # fmt: skip
@@ -42,6 +43,9 @@ def find(text: str, traced: Traced | None = None) -> list[Hit]:
 
 
 def _run(text: str) -> Iterator[Hit]:
-    for rule in RULES:
-        yield from rule(text)
-    yield from disguises.found(text)
+    plain = [hit for rule in RULES for hit in rule(text)]
+    yield from plain
+    known = [hit for hit in plain if hit.adds]
+    for hit in disguises.found(text):
+        if not any(other.start < hit.end and hit.start < other.end for other in known):
+            yield hit

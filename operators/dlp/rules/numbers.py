@@ -115,7 +115,7 @@ _CUED: Final = tuple(
 _PASSPORT: Final = re.compile(
     r"(?:passport|travel document|reisepass\w*|passeport|pasaporte|passaporto|driv(?:er|ing)(?:['’]?s)?[ _-]licen[cs]e|\bdln?\b|licen[cs]e)"
     r"(?:[ _]?(?:no|nr|num|number|#|id)\b\.?)+[\s\"':=#(>|]*(?:is\s+)?[\s\"'(]*"
-    r"(?P<v>(?=[A-Z0-9 -]*\d{4})[A-Z0-9]{1,6}(?:[ -]?(?=[A-Z]{0,3}\d)[A-Z0-9]{2,12}){0,4})(?![\w-])",
+    r"(?P<v>(?-i:(?=[A-Z -]*\d[A-Z -]*\d[A-Z -]*\d[A-Z -]*\d)(?:[A-Z]{1,5}[- ]?)?\d[A-Z0-9]{0,14}(?:[ -][A-Z0-9]{0,3}\d[A-Z0-9]{0,8}){0,5}))(?![\w-])",
     re.IGNORECASE,
 )
 _PASS_BARE: Final = re.compile(
@@ -136,7 +136,7 @@ def is_card(digits: str) -> bool:
 
 def is_iban(text: str) -> bool:
     """Whether a text is an IBAN: its country's length and shape, and its check digits."""
-    return bool(iban.is_valid(text))
+    return bool(iban.is_valid("".join(filter(str.isalnum, text)), check_country=False))
 
 
 def is_ssn(digits: str) -> bool:

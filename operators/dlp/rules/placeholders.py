@@ -19,6 +19,9 @@ _SPOKEN: Final = re.compile(
     r"|admin|guest|root|postgres|mysql|hunter2|abc|asdf|qwerty|abc123|xyz|blah|spam|eggs|hello|world|enabled|disabled|prompt|ask|input|stdin|env|file|json|never|always)$",
     re.IGNORECASE,
 )
+_REFERENCE: Final = re.compile(
+    r"<[^<>]{0,60}>?|\[[^\]]{0,60}\]|\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Z_]{3,}|%\([a-z_]*\)s|%[A-Z_]{3,}%|\{\{[^}]*\}?\}?|\{[a-z_]*\}|\*+|x+|X+|•+|\.{3,}|os\.environ.*|process\.env.*"
+)
 _RUNS: Final = re.compile(
     r"(.)\1{4,}|0123456|1234567|2345678|abcdefg|ABCDEFG|deadbeef|cafebabe", re.IGNORECASE
 )
@@ -30,6 +33,11 @@ _IDS: Final = re.compile(
     r"^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|v?\d+(?:\.\d+)+(?:[-+.]?[a-z]+\d*)*|\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|sha\d+[-:].*)$",
     re.IGNORECASE,
 )
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value stands for another in a notation that nobody's secret has."""
+    return _REFERENCE.fullmatch(value) is not None or len(set(value)) == 1
 
 
 def is_placeholder(value: str) -> bool:

@@ -6,7 +6,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from operators.dlp.rules.hit import Hit
-from operators.dlp.rules.placeholders import classes, is_code, is_id, is_placeholder, looks_drawn
+from operators.dlp.rules.placeholders import (
+    classes,
+    entropy,
+    is_code,
+    is_id,
+    is_placeholder,
+    looks_drawn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +24,7 @@ _ARMOUR: Final = re.compile(
     re.DOTALL,
 )
 _LONGEST_KEY: Final = 20_000
+_KEY_ENTROPY: Final = 4.0
 _KEY_LINE: Final = re.compile(r"[A-Za-z0-9+/=]{40}")
 _URI: Final = re.compile(
     r"(?<![\w+.-])(?P<scheme>(?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]{1,30})://(?P<user>[^\s:/@'\"<>`]{0,80}):(?P<secret>[^\s/'\"<>`]{1,120}?)@(?P<rest>[^\s'\"<>`,;)\]}]{2,300})"
@@ -32,7 +40,7 @@ _LOCAL: Final = re.compile(
     re.IGNORECASE,
 )
 _PAIRS: Final = re.compile(
-    r"(?<![\w.])(?:jdbc:\w+:[^\s'\"<>]{4,200}[?;&]|(?:(?:Data Source|Server|Host|Driver|Provider|Endpoint|AccountEndpoint|DefaultEndpointsProtocol|AccountName|Initial Catalog|Database|Addr|host|dbname|User ?I[Dd]|Uid|user)\s*=\s*[^;'\"\n]{1,200}?[; ]\s*){1,10})"
+    r"(?<![\w.])(?:jdbc:\w+:[^\s'\"<>]{4,200}[?;&]|(?:(?:Data Source|Server|Host|Driver|Provider|Endpoint|AccountEndpoint|DefaultEndpointsProtocol|AccountName|Addr|host)\s*=\s*[^;'\"\n]{1,200}?[; ]\s*)(?:(?:[A-Za-z ]{2,30})=\s*[^;'\"\n]{1,200}?[; ]\s*){0,8})"
     r"[^'\"\n]{0,200}?(?P<name>password|pwd|AccountKey|SharedAccessKey|Password|PWD|PASSWORD|Pwd)\s*=\s*(?P<v>[^;&'\"\s]{3,200})(?P<rest>(?:;[^;'\"\n]{1,120})*;?|(?:[ ][a-z_]+=[^\s'\";]+)*)"
 )
 _NAME: Final = (
@@ -87,14 +95,15 @@ def private_keys(text: str) -> Iterator[Hit]:
         if match.end() - match.start() > _LONGEST_KEY:
             continue
         body = (match["body"] or match[0]).replace("\\n", "\n")
-        if _KEY_LINE.search(body) and not is_placeholder(_KEY_LINE.findall(body)[0]):
+        lines = _KEY_LINE.findall(body)
+        if lines and entropy("".join(lines)) > _KEY_ENTROPY:
             yield Hit(
                 match.start(), match.end(), "SECRET", "private-key", validated=True, adds=True
             )
 
 
-def connections(text: str) -> Iterator[Hit]:
-    """Connection strings with a password in them, and passwords in other URLs."""
+def uris(text: str) -> Iterator[Hit]:
+    """Connection strings as URLs with a password in them, and passwords in other URLs."""
     if "://" in text:
         for match in _URI.finditer(text):
             value = match["secret"]
@@ -114,6 +123,10 @@ def connections(text: str) -> Iterator[Hit]:
             elif not local:
                 sure = classes(value) >= 2 and len(value) >= 6
                 yield Hit(*match.span("secret"), "SECRET", "url", validated=False, adds=sure)
+
+
+def pairs(text: str) -> Iterator[Hit]:
+    """Connection strings as names and values, one of them a password or key."""
     for match in _PAIRS.finditer(text):
         if not _hollow(match["v"]):
             end = _without_tail(text, match.start(), match.end())

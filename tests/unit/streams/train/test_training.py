@@ -10,8 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
 
 from operators.dlp.generator.rows import Batch  # noqa: E402 - after the check for PyTorch
-from operators.dlp.tags import TypedSpan  # noqa: E402
-from streams.train import checkpoint, evaluate, loop  # noqa: E402
+from streams.train import checkpoint, loop  # noqa: E402
 from streams.train.settings import TrainSettings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -58,19 +57,3 @@ def test_exported_pieces_hold_the_network(tmp_path: Path) -> None:
     checkpoint.import_pieces(other, checkpoint.export(network, tmp_path, "tiny"))
     for name, weight in network.state_dict().items():
         assert torch.allclose(weight, other.state_dict()[name], rtol=1e-2)
-
-
-def test_average_precision_of_a_perfect_and_a_useless_score() -> None:
-    """One for a score that ranks every positive first, the share of positives for a constant."""
-    labels = np.array([True, False] * 50)
-    assert evaluate.average_precision(labels.astype(float), labels) == 1.0
-    assert evaluate.average_precision(np.zeros(100), labels) == pytest.approx(0.5, abs=0.05)
-
-
-def test_span_tally_counts_half_overlaps() -> None:
-    """A span that is off by one is wrong exactly and right by overlap."""
-    tally = evaluate.SpanTally()
-    wanted = [TypedSpan(0, 10, "NAME")]
-    tally.add(wanted, [TypedSpan(1, 10, "NAME")])
-    row = tally.figures()["NAME"]
-    assert (row["exact_f1"], row["overlap_f1"]) == (0.0, 1.0)
