@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LENGTHS: Final = (128, 256, 512)
+LENGTHS: Final = (128, 256, 384, 512)
 OVERLAP: Final = 128
 CHUNK: Final = 64
 

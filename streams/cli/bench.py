@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from streams.bench.bars import bars_of
+from streams.bench.dlp import run_dlp
 from streams.bench.document import label, number, render
 from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
@@ -21,6 +22,7 @@ EXAMPLES = (
     "weir bench stream",
     "weir bench stream --only latency --repeats 7 --json",
     "weir bench hlm --json",
+    "weir bench dlp --json",
     "weir bench all",
 )
 
@@ -32,12 +34,13 @@ class Bench(StrEnum):
 
     STREAM = "stream"
     HLM = "hlm"
+    DLP = "dlp"
     ALL = "all"
 
 
 def command(
     name: Annotated[
-        Bench, typer.Argument(metavar="NAME", help=f"stream, hlm, or all: both, and write {PAGE}.")
+        Bench, typer.Argument(metavar="NAME", help=f"stream, hlm, dlp, or all, and write {PAGE}.")
     ],
     only: Annotated[
         list[Part] | None,
@@ -63,7 +66,8 @@ def command(
     stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
     installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
     minutes. hlm needs neither broker nor network, but the development requirements, and takes some
-    four minutes. Leave the machine alone meanwhile.
+    four minutes. dlp compares with the network in float and with Presidio where they are
+    installed. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """
@@ -79,6 +83,8 @@ def command(
             runs.append(run_stream(Plan(events, repeats, frozenset(only or Part), tell)))
         if name in (Bench.HLM, Bench.ALL):
             runs.append(run_hlm(repeats, tell))
+        if name in (Bench.DLP, Bench.ALL):
+            runs.append(run_dlp(repeats, tell))
         for line in chain.from_iterable(runs):
             lines.append(line)
             if as_json:
@@ -88,7 +94,11 @@ def command(
     if name is Bench.ALL:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(
-            render(lines, ["weir bench stream --json", "weir bench hlm --json"]), encoding="utf-8"
+            render(
+                lines,
+                ["weir bench stream --json", "weir bench hlm --json", "weir bench dlp --json"],
+            ),
+            encoding="utf-8",
         )
         say.print(f"written to {PAGE}")
 

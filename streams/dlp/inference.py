@@ -64,7 +64,7 @@ class Engine:
         """One segment.
 
         Args:
-            ids: [1, 128 or 256 or 512], padded with 0.
+            ids: [1, 128, 256, 384 or 512], padded with 0.
             state: slow state before it, [blocks, width].
         """
         session = self._session(f"segment-{ids.shape[1]}.onnx")

@@ -2,7 +2,7 @@
 
 manifest.json      version, size, and the SHA-256 of every other file
 weights.bin        tensors of all graphs
-segment-*.onnx     one segment of 128, 256 or 512 tokens
+segment-*.onnx     one segment of 128, 256, 384 or 512 tokens
 unrolled-1024.onnx two segments of 512, the slow state carried
 start.onnx         the slow state that a thread's memory starts a message in
 tokenizer.model    SentencePiece

@@ -77,10 +77,6 @@ class Fault(BaseModel):
     detail: str
 
 
-class _TooLarge(Exception):  # noqa: N818 - it names a condition
-    pass
-
-
 class SizeLimit:
     """Refuses bodies over a limit with 413, whether or not they say how long they are."""
 
@@ -97,20 +93,22 @@ class SizeLimit:
         if not said.isdigit() or int(said) > self._largest:
             await self._refuse(scope, receive, send)
             return
-        taken = 0
-
-        async def counted() -> Event:
-            nonlocal taken
+        events: list[Event] = []
+        taken, more = 0, True
+        while more:
             event = await receive()
+            events.append(event)
             taken += len(event.get("body", b""))
+            more = event.get("more_body", False)
             if taken > self._largest:
-                raise _TooLarge
-            return event
+                await self._refuse(scope, receive, send)
+                return
+        events.reverse()
 
-        try:
-            await self._app(scope, counted, send)
-        except _TooLarge:
-            await self._refuse(scope, receive, send)
+        async def replayed() -> Event:
+            return events.pop() if events else await receive()
+
+        await self._app(scope, replayed, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = JSONResponse(
@@ -168,7 +166,9 @@ def _routes(api: FastAPI, scanner: LiveScanner, work: Any) -> None:
     }
 
     @api.post("/scan", response_model=VerdictBody, responses=faults, summary="Scan a message")
-    async def scan(message: Annotated[MessageBody, Body(examples=[EXAMPLE])]) -> JSONResponse:
+    async def scan(
+        message: Annotated[MessageBody, Body(openapi_examples={"refund": {"value": EXAMPLE}})],
+    ) -> JSONResponse:
         verdict = await work(scanner.scan, message.message(), message.vector())
         return JSONResponse(verdict.to_json())
 

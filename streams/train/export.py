@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from operators.dlp.segments import LENGTHS
 from streams.train import onnx_graphs, smooth
-from streams.train.onnx_graphs import LENGTHS, UNROLLED, Precision
+from streams.train.onnx_graphs import UNROLLED, Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import onnx
@@ -45,7 +46,7 @@ def export(
     Args:
         network: trained; its activations are smoothed in place, which changes no output.
         batch: generated messages, from which the activation ranges come.
-        folder: for ``segment-{128,256,512}.onnx``, ``unrolled-1024.onnx``, ``start.onnx`` and
+        folder: for ``segment-{128,256,384,512}.onnx``, ``unrolled-1024.onnx``, ``start.onnx`` and
             ``weights.bin``.
         precision: of the graphs.
     """
@@ -55,6 +56,21 @@ def export(
         run = calibration(network, batch)
         smooth.smooth(network, run)
         reach = smooth.ranges(network, run)
+    write_graphs(network, reach, folder, precision)
+
+
+def write_graphs(
+    network: Network, reach: Mapping[str, float], folder: Path, precision: Precision
+) -> None:
+    """Write the graphs and their weights as they are, without smoothing.
+
+    Args:
+        network: whose activations are smooth already, or need not be.
+        reach: for each linear layer, the |input| that 8 bits reach to.
+        folder: for the files.
+        precision: of the graphs.
+    """
+    network.eval()
     graphs: dict[str, onnx.ModelProto] = {}
     for length in (*LENGTHS, UNROLLED):
         name = f"{'unrolled' if length == UNROLLED else 'segment'}-{length}.onnx"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
     from operators.dlp.network.model import Network
 
 OPSET: Final = 17
-LENGTHS: Final = (128, 256, 512)
 UNROLLED: Final = 1024
 _LEAST_SHARED: Final = 1024
 """Elements from which on a tensor goes into the shared file."""
 _ZERO: Final = 128
 _MATRIX: Final = 2
+TOLD: Final = "weir.weights"
+"""Property of a graph: for gains and biases, by PyTorch's name, the name that it has there."""
+_CONSTANT: Final = "constant/"
+"""Tensors that follow from a graph's length, the rotary positions, stay in the graph."""
 _EMBEDDING: Final = "embedding.weight"
 
 
@@ -125,11 +129,13 @@ class _Rewriter:
         self.graph, self.reach, self.precision = graph, reach, precision
         self.most = 2 ** (bits - 1) - 1
         self.known: dict[bytes, tuple[str, bool]] = {}
+        self.vectors: dict[bytes, list[str]] = {}
         for name, weight in network.state_dict().items():
             plain = weight.detach().float().numpy()
             if plain.ndim == _MATRIX:
                 self.known[_digest(plain.T)] = (name, True)
             self.known[_digest(plain)] = (name, False)
+            self.vectors.setdefault(_digest(plain), []).append(name)
         self.tensors: dict[str, onnx.TensorProto] = {}
         self.nodes: list[onnx.NodeProto] = []
         self.values: dict[str, NDArray[Any]] = {}
@@ -137,6 +143,7 @@ class _Rewriter:
         self.quantised: dict[str, str] = {}
 
     def model(self) -> onnx.ModelProto:
+        told: dict[str, str] = {}
         for tensor in self.graph.graph.initializer:
             value = numpy_helper.to_array(tensor)
             self.values[tensor.name] = value
@@ -145,8 +152,16 @@ class _Rewriter:
                 self.names[tensor.name] = known
             else:
                 self._keep(tensor.name, value)
+                told |= dict.fromkeys(self.vectors.get(_digest(value), ()), tensor.name)
+        makers = {node.output[0]: node for node in self.graph.graph.node}
         for node in self.graph.graph.node:
-            self._node(node)
+            guard = makers.get(node.input[0]) if node.op_type == "Where" else None
+            if guard is not None and guard.op_type == "IsNaN":
+                # The exporter guards against rows that attend to nothing; no row does, and the
+                # guard is a sixth of the time.
+                self.nodes.append(helper.make_node("Identity", [node.input[2]], list(node.output)))
+            elif node.op_type != "IsNaN":
+                self._node(node)
         made = helper.make_graph(
             self.nodes,
             "segment",
@@ -154,7 +169,11 @@ class _Rewriter:
             list(self.graph.graph.output),
             list(self.tensors.values()),
         )
-        return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        model = helper.make_model(
+            made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8
+        )
+        helper.set_model_props(model, {TOLD: json.dumps(told)})
+        return model
 
     def _keep(self, name: str, value: NDArray[Any]) -> str:
         if name not in self.tensors:
@@ -190,7 +209,7 @@ class _Rewriter:
         value = numpy_helper.to_array(node.attribute[0].t)
         if node.attribute[0].name != "value" or value.size < _LEAST_SHARED:
             return False
-        name = f"constant/{_digest(value).hex()[:16]}"
+        name = f"{_CONSTANT}{_digest(value).hex()[:16]}"
         self._keep(name, value)
         self.nodes.append(helper.make_node("Identity", [name], list(node.output)))
         return True
@@ -275,7 +294,7 @@ def shared(graphs: Mapping[str, onnx.ModelProto], weights: str) -> tuple[dict[st
     for name, graph in graphs.items():
         for tensor in graph.graph.initializer:
             raw = tensor.raw_data
-            if len(raw) < _LEAST_SHARED:
+            if len(raw) < _LEAST_SHARED or tensor.name.startswith(_CONSTANT):
                 continue
             if tensor.name not in places:
                 data += b"\0" * (-len(data) % 64)

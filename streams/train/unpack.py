@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+
+from streams.train.onnx_graphs import TOLD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +34,12 @@ def restore(network: Network, folder: Path) -> list[str]:
     tensors: dict[str, NDArray[Any]] = {}
     for name in _GRAPHS:
         graph = onnx.load(str(folder / name))
-        tensors |= {one.name: numpy_helper.to_array(one) for one in graph.graph.initializer}
+        here = {one.name: numpy_helper.to_array(one) for one in graph.graph.initializer}
+        tensors |= here
+        for entry in graph.metadata_props:
+            if entry.key == TOLD:
+                told = json.loads(entry.value)
+                tensors |= {known: here[stored] for known, stored in told.items()}
     state = network.state_dict()
     left = []
     for name, weight in state.items():
@@ -45,7 +53,7 @@ def restore(network: Network, folder: Path) -> list[str]:
 
 
 def _weight(name: str, tensors: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
-    for stored in (f"{name}/T", name, f"network.{name}"):
+    for stored in (f"{name}/T", name):
         if stored not in tensors:
             continue
         value = tensors[stored].astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from operators.dlp.markers import CHANGED
 from operators.dlp.normalise import normalise
 from operators.dlp.rules import contacts, disguises, keys, legal, numbers, secrets
 
@@ -32,9 +33,10 @@ def find(text: str, traced: Traced | None = None) -> list[Hit]:
     """
     traced = normalise(text) if traced is None else traced
     hits = {hit[:3]: hit for hit in _run(text)}
-    if traced.text != text:
-        for hit in _run(traced.text):
-            start, end = traced.to_original(hit.start, hit.end)
+    plain = traced if traced.text == text else traced.without(CHANGED)
+    if plain.text != text:
+        for hit in _run(plain.text):
+            start, end = plain.to_original(hit.start, hit.end)
             moved = hit._replace(start=start, end=end)
             known = hits.get(moved[:3])
             if start < end and (known is None or moved.adds > known.adds):

@@ -73,7 +73,18 @@ SSN_CUE: Final = re.compile(
     re.IGNORECASE,
 )
 _NINE: Final = re.compile(r"(?<![\w.+/=-])\d{9}(?![\w/=]|[.,-]\d|-\w)")
-_SHOWN: Final = frozenset(("078-05-1120", "219-09-9999", "123-45-6789", "987-65-4320"))
+_SHOWN: Final = frozenset(
+    (
+        "078-05-1120",
+        "219-09-9999",
+        "123-45-6789",
+        "987-65-4320",
+        "111-22-3333",
+        "111-11-1111",
+        "222-22-2222",
+        "123-45-6788",
+    )
+)
 _NATIONAL: Final[tuple[tuple[str, str, str, Any], ...]] = (
     ("gb-nino", r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Da-d]", r"\bnino\b|national insurance|\bni (?:no|num)", None),
     ("gb-nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", r"\bnhs\b", nhs),
@@ -177,7 +188,7 @@ def ibans(text: str) -> Iterator[Hit]:
 def social(text: str) -> Iterator[Hit]:
     """Social security numbers of the United States."""
     for match in _SSN.finditer(text):
-        if not is_ssn(match[1] + match[3] + match[4]) or match[0] in _SHOWN - {"123-45-6789"}:
+        if not is_ssn(match[1] + match[3] + match[4]) or match[0] in _SHOWN:
             continue
         cue = cued(text, match.start(), SSN_CUE)
         adds = cue or match[2] == "-"

@@ -118,7 +118,7 @@ def _secret(value: str, trusted: bool) -> bool:
 
 
 def _uri(value: str, trusted: bool) -> bool:
-    short = len(value) < 12 or not (trusted or re.search(r"@|(?i:pass|pwd|key)\w*=", value))
+    short = len(value) < 12 or not re.search(r"@|(?i:pass|pwd|key)\w*\s?=", value)
     return short or is_reference(value) or (not trusted and is_placeholder(value))
 
 

@@ -48,7 +48,7 @@ _NAME: Final = (
     r"|auth[_-]?(?:token|key)|token|private[_-]?key|signing[_-]?key|encryption[_-]?key|credentials?|client[_-]?secret|webhook[_-]?secret)(?:[_.-]?[A-Za-z0-9]{1,12}){0,2})"
 )
 _QUOTED: Final = re.compile(
-    rf"(?i:{_NAME})[\"'\]]{{0,2}}\s{{0,8}}(?:=>|:=|==?|:|,)\s{{0,8}}[brfuL@]{{0,2}}(?P<q>[\"'`])(?P<v>[^\"'`\r\n]{{4,160}})(?P=q)"
+    rf"(?i:{_NAME})[\"'\]]{{0,2}}\s{{0,8}}(?:=>|:=|==?|:)\s{{0,8}}[brfuL@]{{0,2}}(?P<q>[\"'`])(?P<v>[^\"'`\r\n]{{4,160}})(?P=q)"
 )
 _PLAIN: Final = re.compile(
     rf"^[ \t>#*-]{{0,12}}(?:export |set |ENV |-e |-D|--)?(?i:{_NAME})[\"']?[ \t]{{0,4}}(?:=|:)[ \t]{{0,4}}(?P<v>[^\s\"'`,;)(\]}}]{{6,200}})[ \t]{{0,4}}\r?$",

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
 
-from operators.dlp.generator.rows import Batch  # noqa: E402 - after the check for PyTorch
-from streams.train import checkpoint, loop  # noqa: E402
+from streams.train import checkpoint, loop  # noqa: E402 - after the check for PyTorch
 from streams.train.settings import TrainSettings  # noqa: E402
+from tests.unit.streams.train.rows import batch  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS = TrainSettings(size="tiny", steps=6, long=2, short=4, rate=3e-3)
 CPU = torch.device("cpu")
-
-
-def batch(seed: int) -> Batch:
-    """Rows in which token 9 is a NAME and nothing else is anything."""
-    rng = np.random.default_rng(seed)
-    long, short = rng.integers(3, 40, (2, 2, 512)), rng.integers(3, 40, (4, 128))
-    return Batch(
-        long.astype(np.uint16), np.where(long == 9, 16, 20).astype(np.uint8),
-        np.full((2, 2, 8), 4, np.uint8), np.zeros((2, 2), np.uint8), np.array([1, 2], np.uint8),
-        short.astype(np.uint16), np.where(short == 9, 16, 20).astype(np.uint8),
-        np.full((4, 2), 4, np.uint8), np.zeros(4, np.uint8),
-    )  # fmt: skip
 
 
 def trained(steps: range, trainer: loop.Trainer) -> loop.Trainer:
