@@ -15,6 +15,7 @@ from tests.unit.streams.train.rows import batch  # noqa: E402
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.train
 SETTINGS = TrainSettings(size="tiny", steps=6, long=2, short=4, rate=3e-3)
 CPU = torch.device("cpu")
 
