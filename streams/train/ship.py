@@ -48,7 +48,7 @@ SUPPORTED: Final = {
     "DBURI": 0.5,
     "NDA": 0.5,
     "MATTER": 0.5,
-    "NAME": 0.6,
+    "NAME": 0.35,
     "ADDR": 0.5,
 }
 """The same where a word before the span says that such a value follows, or for names in prose."""

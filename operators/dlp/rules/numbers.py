@@ -86,7 +86,7 @@ _SHOWN: Final = frozenset(
     )
 )
 _NATIONAL: Final[tuple[tuple[str, str, str, Any], ...]] = (
-    ("gb-nino", r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Da-d]", r"\bnino\b|national insurance|\bni (?:no|num)", None),
+    ("gb-nino", r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Da-d]", r"\bnino\b|national insurance|\b(?-i:NI)\b", None),
     ("gb-nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", r"\bnhs\b", nhs),
     ("br-cpf", r"\d{3}\.?\d{3}\.?\d{3}-?\d{2}", r"\bcpf\b", cpf),
     ("es-dni", r"\d{8}[ -]?[A-Za-z]", r"\bdni\b|\bnif\b", dni),

@@ -78,6 +78,8 @@ def is_vetoed(text: str, start: int, end: int, kind: str, sure: float, *, suppor
     check = _VETOES.get(kind)
     if not value.strip() or check is None:
         return not value.strip()
+    if kind == "SECRET" and not supported and is_id(plain):
+        return True
     trusted = sure >= _SURE and (supported or sure >= _CERTAIN)
     if check(plain, trusted):
         return True

@@ -82,6 +82,8 @@ _NOT_SECRET: Final = re.compile(
 _PASSWORDS: Final = re.compile(
     r"pass|pwd|pin$|contras|kennwort|senha|wachtwoord|clave", re.IGNORECASE
 )
+_APP_PASSWORD: Final = re.compile(r"[a-z]{4}(?: [a-z]{4}){3}")
+"""As Google prints passwords for single applications."""
 _STRONG: Final = 3
 _TRAILING: Final = ".,;:?)]}>\"'"
 _BASE64_FORM: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -178,6 +180,8 @@ def said(text: str) -> Iterator[Hit]:
 
 def _is_secret(name: str, value: str) -> bool | None:
     """Whether a named value is a secret for sure (True), maybe (False) or not (None)."""
+    if _PASSWORDS.search(name) and _APP_PASSWORD.fullmatch(value):
+        return True
     if _NOT_SECRET.search(name) or _hollow(value) or " " in value.strip():
         return None
     if _PASSWORDS.search(name):
