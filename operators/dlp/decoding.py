@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FORBIDDEN: Final = -1e9
 _NAME: Final = 2 * TYPES.index("NAME")
 EAGERNESS: Final = 1.5
-"""With it, NAME F1 on 180 development messages is 0.901 (0.893 without), on texts by hand 0.84 (0.79)."""
+"""NAME F1 on 180 development messages: 0.901, without 0.893; on texts by hand 0.84 and 0.79."""
 
 
 class Found(NamedTuple):

@@ -17,6 +17,7 @@ _SURE: Final = 0.9
 _SIGN: Final = re.compile(r"[{}()\[\];=<>_/\\|#*$%^~`\"]")
 _AROUND: Final = 300
 _LEAST_AROUND: Final = 60
+_NEAR: Final = 24
 _PROSE: Final = 0.04
 """Of names in ordinary code and documentation, under one in ten stands in text with fewer signs."""
 _CERTAIN: Final = 0.97
@@ -78,7 +79,7 @@ def is_vetoed(text: str, start: int, end: int, kind: str, sure: float, *, suppor
     check = _VETOES.get(kind)
     if not value.strip() or check is None:
         return not value.strip()
-    if kind == "SECRET" and not supported and is_id(plain):
+    if kind == "SECRET" and is_id(plain) and not cued(text, start, _CUES[kind], _NEAR):
         return True
     trusted = sure >= _SURE and (supported or sure >= _CERTAIN)
     if check(plain, trusted):
