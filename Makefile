@@ -48,6 +48,10 @@ test-unit: install ## What needs no broker, in under two minutes
 test-slow: install ## What takes minutes: large tables, patterns of ids, rates of false alarms
 	$(BIN)/pytest tests/unit tests/property -m slow
 
+test-train: ## What needs PyTorch, in a .venv-train with the extra; some 5 GB the first time
+	[ -x .venv-train/bin/pytest ] || { $(PYTHON) -m venv .venv-train && .venv-train/bin/pip install --quiet --editable '.[train,dev]'; }
+	.venv-train/bin/pytest tests/unit tests/property -m train
+
 test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker
 	$(BIN)/pytest tests/integration
 
@@ -58,6 +62,6 @@ format: install ## Rewrite the sources in the project's style
 	$(BIN)/ruff format .
 
 clean: ## Remove what the build made; broker data included
-	rm -rf $(VENV) .weir .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-train .weir .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install lock demo lint test-unit test-slow test-integration test format clean
+.PHONY: help install lock demo lint test-unit test-slow test-train test-integration test format clean

@@ -43,9 +43,14 @@ class Mark(Enum):
     HEX = chr(FIRST + 37)
 
 
-_RESERVED = re.compile(f"[{chr(FIRST)}-{chr(LAST)}]")
+CHANGED = "".join(chr(code) for code in range(FIRST + 32, FIRST + 38))
+"""The marks that normalisation leaves before words."""
+_RESERVED = re.compile(f"[{chr(FIRST)}-{chr(LAST)}\ud800-\udfff]")
 
 
 def escape(text: str) -> str:
-    """The text with every reserved code point replaced; its length does not change."""
+    """The text with every reserved code point replaced; its length does not change.
+
+    So is half a surrogate pair, which is no character and could not be encoded.
+    """
     return text if text.isascii() else _RESERVED.sub(REPLACEMENT, text)

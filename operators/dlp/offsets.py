@@ -73,6 +73,14 @@ class Traced:
         ends.append(self.ends[done:])
         return Traced("".join(parts), np.concatenate(starts), np.concatenate(ends))
 
+    def without(self, unwanted: str) -> Traced:
+        """The text without some of its code points."""
+        kept = np.array([char not in unwanted for char in self.text], bool)
+        if kept.all():
+            return self
+        text = "".join(char for char in self.text if char not in unwanted)
+        return Traced(text, self.starts[kept], self.ends[kept])
+
     def to_original(self, start: int, end: int) -> tuple[int, int]:
         """The range of the original that [start, end) of this text came from."""
         if start >= end:

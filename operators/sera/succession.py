@@ -213,10 +213,10 @@ class SeraSuccession:
         words = state.get(SUCCESSION)
         if words is None or words.shape != pair.words.shape or words.dtype != pair.words.dtype:
             raise StateMismatch(f"the saved Sera has no array {SUCCESSION!r} of {WORDS} numbers")
-        first = float(words[FIRST_R]), float(words[FIRST_TAU])
-        if first != (config.r, config.temperature):
+        first_r, first_tau = float(words[FIRST_R]), float(words[FIRST_TAU])
+        if first_r != config.r or first_tau != config.temperature:
             raise StateMismatch(
-                f"the saved Sera began with r={first[0]:.0f}, tau={first[1]}, the settings say "
+                f"the saved Sera began with r={first_r:.0f}, tau={first_tau}, the settings say "
                 f"r={config.r}, tau={config.temperature}: neither can change in place"
             )
         pair.words[:] = words

@@ -47,6 +47,8 @@ class Bar(NamedTuple):
 
 
 BARS = (
+    Bar("dlp", "latency_p50_ms", 150.0, False, "below 150 ms", {"size": 2_048}, greatest=True),
+    Bar("dlp", "latency_p95_ms", 200.0, False, "below 200 ms", {"size": 2_048}, greatest=True),
     Bar("stream", "events_per_s", 3.0, True, "at least 3 times the peer"),
     Bar("stream", "events_per_s", 25_000.0, False, "at least 25,000 events/s"),
     Bar("stream", "null_events_per_s", 0.4, True, "at least 40 % of the floor"),

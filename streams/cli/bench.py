@@ -10,6 +10,7 @@ from rich.table import Table
 
 from streams.bench.accuracy import run_accuracy
 from streams.bench.bars import bars_of
+from streams.bench.dlp import run_dlp
 from streams.bench.document import label, number, render
 from streams.bench.drift import run_drift
 from streams.bench.fuse import run_fuse
@@ -26,6 +27,7 @@ EXAMPLES = (
     "weir bench hlm --json",
     "weir bench sera --json",
     "weir bench drift --plot drift.png",
+    "weir bench dlp --json",
     "weir bench all",
 )
 
@@ -41,6 +43,7 @@ class Bench(StrEnum):
     FUSE = "fuse"
     ACCURACY = "accuracy"
     DRIFT = "drift"
+    DLP = "dlp"
     ALL = "all"
 
 
@@ -51,6 +54,7 @@ RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
     Bench.FUSE: lambda plan: run_fuse(plan.repeats, plan.say),
     Bench.ACCURACY: lambda plan: run_accuracy(plan.say),
     Bench.DRIFT: lambda plan: run_drift(plan.plot, plan.say),
+    Bench.DLP: lambda plan: run_dlp(plan.repeats, plan.say),
 }
 
 
@@ -59,7 +63,7 @@ def command(
         Bench,
         typer.Argument(
             metavar="NAME",
-            help=f"stream, hlm, sera, fuse, accuracy, drift, or all: each, and write {PAGE}.",
+            help=f"stream, hlm, sera, fuse, accuracy, drift, dlp, or all: each, and write {PAGE}.",
         ),
     ],
     only: Annotated[
@@ -94,7 +98,8 @@ def command(
     minutes. hlm needs neither broker nor network, but the development requirements, and takes some
     four minutes; sera needs one core and four minutes, fuse two. accuracy and drift are no
     races: predictions of real streams, against River and Vowpal Wabbit, and the health of a learner
-    through a spike of novelty. Leave the machine alone meanwhile.
+    through a spike of novelty. dlp compares with the network in float and with Presidio where they
+    are installed. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """

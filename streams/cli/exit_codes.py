@@ -10,4 +10,6 @@ TAMPERED = VerificationError.exit_code
 INCOMPLETE = 5
 BUG = WeirError.exit_code
 STATE = StateError.exit_code
+REVIEWED = 10
+BLOCKED = 11
 INTERRUPTED = 130

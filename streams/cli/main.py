@@ -32,6 +32,19 @@ COMMANDS = {
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),
+    "scan": (
+        "streams.cli.scan",
+        "Find what must not leak in a text, and say what the policy decides about it.",
+    ),
+    "serve": ("streams.cli.serve", "Scan messages over HTTP."),
+    "eval": (
+        "streams.cli.evaluate",
+        "Measure the scanner on generated messages, or on your own labelled texts.",
+    ),
+    "train": (
+        "streams.cli.train",
+        "Train the scanner's model, or fine-tune it on your own labelled messages.",
+    ),
     "bench": ("streams.cli.bench", "Measure, against peers, on this machine."),
 }
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from operators.dlp.calibration import calibration_error
 from operators.dlp.dsl import Message, serialize
 from operators.dlp.generator.rows import ANSWERED, CONTINUED
-from operators.dlp.tags import SCORES, TYPES, TypedSpan, from_tags
+from operators.dlp.scoring import SpanTally, alarms_at_recall, average_precision
+from operators.dlp.tags import SCORES, from_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,83 +24,6 @@ if TYPE_CHECKING:
     from operators.dlp.tokenizer import Tokenizer
 
 _ROWS: Final = 64
-HALF: Final = 0.5
-
-
-class SpanTally:
-    """Precision, recall and F1 by type, for equal spans and for those that overlap by half."""
-
-    def __init__(self) -> None:
-        self.exact: Counter[tuple[str, str]] = Counter()
-        self.overlap: Counter[tuple[str, str]] = Counter()
-
-    def add(self, wanted: Sequence[TypedSpan], found: Sequence[TypedSpan]) -> None:
-        """Count one text."""
-        for counts, same in ((self.exact, _equal), (self.overlap, _overlaps)):
-            left = list(found)
-            for span in wanted:
-                match = next((other for other in left if same(span, other)), None)
-                counts[span.type, "hit" if match else "missed"] += 1
-                if match:
-                    left.remove(match)
-            for span in left:
-                counts[span.type, "false"] += 1
-
-    def figures(self) -> dict[str, dict[str, float]]:
-        """By type: precision, recall, F1 of exact and overlapping matches, and the count."""
-        table = {}
-        for kind in TYPES:
-            row: dict[str, float] = {"count": self.exact[kind, "hit"] + self.exact[kind, "missed"]}
-            for name, counts in (("exact", self.exact), ("overlap", self.overlap)):
-                hit, missed, false = (counts[kind, what] for what in ("hit", "missed", "false"))
-                row[f"{name}_precision"] = hit / max(1, hit + false)
-                row[f"{name}_recall"] = hit / max(1, hit + missed)
-                row[f"{name}_f1"] = 2 * hit / max(1, 2 * hit + missed + false)
-            table[kind] = row
-        return table
-
-
-def _equal(left: TypedSpan, right: TypedSpan) -> bool:
-    return left == right
-
-
-def _overlaps(left: TypedSpan, right: TypedSpan) -> bool:
-    shared = min(left.end, right.end) - max(left.start, right.start)
-    longest = max(left.end - left.start, right.end - right.start)
-    return left.type == right.type and shared >= HALF * longest
-
-
-def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
-    """Area under the precision-recall curve, as the mean precision at each positive."""
-    order = np.argsort(-scores, kind="stable")
-    hits = labels[order]
-    if not hits.any():
-        return float("nan")
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].mean())
-
-
-def calibration_error(
-    chances: NDArray[np.floating], labels: NDArray[np.bool_], bins: int = 15
-) -> float:
-    """Expected calibration error over bins of equal width."""
-    places = np.minimum((chances * bins).astype(int), bins - 1)
-    error = 0.0
-    for place in range(bins):
-        inside = places == place
-        if inside.any():
-            error += inside.mean() * abs(chances[inside].mean() - labels[inside].mean())
-    return float(error)
-
-
-def alarms_at_recall(
-    scores: NDArray[np.floating], labels: NDArray[np.bool_], recall: float = 0.95
-) -> float:
-    """Share of the negatives above the threshold that finds this share of the positives."""
-    if not labels.any() or labels.all():
-        return float("nan")
-    threshold = np.quantile(scores[labels], 1 - recall)
-    return float((scores[~labels] >= threshold).mean())
 
 
 @torch.no_grad()

@@ -57,6 +57,7 @@ class Labelled:
     """A message, its text for the model, its spans, and what decides its document labels.
 
     Attributes:
+        message: as its sender wrote it.
         serialized: the text and its field map.
         spans: values in the message's fields.
         entities: the same values in the serialised text, in order, with what they are underneath.
@@ -65,6 +66,7 @@ class Labelled:
             thread, role or matter; -1 if it never does.
     """
 
+    message: Message
     serialized: Serialized
     spans: tuple[FieldSpan, ...]
     entities: tuple[Entity, ...]
@@ -218,4 +220,4 @@ def _label(
         if not kept or entity.start >= kept[-1].end:
             kept.append(entity)
     start = next((entity.end for entity in kept if entity.type == clash), -1) if clash else -1
-    return Labelled(serialized, tuple(spans), tuple(kept), outside, start)
+    return Labelled(message, serialized, tuple(spans), tuple(kept), outside, start)

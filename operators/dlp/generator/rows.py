@@ -80,9 +80,9 @@ class Source:
     """
 
     def __init__(self, pools: Pools, library: Library, tokenizer: Tokenizer) -> None:
-        self._pools = pools
-        self._library = library
-        self._tokenizer = tokenizer
+        self.pools = pools
+        self.library = library
+        self.tokenizer = tokenizer
 
     def batch(self, seed: int, long: int, short: int, *, easy: bool = False) -> Batch:
         """The batch of a seed: the same seed gives the same bytes."""
@@ -103,7 +103,7 @@ class Source:
 
     def message(self, rng: Random, size: int, *, easy: bool = False) -> Labelled:
         """A message of about a size, by a seed drawn from `rng`."""
-        return generate(rng.getrandbits(60), self._pools, self._library, size, easy=easy)
+        return generate(rng.getrandbits(60), self.pools, self.library, size, easy=easy)
 
     def _pair(self, rng: Random, *, easy: bool) -> tuple[int, list[Window]]:
         chance = rng.random()
@@ -115,7 +115,7 @@ class Source:
             return ALONE, [self.windows(message, rng, LONG, 1)[0] for message in alone]
         seed = rng.getrandbits(60)
         sizes = (rng.randrange(200, 1500), rng.randrange(200, 1500))
-        thread = generate_thread(seed, self._pools, self._library, sizes, easy=easy)
+        thread = generate_thread(seed, self.pools, self.library, sizes, easy=easy)
         return ANSWERED, [self.windows(message, rng, LONG, 1, whole=True)[0] for message in thread]
 
     def _short(self, rng: Random, *, easy: bool) -> Window:
@@ -127,7 +127,7 @@ class Source:
     ) -> list[Window]:
         """`count` windows one after the other, from the start or from anywhere."""
         text = labelled.serialized
-        encoding = self._tokenizer.encode(text.text)
+        encoding = self.tokenizer.encode(text.text)
         tags = token_tags(encoding, align_spans(text, labelled.spans))
         total = len(encoding.ids)
         start = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SUSPICIOUS: Final = re.compile(r"[&%\\]|[A-Za-z0-9+/_-]{12}|(?:[0-9a-fA-F]{2}[ :]){6}")
+_SPACE: Final = re.compile(r"\s")
 _DECODERS: Final[tuple[tuple[Mark, Callable[[str], list[Edit]]], ...]] = (
     (Mark.ENTITY, decode.entities),
     (Mark.PERCENT, decode.percents),
@@ -69,10 +71,9 @@ def _hides(text: str, edit: Edit, mark: Mark) -> bool:
 def _mark(now: Traced, marked: list[tuple[int, Mark]]) -> Traced:
     """One mark of each kind before a word, however often the word was changed."""
     edits: dict[int, set[str]] = {}
-    for origin, mark in marked:
+    words = [0, *(match.end() for match in _SPACE.finditer(now.text))]
+    for origin, mark in set(marked):
         place, _ = now.from_original(origin, origin + 1)
-        place = min(place, len(now.text))
-        while place > 0 and not now.text[place - 1].isspace():
-            place -= 1
+        place = words[bisect.bisect_right(words, min(place, len(now.text))) - 1]
         edits.setdefault(place, set()).add(mark.value)
     return now.apply([Edit(place, place, "".join(sorted(edits[place]))) for place in sorted(edits)])

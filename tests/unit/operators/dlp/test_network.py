@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 from operators.dlp.network.config import TINY  # noqa: E402 - after the check for PyTorch
 from operators.dlp.network.model import Network, Outputs  # noqa: E402
 
+pytestmark = pytest.mark.train
+
 
 def run(ids: object, valid: object, *, causal: bool) -> Outputs:
     """Outputs of a fixed tiny network from its seed state."""

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
 
-from operators.dlp.generator.rows import Batch  # noqa: E402 - after the check for PyTorch
-from operators.dlp.tags import TypedSpan  # noqa: E402
-from streams.train import checkpoint, evaluate, loop  # noqa: E402
+from streams.train import checkpoint, loop  # noqa: E402 - after the check for PyTorch
 from streams.train.settings import TrainSettings  # noqa: E402
+from tests.unit.streams.train.rows import batch  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.train
 SETTINGS = TrainSettings(size="tiny", steps=6, long=2, short=4, rate=3e-3)
 CPU = torch.device("cpu")
-
-
-def batch(seed: int) -> Batch:
-    """Rows in which token 9 is a NAME and nothing else is anything."""
-    rng = np.random.default_rng(seed)
-    long, short = rng.integers(3, 40, (2, 2, 512)), rng.integers(3, 40, (4, 128))
-    return Batch(
-        long.astype(np.uint16), np.where(long == 9, 16, 20).astype(np.uint8),
-        np.full((2, 2, 8), 4, np.uint8), np.zeros((2, 2), np.uint8), np.array([1, 2], np.uint8),
-        short.astype(np.uint16), np.where(short == 9, 16, 20).astype(np.uint8),
-        np.full((4, 2), 4, np.uint8), np.zeros(4, np.uint8),
-    )  # fmt: skip
 
 
 def trained(steps: range, trainer: loop.Trainer) -> loop.Trainer:
@@ -58,19 +45,3 @@ def test_exported_pieces_hold_the_network(tmp_path: Path) -> None:
     checkpoint.import_pieces(other, checkpoint.export(network, tmp_path, "tiny"))
     for name, weight in network.state_dict().items():
         assert torch.allclose(weight, other.state_dict()[name], rtol=1e-2)
-
-
-def test_average_precision_of_a_perfect_and_a_useless_score() -> None:
-    """One for a score that ranks every positive first, the share of positives for a constant."""
-    labels = np.array([True, False] * 50)
-    assert evaluate.average_precision(labels.astype(float), labels) == 1.0
-    assert evaluate.average_precision(np.zeros(100), labels) == pytest.approx(0.5, abs=0.05)
-
-
-def test_span_tally_counts_half_overlaps() -> None:
-    """A span that is off by one is wrong exactly and right by overlap."""
-    tally = evaluate.SpanTally()
-    wanted = [TypedSpan(0, 10, "NAME")]
-    tally.add(wanted, [TypedSpan(1, 10, "NAME")])
-    row = tally.figures()["NAME"]
-    assert (row["exact_f1"], row["overlap_f1"]) == (0.0, 1.0)

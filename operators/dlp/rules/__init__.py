@@ -1,0 +1,1 @@
+"""Deterministic rules: patterns, checksums, numbering plans and vendors' formats."""

@@ -1,0 +1,1 @@
+"""The DLP scanner as a program: model files, inference, policy files, HTTP."""

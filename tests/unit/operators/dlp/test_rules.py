@@ -1,0 +1,141 @@
+"""What rules know for certain, what they leave alone, and what they undo."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from operators.dlp.rules.find import find
+from operators.dlp.rules.placeholders import is_placeholder
+
+CARD = "4539 1488 0343 6467"
+KEY = "ghp_Vx7Qm2Lk9Zt4Rb8Ws3Yd6Hn1Jc5Pf0TgKuAe"
+
+
+def reported(text: str) -> list[tuple[str, str]]:
+    """Type and value of each hit that a rule reports by itself."""
+    return [(hit.type, text[hit.start : hit.end]) for hit in find(text) if hit.adds]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        (f"card {CARD} please", "PAN", CARD),
+        ("pay to NL91 ABNA 0417 1643 00 today", "PAN", "NL91 ABNA 0417 1643 00"),
+        ("SSN: 514-83-2097", "SSN", "514-83-2097"),
+        ("CPF 529.982.247-25", "SSN", "529.982.247-25"),
+        ("Passport no. K08251934", "SSN", "K08251934"),
+        ("write to renata@borealfreight.com", "EMAIL", "renata@borealfreight.com"),
+        ("call (541) 382-7719 now", "PHONE", "(541) 382-7719"),
+        ("reach us at +351 21 346 8820", "PHONE", "+351 21 346 8820"),
+        (f"token: {KEY}", "SECRET", KEY),
+        ('password = "tr0ub4dor&Zebra"', "SECRET", "tr0ub4dor&Zebra"),
+        ("the wifi password is Heron4242!", "SECRET", "Heron4242!"),
+        ("redis://:p4Qm8Zt2wL@cache-01.corvex.net:6379/2", "DBURI", None),
+        ("Server=db1;Database=x;User Id=sa;Password=Ht7#mQ2zLp", "DBURI", None),
+        ("4417 N Ravenswood Ave, Chicago, IL 60640", "ADDR", None),
+        ("Case 3:22-cv-01873 was closed", "MATTER", "3:22-cv-01873"),
+        ("under the non-disclosure agreement", "NDA", "non-disclosure agreement"),
+    ],
+)
+def test_values_of_known_form_are_reported(text: str, kind: str, value: str | None) -> None:
+    """Each by its own rule, with the value's own edges."""
+    assert (kind, value or text) in reported(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order 4000123412341234",
+        "card 4539 1488 0343 6468",
+        "IBAN NL91 ABNA 0417 1643 01",
+        "SSN 666-12-3456 and 000-12-3456",
+        "mail user@example.com or noreply@corvex.net",
+        "git clone git@github.com:corvex/ledger.git",
+        "version 10.0.151.0/24 on 2024-01-02",
+        'password = "changeme"',
+        'api_key = os.environ["PAYMENTS_API_KEY"]',
+        "AWS_SECRET_ACCESS_KEY=${SECRET}",
+        "postgres://user:password@localhost/db",
+        "commit 3f9c2d1e8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d",
+        "AKIAIOSFODNN7EXAMPLE",
+        '"integrity": "sha512-zbB9rCJAT1rbjiVDb2hqKFHNYLxgtk8NurxZ3IZwD3F6NtxbXZQCnnSi1Lkx"',
+        "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
+        "NDA_FLAGS = 3",
+        "Look at docs.python.org for it",
+    ],
+)
+def test_what_only_looks_like_a_value_is_left_alone(text: str) -> None:
+    """Checksums that fail, reserved names, placeholders, references, public things."""
+    assert reported(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "card four five three nine one four eight eight zero three four three six four six seven",
+        "4 5 3 9 1 4 8 8 0 3 4 3 6 4 6 7",
+        "card: 4539-14-8803-4364-67",
+        "card 4539\u200b 1488\u200b 0343\u200b 6467",
+        "card \uff14\uff15\uff13\uff19 \uff11\uff14\uff18\uff18 \uff10\uff13\uff14\uff13 \uff16\uff14\uff16\uff17",
+        "card 4539 1488\n0343 6467",
+        "card 4539%201488%200343%206467",
+        "&#52;539 1488 0343 6467",
+        base64.b64encode(f"card {CARD}".encode()).decode(),
+        f"card {CARD}".encode().hex(),
+    ],
+)
+def test_a_disguised_card_is_seen(text: str) -> None:
+    """Words, spacing, odd groups, invisible and wide characters, line splits, encodings."""
+    assert "PAN" in {kind for kind, _ in reported(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'key = "' + KEY[:17] + '" + "' + KEY[17:] + '"',
+        KEY[:14] + "\n" + KEY[14:],
+        " ".join(KEY),
+        KEY[::-1],
+        base64.b64encode(KEY.encode()).decode(),
+        KEY.replace("A", "\u0410").replace("c", "\u0441"),
+    ],
+)
+def test_a_disguised_key_is_seen(text: str) -> None:
+    """Joined constants, lines, spacing, reversal, encoding, look-alikes."""
+    assert "SECRET" in {kind for kind, _ in reported(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "renata [dot] kowalczyk [at] borealfreight [dot] com",
+        "renata dot kowalczyk at borealfreight dot com",
+        "moc.thgierflaerob@ataner",
+        "r e n a t a @ b o r e a l f r e i g h t . c o m",
+        "renata\uff20borealfreight.com",
+    ],
+)
+def test_a_disguised_address_is_seen(text: str) -> None:
+    """In words, backwards, spaced, wide."""
+    assert ("EMAIL", text) in reported(text)
+
+
+def test_hits_lie_in_the_text_as_it_was_sent() -> None:
+    """A value that was folded is covered as it was written."""
+    text = "\u200b\u200bhello \ufeff card: 4\u200b539 1488 0343 646\u200b7."
+    [hit] = [hit for hit in find(text) if hit.type == "PAN" and hit.adds]
+    assert text[hit.start : hit.end] == "4\u200b539 1488 0343 646\u200b7"
+
+
+def test_no_rule_gives_a_value_away() -> None:
+    """A hit holds places and names of rules, and nothing of the text."""
+    for hit in find(f"token: {KEY}, card {CARD}, password is Heron4242!"):
+        assert not any(part in repr(hit) for part in (KEY, CARD, "Heron4242"))
+
+
+@pytest.mark.parametrize("value", ["xxxx", "<token>", "${TOKEN}", "changeme", "your-api-key"])
+def test_placeholders_are_known(value: str) -> None:
+    """What documentation writes where a secret would be."""
+    assert is_placeholder(value)
