@@ -43,9 +43,9 @@ lint: install ## Style, types, and the arrows between the packages
 	$(BIN)/lint-imports
 
 test-unit: install ## What needs no broker, in under two minutes
-	$(BIN)/pytest tests/unit tests/property -m "not slow"
+	$(BIN)/pytest tests/unit tests/property -m "not slow" -n auto
 
-test-slow: install ## What takes minutes: large tables, each pattern of ids
+test-slow: install ## What takes minutes: large tables, patterns of ids, rates of false alarms
 	$(BIN)/pytest tests/unit tests/property -m slow
 
 test-train: ## What needs PyTorch, in a .venv-train with the extra; some 5 GB the first time

@@ -44,9 +44,16 @@ CELL = ("shard", "tenant")
 # Gauges of a cell that its ``describe`` gives under the same name.
 CELL_GAUGES = {
     "gate": "Share of the attention half in the fused prediction, at the last step.",
+    "g_max": "Most that the gate may be: its clamp, in force for the next event.",
+    "stage": "Stage of the fusion's roll-out: 0 meta-linear, 1 and the gate, 2 and attention as "
+    "feature.",
     "margin": "log(1/alpha) minus the log of the e-process; below 0 is an alarm.",
     "rj_gap": "Half-split diagnostic of the attention readout, as the gap to the halves' mean.",
     "half_diff": "Half-split diagnostic of the attention readout, as half the halves' distance.",
+    "lambda_star": "Weight of the prior in the attention readout, at the last step.",
+    "sera_features": "Random features of the attention half.",
+    "sera_residual_alarms": "Events at which rounding took more of the attention's sums than its "
+    "limit.",
     "delta_load": "Share of the linear learner's slots in use.",
     "hlm_generation": "Rebuilds of the linear learner's base that were published.",
     "hlm_waits": "Steps of rebuilds that a shard had to wait for, in this process.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 _KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"  # Kafka 3.9, the oldest that is supported
 _CONTAINER_PORT = 9093
 _START_TIMEOUT_S = 90
+
+
+def pytest_configure() -> None:
+    """Let tables be as wide as in a pipe: under xdist the workers are told of a terminal."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

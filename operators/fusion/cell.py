@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,19 +14,20 @@ from operators.fusion import controller
 from operators.fusion import layout as at
 from operators.fusion.columns import checked, longest
 from operators.fusion.config import CellConfig, FusionConfig
-from operators.fusion.kernel_step import step_events
-from operators.fusion.outputs import FIELDS, STEP_DTYPE
+from operators.fusion.explanation import CellExplanation, explained
+from operators.fusion.kernel_step import keep_controls, step_events
+from operators.fusion.outputs import FIELDS, STEP_DTYPE, Action, Status
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
 from operators.hlm.salts import SaltKey
 from operators.seeds import Seeds
-from operators.sera import layout as sera_at
 from operators.sera import margin as margin_at
-from operators.sera.sera import Sera
+from operators.sera.succession import SUCCESSION, SeraSuccession
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.sera.layout import Floats
+    from operators.sera.sera import Sera
 
 __all__ = ["Cell", "CellConfig", "FusionConfig", "Seeds"]
 
@@ -37,7 +39,6 @@ BLOCK_BYTES = 1 << 16
 
 _HLM = "hlm."
 _SERA = "sera."
-_TALLY = "tally"
 _NO_BLOCKS = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
 _BLANK = np.zeros(1, STEP_DTYPE)
@@ -65,18 +66,15 @@ class Cell:
         self.config = config
         self.seeds = seeds
         self._hlm = Hlm(config.hlm, _salt_key(seeds))
-        self._sera = Sera(config.sera, seeds.prf)
-        self._margin = margin_at.allocate(
-            config.sera.alpha, config.sera.burn_in, logistic=config.logistic
-        )
+        self._pair = SeraSuccession(config.sera, seeds.prf)
+        self._margin = margin_at.allocate(config.sera, seeds.prf)
         self._params = at.fusion_params(config)
         self._control = at.control_params(config)
         self._tally = np.zeros(at.TALLY_WORDS)
-        start = controller.initial(self._control)
-        self._tally[[at.G_MAX, at.HOLD, at.REDS, at.LAMBDA_STAR]] = start
+        self._squares = np.zeros(config.sera.d_v)
+        keep_controls(self._tally, controller.initial(self._control))
         self._last: np.void = _BLANK[0]
-        # As of the last report of changes: events ingested, and copies of the small arrays.
-        self._reported_ingested = -1.0
+        # Copies of the small arrays as of the last report of changes.
         self._reported: dict[str, Floats] = {}
 
     @property
@@ -87,7 +85,7 @@ class Cell:
     @property
     def sera(self) -> Sera:
         """The attention half, to inspect and to query."""
-        return self._sera
+        return self._pair.sera
 
     @property
     def steps(self) -> int:
@@ -136,11 +134,39 @@ class Cell:
         """
         return self._run(batch, learn=False)
 
+    def explain(self, event: EventBatch) -> CellExplanation:
+        """What each input adds to the prediction that a step would make. Changes nothing.
+
+        Args:
+            event: a batch of one.
+
+        Raises:
+            InvalidInput: the columns do not fit together, or are not of one event.
+            InvalidInput: a step would refuse the event; the message names the status.
+        """
+        if event.events != 1:
+            raise InvalidInput(f"an explanation is of one event, not of {event.events}")
+        batch = checked(event, self.config.sera.d, self.config.sera.d_v)
+        scratch = self._scratch(batch)
+        rows = np.repeat(_BLANK, 1)
+        step_events(self._arrays(), scratch, batch, rows, 0, 0)
+        status = Status(int(rows[0]["status"]))
+        if status is not Status.OK:
+            raise InvalidInput(f"there is no prediction to explain: the event is {status.name}")
+        linear = self._hlm.explain(batch.ids, batch.values)
+        free = float(self._tally[at.G_MAX]) == self._control.g_max
+        contexts, components = batch.ctx_ids.tolist(), self.config.sera.d_v
+        square = float(self._tally[at.LABEL_SQUARE])
+        scale = 1.0 if self.config.logistic else math.sqrt(square)
+        return explained(
+            linear, scratch, self._tally, self._params, contexts, components, free=free, scale=scale
+        )  # fmt: skip
+
     def to_state(self) -> dict[str, npt.NDArray[np.generic]]:
         """The whole state as named flat arrays: views, to be copied before the next step."""
         return {
             **{_HLM + name: array for name, array in self._hlm.to_state().items()},
-            **{_SERA + name: array for name, array in self._sera.to_state().items()},
+            **{_SERA + name: array for name, array in self._pair.to_state().items()},
             **self._small(),
         }
 
@@ -157,6 +183,10 @@ class Cell:
             StateMismatch: arrays are missing, unknown, or do not fit the configuration or the salt.
         """
         cell = cls(config, seeds)
+        if _SERA + SUCCESSION in arrays:
+            # Another r than configured is another length of arrays.
+            cell._pair = SeraSuccession.shaped(config.sera, seeds.prf, _part(arrays, _SERA))
+            cell._margin = margin_at.allocate(cell.sera.config, seeds.prf)
         wanted = cell.to_state().keys()
         if wanted != arrays.keys():
             raise StateMismatch(
@@ -164,7 +194,7 @@ class Cell:
                 f"and has unknown {sorted(arrays.keys() - wanted)}"
             )
         cell._hlm = Hlm.from_state(config.hlm, _salt_key(seeds), _part(arrays, _HLM))
-        cell._sera = Sera.from_state(config.sera, seeds.prf, _part(arrays, _SERA))
+        cell._pair = SeraSuccession.from_state(config.sera, seeds.prf, _part(arrays, _SERA))
         for name, target in cell._small().items():
             source = arrays[name]
             if source.dtype != target.dtype or source.shape != target.shape:
@@ -184,11 +214,8 @@ class Cell:
         all.
         """
         dirty = {_HLM + name: blocks for name, blocks in self._hlm.take_dirty().items()}
-        ingested = self._sera.arrays.state.tally[sera_at.INGESTED] != self._reported_ingested
-        for name, array in self._sera.to_state().items():
-            if name != _TALLY:
-                dirty[_SERA + name] = _all_blocks(array) if ingested else _NO_BLOCKS
-        for name, array in self._watched().items():
+        dirty |= {_SERA + name: blocks for name, blocks in self._pair.take_dirty().items()}
+        for name, array in self._small().items():
             same = np.array_equal(array, self._reported.get(name, _NOTHING))
             dirty[name] = _NO_BLOCKS if same else _all_blocks(array)
         self._forget_changes()
@@ -202,6 +229,8 @@ class Cell:
         """
         if name.startswith(_HLM):
             return self._hlm.block_bytes(name.removeprefix(_HLM))
+        if name.startswith(_SERA):
+            return self._pair.block_bytes(name.removeprefix(_SERA))
         if name not in self.to_state():
             raise InvalidInput(f"a cell has no state array {name!r}")
         return BLOCK_BYTES
@@ -226,6 +255,10 @@ class Cell:
             "hlm_waits": float(self._hlm.waits),
             "hlm_alarms": float(self._hlm.alarms),
             "hlm_refused_ids": float(self._hlm.not_learnt),
+            "sera_residual_alarms": float(self.sera.health().residual_alarms),
+            "sera_features": float(self.sera.config.r),
+            "sera_temperature": self.sera.config.temperature,
+            "sera_handover": float(self._pair.handover),
             "steps": float(self.steps),
         }
 
@@ -233,20 +266,44 @@ class Cell:
         config = self.config
         batch = checked(batch, config.sera.d, config.sera.d_v)
         rows = np.repeat(_BLANK, batch.events)
-        scratch = at.working_memory(config, longest(batch.indptr), longest(batch.ctx_indptr))
+        scratch = self._scratch(batch)
         done = 0
         while True:
-            done = step_events(self._arrays(), scratch, batch, rows, done, int(learn))
+            before = done
+            done = step_events(self._arrays(), scratch, batch, rows, before, int(learn))
+            acted = learn and done > before and self._succeed(rows[done - 1])
             if done == batch.events:
                 return rows
-            self._hlm.attend(int(scratch.slots[UNKNOWN]))
+            if not acted:
+                self._hlm.attend(int(scratch.slots[UNKNOWN]))
+
+    def _succeed(self, last: np.void) -> bool:
+        """Propose a successor of Sera, or let it answer, if the last event's row says so."""
+        actions = Action(int(last["actions"])) if last["status"] == 0 else Action(0)
+        if Action.SERA_SUCCEEDED in actions:
+            self._pair.hand_over()
+            self._margin = margin_at.refer_anew(self._margin, self.sera.config)
+        elif Action.SERA_PROPOSED in actions:
+            better = self._pair.better()
+            assert better is not None, "the kernel asks for none where there is none"
+            self._pair.propose(better)
+        return bool(actions & (Action.SERA_SUCCEEDED | Action.SERA_PROPOSED))
+
+    def _scratch(self, batch: EventBatch) -> at.Scratch:
+        features, contexts = longest(batch.indptr), longest(batch.ctx_indptr)
+        return at.working_memory(self.config, features, contexts)
 
     def _arrays(self) -> at.CellArrays:
+        pair = self._pair
         return at.CellArrays(
             hlm=self._hlm.arrays,
-            sera=self._sera.arrays,
+            sera=pair.sera.arrays,
+            successor=(pair.successor or pair.sera).arrays,
+            succession=pair.words,
+            settled=self.config.sera.window if pair.better() is not None else -1,
             margin=self._margin,
             tally=self._tally,
+            squares=self._squares,
             params=self._params,
             control=self._control,
         )
@@ -254,18 +311,16 @@ class Cell:
     def _small(self) -> dict[str, Floats]:
         """The small arrays of the state that are this class's own."""
         return {
-            "margin.log_wealth": self._margin.log_wealth,
+            "margin.wealth": self._margin.wealth,
+            "margin.counts": self._margin.counts,
+            "margin.reference": self._margin.reference,
             "margin.tally": self._margin.tally,
             "fusion.tally": self._tally,
+            "fusion.squares": self._squares,
         }
 
-    def _watched(self) -> dict[str, Floats]:
-        """Small arrays that are compared with a copy to see whether they changed."""
-        return {_SERA + _TALLY: self._sera.arrays.state.tally, **self._small()}
-
     def _forget_changes(self) -> None:
-        self._reported_ingested = float(self._sera.arrays.state.tally[sera_at.INGESTED])
-        self._reported = {name: array.copy() for name, array in self._watched().items()}
+        self._reported = {name: array.copy() for name, array in self._small().items()}
 
 
 def _salt_key(seeds: Seeds) -> SaltKey:

@@ -11,7 +11,12 @@ from operators.hlm.config import HlmConfig
 from operators.sera.config import SeraConfig
 
 RED_WINDOW = 10
-"""Events over which reds are counted; the seed's scenario steps down at 6 of 10."""
+"""Events over which reds and thin margins are counted; the seed's scenario acts at 6 of 10."""
+
+META_STAGE, GATE_STAGE, FEATURE_STAGE = 0.0, 1.0, 2.0
+"""Stages of the roll-out, and the parts of the fusion that join with each."""
+
+LAST_STAGE = FEATURE_STAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +24,14 @@ class FusionConfig:
     """Settings of the fusion and its controller (seed sections 4, 5 and 11).
 
     Attributes:
+        rollout: ``"staged"`` begins with the meta-linear combination and lets the learnt gate, then
+            attention as a feature, join once margins have been healthy (seed section 17);
+            ``"all"`` begins with all of them.
+        stage_events: healthy labelled events in a row that let the next part join.
+        healthy_margin: share of its capital that a healthy margin has left.
         output: which prediction is ``y_hat``: ``"gate"`` mixes the halves with a learnt weight,
-            ``"meta"`` corrects that mixture by a linear regression on the halves.
+            ``"meta"`` corrects that mixture by a linear regression on the halves, ``"feature"`` is
+            the linear half with attention among its features.
         learn_from: the error that Hlm learns from: its ``"own"``, or that of the ``"fused"``
             prediction, as in the seed's pseudocode.
         gate_lr: learning rate of the gate's weights.
@@ -28,55 +39,82 @@ class FusionConfig:
             At 8, halves get the shares of an exponentially weighted forecaster of rate 1 on their
             discounted squared errors; at 0, equal shares whatever the errors.
         meta_lr: learning rate of the meta-linear weights, relative to the squared input norm.
+        feature_lr: the same of the weights of attention as a feature.
         rolling: weight of the latest event in rolling errors, and discount of the advantage.
         g_min: least weight of Sera in the mixture.
         g_max: largest weight of Sera, where nothing is wrong.
+        g_weak: largest weight of Sera after an event whose denominator needed its floor.
         g_hold: largest weight of Sera after a first trigger of the controller.
         step_down: factor of the clamp at each further trigger.
-        hold: events for which a lowered clamp stays.
-        recovery: share of the way back that clamp and lambda_* go with each event after it.
-        red_limit: reds among the last 10 events that are a trigger.
-        lambda_step: what lambda_* goes up by.
-        lambda_max: what it goes up to.
+        hold: events for which a lowered clamp, or a reduced rate, stays.
+        recovery: share of the way back that a control goes with each event after it.
+        red_limit: reds among the last 10 events that are a trigger, and thin margins that are a
+            warning.
+        thin_margin: share of its capital below which a margin is thin.
+        lambda_step: what lambda_* goes up by; 0 pins it.
+        lambda_max: what it goes up to, beside what ``sera.lambda_rule`` gives it.
+        beta_step: what the least denominator goes up by; 0 pins it.
+        beta_max: what it goes up to.
+        lr_calm: share of Hlm's learning rate while the stream is unsettled; 1 never reduces it.
+        tau_low_alert: load at which Hlm begins a rebuild while the stream is unsettled.
 
     Raises:
         InvalidConfig: a value is out of range; the message names it and the range.
     """
 
-    output: Literal["gate", "meta"] = "meta"
+    rollout: Literal["staged", "all"] = "staged"
+    stage_events: int = 500
+    healthy_margin: float = 0.5
+    output: Literal["gate", "meta", "feature"] = "meta"
     learn_from: Literal["own", "fused"] = "own"
     gate_lr: float = 0.05
     gate_trust: float = 8.0
     meta_lr: float = 0.05
+    feature_lr: float = 0.05
     rolling: float = 0.01
     g_min: float = 0.01
     g_max: float = 0.99
+    g_weak: float = 0.8
     g_hold: float = 0.4
     step_down: float = 0.5
     hold: int = 100
     recovery: float = 0.02
     red_limit: int = 6
+    thin_margin: float = 0.25
     lambda_step: float = 0.1
     lambda_max: float = 2.0
+    beta_step: float = 0.05
+    beta_max: float = 0.5
+    lr_calm: float = 0.5
+    tau_low_alert: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.output not in ("gate", "meta"):
-            raise InvalidConfig(f"output={self.output!r}: must be 'gate' or 'meta'")
-        if self.learn_from not in ("own", "fused"):
-            raise InvalidConfig(f"learn_from={self.learn_from!r}: must be 'own' or 'fused'")
-        for name in ("gate_lr", "gate_trust", "meta_lr", "lambda_step"):
+        _require_one_of("rollout", self.rollout, ("staged", "all"))
+        _require_one_of("output", self.output, ("gate", "meta", "feature"))
+        _require_one_of("learn_from", self.learn_from, ("own", "fused"))
+        for name in (
+            "gate_lr", "gate_trust", "meta_lr", "feature_lr", "lambda_step", "beta_step", "beta_max"
+        ):  # fmt: skip
             value = getattr(self, name)
             _require(name, value, math.isfinite(value) and value >= 0.0, "a number of 0 or more")
-        _require("meta_lr", self.meta_lr, self.meta_lr < 1.0, "below 1")
-        for name in ("rolling", "step_down", "recovery"):
+        for name in ("meta_lr", "feature_lr"):
+            _require(name, getattr(self, name), getattr(self, name) < 1.0, "below 1")
+        for name in ("rolling", "step_down", "recovery", "tau_low_alert"):
             value = getattr(self, name)
             _require(name, value, 0.0 < value < 1.0, "between 0 and 1, both excluded")
-        if not 0.0 <= self.g_min < self.g_hold < self.g_max <= 1.0:
+        _require("lr_calm", self.lr_calm, 0.0 < self.lr_calm <= 1.0, "above 0 and at most 1")
+        if not 0.0 <= self.g_min < self.g_hold <= self.g_weak < self.g_max <= 1.0:
             raise InvalidConfig(
-                f"g_min={self.g_min}, g_hold={self.g_hold}, g_max={self.g_max}: "
-                "0 <= g_min < g_hold < g_max <= 1 must hold"
+                f"g_min={self.g_min}, g_hold={self.g_hold}, g_weak={self.g_weak}, "
+                f"g_max={self.g_max}: 0 <= g_min < g_hold <= g_weak < g_max <= 1 must hold"
+            )
+        if not 0.0 <= self.thin_margin <= self.healthy_margin <= 1.0:
+            raise InvalidConfig(
+                f"thin_margin={self.thin_margin}, healthy_margin={self.healthy_margin}: "
+                "0 <= thin_margin <= healthy_margin <= 1 must hold"
             )
         _require("hold", self.hold, self.hold >= 1, "1 or more")
+        _require("stage_events", self.stage_events, self.stage_events >= 1, "1 or more")
         _require("red_limit", self.red_limit, 1 <= self.red_limit <= RED_WINDOW, "1 .. 10")
 
 
@@ -102,12 +140,19 @@ class CellConfig:
     fusion: FusionConfig = field(default_factory=FusionConfig)
 
     def __post_init__(self) -> None:
-        least = max(self.sera.lambda_star, self.sera.beta_floor)
+        if self.sera.horizon:
+            raise InvalidConfig("sera.gamma=1.0: a stream has no horizon; gamma must be below 1")
+        least = self.sera.lambda_star + self.beta_max
         if self.fusion.lambda_max < least:
             raise InvalidConfig(
-                f"fusion.lambda_max={self.fusion.lambda_max}: must be at least {least}, which "
-                "sera.lambda_star or sera.beta_floor asks for"
+                f"fusion.lambda_max={self.fusion.lambda_max}: must be at least {least}: "
+                "sera.lambda_star, and what fusion.beta_max or sera.beta_floor asks for beyond it"
             )
+
+    @property
+    def beta_max(self) -> float:
+        """Most that the least denominator goes up to; never below where it is configured."""
+        return max(self.sera.beta_floor, self.fusion.beta_max)
 
     @property
     def logistic(self) -> bool:
@@ -115,17 +160,24 @@ class CellConfig:
         return self.hlm.link == "logistic"
 
     def audited_constants(self) -> dict[str, float]:
-        """Settings that every audit record of the cell carries, under the record's field names."""
+        """Settings that every audit record of the cell carries, under the record's field names.
+
+        What a controller may change while events go on, ``r``, ``tau`` and ``clip``, is in a step's
+        row instead.
+        """
         return {
-            "r": float(self.sera.r),
-            "r_v": float(self.sera.d_v),
-            "tau": self.sera.temperature,
+            "r_v": float(self.sera.r_v if self.sera.lowrank else self.sera.d_v),
             "gamma": self.sera.gamma,
-            "clip": self.sera.clip,
             "alpha": self.sera.alpha,
             "c_lookup_max": float(self.hlm.lookup_bound),
             "c_insert_max": float(self.hlm.insert_bound),
         }
+
+
+def _require_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        wanted = " or ".join(repr(word) for word in allowed)
+        raise InvalidConfig(f"{name}={value!r}: must be {wanted}")
 
 
 def _require(name: str, value: float, holds: bool, wanted: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from operators.compiled import inlined
 from operators.fusion import layout as at
-from operators.fusion.kernels import MAX_SCORE, META_CLIP, P_MIN, Fused, between
+from operators.fusion.kernels import MAX_SCORE, META_CLIP, P_MIN, Fused, Inputs, between
 from operators.hlm import layout as hlm_at
 from operators.hlm.kernels import (
     SCRATCH_HEADER,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.fusion.layout import CellArrays, FusionParams, Scratch
     from operators.hlm.layout import HlmArrays
+    from operators.sera.layout import SeraArrays
 
 
 @inlined
@@ -57,47 +58,72 @@ def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> No
 
 @inlined
 def learn_linear(
-    hlm: HlmArrays, params: FusionParams, scratch: Scratch, batch: EventBatch, t: int, error: float
+    hlm: HlmArrays,
+    params: FusionParams,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    error: float,
+    lr: float,
 ) -> int:
     """Teach Hlm the event with its error; 0 if the step was too large, and nothing was learnt."""
     lo, hi = batch.indptr[t], batch.indptr[t + 1]
     largest = 1.0
     for i in range(lo, hi):
         largest = max(largest, abs(batch.values[i]))
-    if abs(params.lr * error) * largest > MAX_SCORE:
+    if abs(lr * error) * largest > MAX_SCORE:
         return 0
-    learn_event(hlm, scratch.slots, batch.values, lo, hi, error, params.lr, params.l2)
+    learn_event(hlm, scratch.slots, batch.values, lo, hi, error, lr, params.l2)
     return 1
 
 
 @inlined
-def learn_fusion(
-    cell: CellArrays, hlm: HlmArrays, scratch: Scratch, gates: int, y: float, out: Fused
+def _learn_normalised(
+    hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, rate: float, miss: float
 ) -> None:
-    """Move the weights of the gate and of the meta-linear combination; update what rolls."""
+    """A step along ``miss``, relative to the squared norm of the inputs ``lo .. hi-1``."""
+    square = 1.0
+    for k in range(lo, hi):
+        square += scratch.own_values[k] * scratch.own_values[k]
+    _move(hlm, scratch, lo, hi, rate * between(miss, -META_CLIP, META_CLIP) / square)
+
+
+@inlined
+def learn_fusion(
+    cell: CellArrays,
+    hlm: HlmArrays,
+    sera: SeraArrays,
+    scratch: Scratch,
+    inputs: Inputs,
+    y: float,
+    out: Fused,
+) -> None:
+    """Move the weights of the fusion's parts that have joined; update what rolls."""
     params, tally = cell.params, cell.tally
     open_gate = out.open_gate
-    mixed = open_gate * out.y_sera + (1.0 - open_gate) * out.bounded
+    mixed = open_gate * out.y_sera + (1.0 - open_gate) * out.linear
     error = y - mixed
-    delta = error * (out.y_sera - out.bounded) * (open_gate * (1.0 - open_gate))
+    delta = error * (out.y_sera - out.linear) * (open_gate * (1.0 - open_gate))
     if params.logistic:
         p = between(mixed, P_MIN, 1.0 - P_MIN)
         delta /= p * (1.0 - p)
     else:
         variance = tally[at.ERROR_SQUARE]
         delta = delta / variance if variance > 0.0 else 0.0
-    step = params.gate_lr * between(delta, -1.0, 1.0)
-    _move(hlm, scratch, 0, gates, step)
-
-    square = 1.0
-    for k in range(gates, gates + at.META_INPUTS):
-        square += scratch.own_values[k] * scratch.own_values[k]
+    _move(hlm, scratch, 0, inputs.gates, params.gate_lr * between(delta, -1.0, 1.0))
     per = 1.0 / out.scale if out.scale > 0.0 else 0.0
-    miss = between((y - out.y_meta) * per, -META_CLIP, META_CLIP)
-    _move(hlm, scratch, gates, gates + at.META_INPUTS, params.meta_lr * miss / square)
+    gates, metas, features = inputs.gates, inputs.metas, inputs.features
+    _learn_normalised(hlm, scratch, gates, metas, params.meta_lr, (y - out.y_meta) * per)
+    _learn_normalised(hlm, scratch, metas, features, params.feature_lr, (y - out.linear) * per)
+    _roll(cell, sera, y, out, error)
 
-    e_hlm, e_sera = y - out.bounded, y - out.y_sera
-    gained = e_hlm * e_hlm - e_sera * e_sera
+
+@inlined
+def _roll(cell: CellArrays, sera: SeraArrays, y: float, out: Fused, error: float) -> None:
+    """Update rolling errors, the labels' range, Sera's advantage, and the readout's squares."""
+    params, tally = cell.params, cell.tally
+    e_linear, e_sera = y - out.linear, y - out.y_sera
+    gained = e_linear * e_linear - e_sera * e_sera
     if not params.logistic:
         variance = tally[at.ERROR_SQUARE]
         gained = gained / (2.0 * variance) if variance > 0.0 else 0.0
@@ -109,7 +135,10 @@ def learn_fusion(
     tally[at.LABELLED] += 1.0
     rate = max(params.rolling, 1.0 / tally[at.LABELLED])
     tally[at.ERROR] += rate * (abs(y - out.y_hat) - tally[at.ERROR])
-    tally[at.ERROR_HLM] += rate * (abs(e_hlm) - tally[at.ERROR_HLM])
+    tally[at.ERROR_HLM] += rate * (abs(y - out.bounded) - tally[at.ERROR_HLM])
     tally[at.ERROR_SERA] += rate * (abs(e_sera) - tally[at.ERROR_SERA])
     tally[at.LABEL_SQUARE] += rate * (y * y - tally[at.LABEL_SQUARE])
     tally[at.ERROR_SQUARE] += rate * (error * error - tally[at.ERROR_SQUARE])
+    readout, squares = sera.scratch.y, cell.squares
+    for v in range(1, squares.shape[0]):
+        squares[v] += rate * (readout[0, v] * readout[0, v] - squares[v])

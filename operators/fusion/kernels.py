@@ -4,27 +4,32 @@
 link they are probabilities, and the mixture is one of probabilities, as the seed writes it: its log
 loss is never above the mixture of the halves' log losses, which logits do not give.
 
+    linear p_l = p_h, or with attention as a feature: logistic: sigmoid(score + w.a)
+           identity: p_h + S w.a    a = diagnostics and readout of Sera, scaled by what was before
+           While the clamp is lowered attention is no feature, and p_l is Hlm's own prediction.
     gate   u = trust * z_advantage + w.z   G0 = sigmoid(u)      G = clamp(G0, g_min, g_max)
-           p = G p_s + (1 - G) p_h, for the identity link with p_h kept within the labels seen so
+           p = G p_s + (1 - G) p_l, for the identity link with p_l kept within the labels seen so
            far and their range once more on either side, so that a linear model that diverges
            does not take the mixture along (Vowpal Wabbit bounds predictions in this manner)
-    meta   logistic: sigmoid(logit p + w.x), x = [logit p_s, score, 1]
-           identity: p + S w.x, x = [p_s / S, p_h / S, 1], S the rolling root mean square of labels
+    meta   logistic: sigmoid(logit p + w.x), x = [logit p_s, logit p_l, 1]
+           identity: p + S w.x, x = [p_s / S, p_l / S, 1], S the rolling root mean square of labels
            inputs are clipped to [-5, 5]; while the clamp is lowered, w_0 is at most 0
 
 With w = 0 the gate is an exponentially weighted forecaster (Vovk; Cesa-Bianchi and Lugosi, 2006,
 chapter 3) on the halves' discounted squared errors, so that the mixture soon is as good as the
 better half; the learnt part adds what context and health can tell. The meta-linear combination
-corrects the mixture and can do better than either half.
+corrects the mixture and can do better than either half. Which parts have joined is the roll-out's
+stage (``operators.fusion.controller``): weights of parts that have not are 0, and do not learn.
 
 All weights w are Hlm's, under reserved ids, without its bias and decay. They learn by the exact
-gradient of the loss, taken at G0, for a clamp has none:
+gradient of the loss, the gate's taken at G0, for a clamp has none:
 
     gate   w += gate_lr * delta z
-           logistic: delta = (y - p) (p_s - p_h) G0 (1 - G0) / (p (1 - p)), within [-1, 1]
-           identity: delta = (y - p) (p_s - p_h) G0 (1 - G0) / V, clipped to [-1, 1], V the rolling
+           logistic: delta = (y - p) (p_s - p_l) G0 (1 - G0) / (p (1 - p)), within [-1, 1]
+           identity: delta = (y - p) (p_s - p_l) G0 (1 - G0) / V, clipped to [-1, 1], V the rolling
            squared error: the log loss of a Gaussian of that variance, e^2 / 2V
     meta   w += meta_lr * (y - p) x / (1 + |x|^2), divided by S for the identity link
+    linear w += feature_lr * (y - p_l) a / (1 + |a|^2), likewise
 
 ``hlm`` and ``sera`` are parts of ``cell``, handed on beside it: taking them out of it again counts
 references to each of their arrays.
@@ -42,6 +47,7 @@ import numpy as np
 
 from operators.compiled import inlined
 from operators.fusion import layout as at
+from operators.fusion.config import FEATURE_STAGE, GATE_STAGE
 from operators.hlm.kernels import SCRATCH_HEADER
 from operators.hlm.kernels_rule import link_of, weights_at
 from operators.numerics import log, sigmoid
@@ -52,7 +58,7 @@ if TYPE_CHECKING:
     from operators.fusion.controller import Controls
     from operators.fusion.layout import CellArrays, Floats, Scratch
     from operators.hlm.layout import HlmArrays
-    from operators.sera.kernels import Reading
+    from operators.sera.kernel_readout import Reading
     from operators.sera.layout import SeraArrays
 
 MAX_SCORE = 1e150
@@ -79,9 +85,12 @@ class Fused(NamedTuple):
     Attributes:
         y_hat: the fused prediction.
         y_hlm: Hlm's.
-        bounded: Hlm's as it is mixed, near the labels seen.
+        bounded: Hlm's, near the labels seen.
+        linear: the linear half as it is mixed: with attention as a feature, or ``bounded``.
         y_sera: Sera's.
+        y_gate: the mixture's.
         y_meta: the meta-linear combination's.
+        y_feature: the linear half's with attention as a feature; Hlm's where it is none.
         gate: Sera's weight, clamped.
         open_gate: the same before the clamp.
         scale: S of the meta-linear combination, 0 before the first label other than 0; 1 for the
@@ -92,12 +101,23 @@ class Fused(NamedTuple):
     y_hat: float
     y_hlm: float
     bounded: float
+    linear: float
     y_sera: float
+    y_gate: float
     y_meta: float
+    y_feature: float
     gate: float
     open_gate: float
     scale: float
     clamped: int
+
+
+class Inputs(NamedTuple):
+    """Where the fusion's own inputs end: the gate's, the meta-linear ones, attention's."""
+
+    gates: int
+    metas: int
+    features: int
 
 
 @inlined
@@ -121,7 +141,34 @@ def _weighted(weights: Floats, values: Floats, lo: int, hi: int) -> float:
 
 
 @inlined
-def gate_inputs(
+def own_inputs(
+    cell: CellArrays,
+    sera: SeraArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    reading: Reading,
+    now: Controls,
+) -> Inputs:
+    """Fill the ids of the fusion's own inputs, and the gate's values; where each part ends."""
+    ids = scratch.own_ids
+    n = 0
+    if now.stage >= GATE_STAGE:
+        n = _gate_inputs(cell, sera, scratch, batch, t, reading)
+    gates = n
+    for k in range(at.META_INPUTS):
+        ids[n] = at.RESERVED + np.uint64(at.META + k)
+        n += 1
+    metas = n
+    if now.stage >= FEATURE_STAGE and now.g_max == cell.control.g_max:
+        for k in range(at.FEATURE_READOUT + cell.squares.shape[0]):
+            ids[n] = at.RESERVED + np.uint64(at.FEATURE + k)
+            n += 1
+    return Inputs(gates, metas, n)
+
+
+@inlined
+def _gate_inputs(
     cell: CellArrays,
     sera: SeraArrays,
     scratch: Scratch,
@@ -129,7 +176,7 @@ def gate_inputs(
     t: int,
     reading: Reading,
 ) -> int:
-    """Fill ids and values of the gate, ids of the meta-linear inputs; the number of gate inputs."""
+    """Fill ids and values of the gate's inputs; their number."""
     z, ids, tally = scratch.own_values, scratch.own_ids, cell.tally
     gamma, r = sera.params.gamma, sera.W.shape[1]
     for k in range(at.GATE_INPUTS):
@@ -148,58 +195,93 @@ def gate_inputs(
         ids[n] = at.CONTEXT | (batch.ctx_ids[i] & at.CONTEXT_MASK)
         z[n] = 1.0
         n += 1
-    for k in range(at.META_INPUTS):
-        ids[n + k] = at.RESERVED + np.uint64(at.META + k)
     return n
+
+
+@inlined
+def _feature_sum(
+    cell: CellArrays, sera: SeraArrays, scratch: Scratch, inputs: Inputs, x_sera: float
+) -> float:
+    """Fill the values of attention's features; their weighted sum, 0 where there are none."""
+    first = inputs.metas
+    if inputs.features == first:
+        return 0.0
+    x, y = scratch.own_values, sera.scratch.y
+    x[first + at.FEATURE_HALF_DIFF] = x[at.Z_HALF_DIFF]
+    x[first + at.FEATURE_MARGIN] = x[at.Z_MARGIN]
+    x[first + at.FEATURE_DEN] = x[at.Z_DEN]
+    x[first + at.FEATURE_PHI] = x[at.Z_PHI]
+    x[first + at.FEATURE_READOUT] = x_sera
+    for v in range(1, y.shape[1]):
+        rms = math.sqrt(cell.squares[v])
+        relative = y[0, v] / rms if rms > 0.0 else 0.0
+        x[first + at.FEATURE_READOUT + v] = between(relative, -META_CLIP, META_CLIP)
+    return _weighted(scratch.own_weights, x, first, inputs.features)
 
 
 @inlined
 def fuse(
     cell: CellArrays,
     hlm: HlmArrays,
+    sera: SeraArrays,
     scratch: Scratch,
-    gates: int,
+    inputs: Inputs,
     score: float,
-    readout: float,
     now: Controls,
 ) -> Fused:
-    """Both fusions of Hlm's raw ``score`` and Sera's ``readout``.
-
-    The first ``gates`` of the own inputs are the gate's.
-    """
-    params, x, tally = cell.params, scratch.own_values, cell.tally
-    w = scratch.own_weights
-    weights_at(hlm, scratch.own_slots[SCRATCH_HEADER : SCRATCH_HEADER + gates + at.META_INPUTS], w)
-    trust = params.gate_trust * x[at.Z_ADVANTAGE]
+    """All fusions of Hlm's raw ``score`` and the readout that Sera left in its scratch."""
+    params, x, tally, w = cell.params, scratch.own_values, cell.tally, scratch.own_weights
+    readout = sera.scratch.y[0, 0]
+    gates = inputs.gates
+    weights_at(hlm, scratch.own_slots[SCRATCH_HEADER : SCRATCH_HEADER + inputs.features], w)
+    trust = params.gate_trust * (0.125 * between(tally[at.ADVANTAGE], -8.0, 8.0))
     open_gate = sigmoid(trust + _weighted(w, x, 0, gates))
     gate = between(open_gate, min(params.g_min, now.g_max), now.g_max)
     score = between(score, -MAX_SCORE, MAX_SCORE)
     y_hlm = link_of(hlm, score)
-    bounded = y_hlm
-    y_sera = readout
-    scale = 1.0
+    y_sera, bounded, scale = readout, y_hlm, 1.0
     if params.logistic:
         y_sera = between(readout, P_MIN, 1.0 - P_MIN)
-        x[gates + at.META_SERA] = between(_logit(y_sera), -META_CLIP, META_CLIP)
-        x[gates + at.META_HLM] = between(score, -META_CLIP, META_CLIP)
+        x_sera = between(_logit(y_sera), -META_CLIP, META_CLIP)
+        logit = score + _feature_sum(cell, sera, scratch, inputs, x_sera)
+        x_linear = between(logit, -META_CLIP, META_CLIP)
+        linear = link_of(hlm, logit)
     else:
         scale = math.sqrt(tally[at.LABEL_SQUARE])
-        if tally[at.LABELLED] > 0.0:
-            low, high = tally[at.LABEL_MIN], tally[at.LABEL_MAX]
-            bounded = between(y_hlm, low - (high - low), high + (high - low))
         per = 1.0 / scale if scale > 0.0 else 0.0
-        x[gates + at.META_SERA] = between(y_sera * per, -META_CLIP, META_CLIP)
-        x[gates + at.META_HLM] = between(bounded * per, -META_CLIP, META_CLIP)
+        x_sera = between(y_sera * per, -META_CLIP, META_CLIP)
+        added = scale * _feature_sum(cell, sera, scratch, inputs, x_sera)
+        bounded = _near_labels(tally, y_hlm)
+        linear = _near_labels(tally, bounded + added)
+        x_linear = between(linear * per, -META_CLIP, META_CLIP)
+    x[gates + at.META_SERA] = x_sera
+    x[gates + at.META_HLM] = x_linear
     x[gates + at.META_BIAS] = 1.0
     first = gates + at.META_SERA
     own = w[first]
     own = min(own, 0.0) if now.g_max < cell.control.g_max else own
-    shift = own * x[first] + _weighted(w, x, first + 1, gates + at.META_INPUTS)
-    y_gate = gate * y_sera + (1.0 - gate) * bounded
+    shift = own * x[first] + _weighted(w, x, first + 1, inputs.metas)
+    y_gate = gate * y_sera + (1.0 - gate) * linear
     if params.logistic:
         y_meta = sigmoid(_logit(between(y_gate, P_MIN, 1.0 - P_MIN)) + shift)
     else:
         y_meta = y_gate + scale * shift
-    y_hat = y_meta if params.output_meta else y_gate
-    clamped = 1 if gate != open_gate else 0
-    return Fused(y_hat, y_hlm, bounded, y_sera, y_meta, gate, open_gate, scale, clamped)
+    y_feature = y_hlm if inputs.features == inputs.metas else linear
+    y_hat = y_meta
+    if params.output == at.OUTPUT_GATE:
+        y_hat = y_gate
+    elif params.output == at.OUTPUT_FEATURE:
+        y_hat = y_feature
+    return Fused(
+        y_hat, y_hlm, bounded, linear, y_sera, y_gate, y_meta, y_feature, gate, open_gate, scale,
+        1 if gate != open_gate else 0,
+    )  # fmt: skip
+
+
+@inlined
+def _near_labels(tally: Floats, y: float) -> float:
+    """``y``, kept within the labels' range and once more as much to either side."""
+    if tally[at.LABELLED] == 0.0:
+        return y
+    low, high = tally[at.LABEL_MIN], tally[at.LABEL_MAX]
+    return between(y, low - (high - low), high + (high - low))

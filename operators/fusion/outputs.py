@@ -18,7 +18,9 @@ FIELDS: Final = (
     "y_hat",  # the fused prediction
     "y_hlm",  # prediction of Hlm
     "y_sera",  # prediction of Sera: first component of its readout, a probability where that is due
+    "y_gate",  # prediction of the gated mixture
     "y_meta",  # prediction of the meta-linear combination
+    "y_feature",  # the same of the linear half with attention as a feature; y_hlm where it is none
     "gate",  # weight of y_sera in the gated mixture, clamped
     "error",  # label - y_hat; NaN without a label
     "margin",  # m_t right after the event; below zero is the alarm
@@ -29,7 +31,14 @@ FIELDS: Final = (
     "den",  # denominator of the readout, lambda included
     "lambda_star",  # lambda_* in force at this event
     "beta_floor",  # least denominator
+    "g_max",  # upper clamp of the gate at this event
+    "lr",  # learning rate of Hlm at this event
+    "tau_low",  # load of Hlm's delta at which a rebuild was to begin
+    "stage",  # 0 meta-linear, 1 and the learnt gate, 2 and attention as a feature
     "phi_l1",  # 1-norm of the query's features
+    "r",  # random features of the Sera that was read
+    "tau",  # its temperature
+    "clip",  # bound of its exponents in force at this event
     "clip_rate",  # share of exponents clipped so far
     "max_exponent",  # largest exponent so far, before clipping
     "norm_guard_rate",  # share of vectors shortened so far
@@ -73,7 +82,11 @@ QUARANTINE_STATUS: Final[Mapping[int, str]] = MappingProxyType(
 
 
 class Action(IntFlag):
-    """Bits of ``actions``: what was decided for the next event; the first is about this one."""
+    """Bits of ``actions``: what the event showed, and what was decided for the next.
+
+    ``GATE_CLAMPED`` alone is about the event itself. ``reasons_for`` says which cause explains
+    which action.
+    """
 
     GATE_CLAMPED = codes.GATE_CLAMPED  # the clamp changed the gate of this event
     GATE_STEPPED_DOWN = codes.GATE_STEPPED_DOWN  # the gate's upper clamp was lowered
@@ -85,3 +98,64 @@ class Action(IntFlag):
     MARGIN_ALARM = codes.MARGIN_ALARM  # m_t went below zero; the next epoch begins
     RED_PERSISTED = codes.RED_PERSISTED  # too many reds among the last events
     HLM_DIVERGED = codes.HLM_DIVERGED  # Hlm did not learn: its step was beyond all measure
+    MARGIN_THIN = codes.MARGIN_THIN  # too many thin margins among the last events
+    HLM_PRESSURE = codes.HLM_PRESSURE  # a record went into an overflow ring or emergency slot
+    BETA_RAISED = codes.BETA_RAISED  # beta_floor goes up
+    BETA_LOWERED = codes.BETA_LOWERED  # beta_floor goes back
+    LR_REDUCED = codes.LR_REDUCED  # Hlm's learning rate is reduced
+    LR_RECOVERING = codes.LR_RECOVERING  # Hlm's learning rate goes back
+    TAU_LOWERED = codes.TAU_LOWERED  # Hlm begins rebuilds at a lower load
+    TAU_RELEASED = codes.TAU_RELEASED  # and at the configured one again
+    REBUILD_REQUESTED = codes.REBUILD_REQUESTED  # Hlm begins a rebuild before the next event
+    CAPACITY_RAISED = codes.CAPACITY_RAISED  # the next rebuild makes Hlm's delta larger
+    STAGE_ADVANCED = codes.STAGE_ADVANCED  # the next part of the fusion joins
+    SERA_RESIDUAL = codes.SERA_RESIDUAL  # rounding takes more of Sera's sums than its limit
+    SERA_PROPOSED = codes.SERA_PROPOSED  # a Sera of better settings warms up from the next event on
+    SERA_SUCCEEDED = codes.SERA_SUCCEEDED  # it answers from the next event on
+
+
+CAUSES: Final = (
+    Action.DENOMINATOR_FLOORED
+    | Action.MARGIN_ALARM
+    | Action.RED_PERSISTED
+    | Action.HLM_DIVERGED
+    | Action.MARGIN_THIN
+    | Action.HLM_PRESSURE
+    | Action.SERA_RESIDUAL
+)
+"""The bits that say what an event showed; all others say what was done."""
+
+_TRIGGER = Action.MARGIN_ALARM | Action.RED_PERSISTED
+_UNSETTLED = _TRIGGER | Action.MARGIN_THIN | Action.HLM_PRESSURE | Action.HLM_DIVERGED
+
+_CAUSES_OF: Final = MappingProxyType(
+    {
+        Action.GATE_STEPPED_DOWN: _TRIGGER | Action.DENOMINATOR_FLOORED,
+        Action.LAMBDA_RAISED: _TRIGGER | Action.DENOMINATOR_FLOORED,
+        Action.BETA_RAISED: _TRIGGER,
+        Action.LR_REDUCED: _UNSETTLED,
+        Action.TAU_LOWERED: _UNSETTLED,
+        Action.REBUILD_REQUESTED: _UNSETTLED,
+        Action.CAPACITY_RAISED: Action.HLM_PRESSURE,
+        Action.SERA_PROPOSED: Action.RED_PERSISTED,
+    }
+)
+
+
+def reasons_for(actions: float) -> dict[str, tuple[str, ...]]:
+    """Each action of a record, by name, with the causes that the same record gives for it.
+
+    Args:
+        actions: ``Action`` bits, as a row or an audit record has them.
+
+    Returns:
+        Names of actions and of their causes; an action that only runs its course (a clamp that is
+        held or recovers, a stage reached by lasting health) has none.
+    """
+    mask = Action(int(actions))
+    return {
+        str(action.name): tuple(
+            str(cause.name) for cause in mask & _CAUSES_OF.get(action, Action(0))
+        )
+        for action in mask & ~CAUSES
+    }

@@ -6,6 +6,7 @@ Where memory decides the speed, the records of the event after are asked for whi
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from operators.compiled import inlined, kernel
 from operators.hlm.kernels import (
@@ -22,6 +23,7 @@ from operators.hlm.kernels import (
     reserve_event,
     resolve,
 )
+from operators.hlm.kernels_memory import prefetch
 from operators.hlm.kernels_rule import link_of, score_places
 from operators.hlm.layout import BIAS, BLOCK_WORD_BITS, DUE, EVENTS, HlmArrays
 from operators.numerics import add_error, sigmoid
@@ -102,6 +104,29 @@ def _score_lane(
     return differs == _0, score
 
 
+@inlined
+def _request_forwards(
+    scratch: Ints, lane: np.uint64, count: int, forward: npt.NDArray[np.uint32]
+) -> None:
+    """Ask for where in the next base the records of an event will be."""
+    for i in range(lane, lane + np.uint64(count)):
+        prefetch(forward, np.uint64(scratch[i]))
+
+
+@inlined
+def _request_mirrored(
+    scratch: Ints,
+    lane: np.uint64,
+    count: int,
+    forward: npt.NDArray[np.uint32],
+    mirror: Floats,
+    shift: np.uint64,
+) -> None:
+    """Ask for the records of the next base that an event will be stored in as well."""
+    for i in range(lane, lane + np.uint64(count)):
+        prefetch(mirror, np.uint64(forward[np.uint64(scratch[i])]) << shift)
+
+
 @kernel
 def step_events(
     hlm: HlmArrays,
@@ -153,6 +178,8 @@ def step_events(
         lo, hi = indptr[start], indptr[start + 1]
         hash_lane(scratch, now, ids, lo, hi, salt, pilots)
         place_lane(scratch, now, hi - lo, keys, pilots, last, records, shift)
+        if mirror_on:
+            _request_forwards(scratch, now, hi - lo, forward)
         if start + 1 < stop:
             hash_lane(scratch, after, ids, hi, indptr[start + 2], salt, pilots)
     for t in range(start, stop):
@@ -162,10 +189,14 @@ def step_events(
         lo, hi = indptr[t], indptr[t + 1]
         if t + 1 < stop and keys > _0:
             place_lane(scratch, after, indptr[t + 2] - hi, keys, pilots, last, records, shift)
+            if mirror_on:
+                _request_forwards(scratch, after, indptr[t + 2] - hi, forward)
             if t + 2 < stop:
                 hash_lane(scratch, later, ids, indptr[t + 2], indptr[t + 3], salt, pilots)
         all_there = False
         p = 0.0
+        if mirror_on and keys > _0:
+            _request_mirrored(scratch, now, hi - lo, forward, mirror, shift)
         if usual:
             all_there, p = _score_lane(
                 scratch, now, records, weights, ids, values, lo, hi, params[BIAS],

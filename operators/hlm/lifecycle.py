@@ -159,7 +159,7 @@ class Lifecycle:
         duration = self._config.publication(int(meta[KNOWN]))
         meta[STAGE] = BUILDING
         meta[BEGAN_AT] = meta[EVENTS]
-        meta[MIRROR_AT] = meta[EVENTS] + 3 * duration // 4
+        meta[MIRROR_AT] = meta[EVENTS] + 7 * duration // 8
         meta[PUBLISH_AT] = meta[EVENTS] + duration
         meta[DUE] = meta[MIRROR_AT] if self._config.stable else meta[EVENTS] + POLL_EVENTS
         self._rebuild = self._thread()

@@ -4,7 +4,7 @@
     IDLE       load reaches tau_low, or    the delta is frozen: its ids are learnt but   BUILDING
                asked for, or no room       none is added; a new one takes new ids
     BUILDING   MIRROR_AT events seen       what is learnt is stored in the next base     MIRRORING
-               (3/4 of T_rb)               too; a thread takes over all other weights
+               (7/8 of T_rb)               too; a thread takes over all other weights
     MIRRORING  PUBLISH_AT events seen      the next base takes the place of base and     IDLE
                (T_rb)                      frozen delta: one assignment
     either     the new delta is full       both steps at once, and a larger delta        BUILDING

@@ -192,7 +192,10 @@ def restore(config: HlmConfig, key: SaltKey, state: State) -> HlmArrays:
 
 def _set_thresholds(config: HlmConfig, meta: Ints, params: Floats) -> None:
     """Put settings where kernels read them and snapshots show them."""
-    meta[LOW_MARK] = low_mark(config, int(meta[ACTIVE_CAPACITY]))
+    mark = low_mark(config, int(meta[ACTIVE_CAPACITY]))
+    # Whoever embeds the model may have lowered the mark; a load that is set anew overrules that.
+    kept = int(meta[LOW_MARK]) if params[TAU_LOW] == config.tau_low else mark
+    meta[LOW_MARK] = min(kept, mark)
     meta[LIMIT] = limit(config, int(meta[ACTIVE_CAPACITY]))
     params[LR] = config.lr
     params[L2] = config.l2

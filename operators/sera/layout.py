@@ -1,29 +1,35 @@
 """Where a Sera keeps what: the arrays its kernels work on, and how they are made.
 
-The random weights follow from the seed and are never stored. What is stored is the statistics
-(``SeraState``): flat float64 arrays that change wholly with every ingested event.
+The random weights (``operators.sera.features``) follow from the seed and are never stored. What is
+stored is the statistics (``SeraState``): float64 arrays that change wholly with every event.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from operators import philox
-
-if TYPE_CHECKING:
-    from operators.sera.config import SeraConfig
-
 Floats = npt.NDArray[np.float64]
+
+MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
+"""All bits of a float64 but its sign."""
 
 STREAM_WEIGHTS = np.uint64(1)
 """Philox stream of the random weights; another use of the same seed takes another stream."""
 
 STREAM_SKETCH = np.uint64(2)
 """Philox stream of the count-sketch's key."""
+
+STREAM_TIES = np.uint64(3)
+"""Philox stream of the key of the margin's tie-breakers, and of these themselves."""
+
+STREAM_LENGTHS = np.uint64(4)
+"""Philox stream of the lengths of orthogonal weights."""
+
+STREAM_BASIS = np.uint64(5)
+"""Philox stream of the basis that low-rank values are expressed in."""
 
 # Words of ``tally``; counts are exact below 2^53.
 INGESTED = 0  # events ingested: t of the statistics, and their version
@@ -34,7 +40,11 @@ VECTORS = 4  # vectors projected
 GUARDED = 5  # of these, shortened by the norm guard
 RESIDUAL_R = 6  # largest compensation term in R, absolute
 RESIDUAL_S = 7  # largest compensation term in s, absolute
-TALLY_WORDS = 8
+CLIP = 8  # the bound of exponents in force
+CLIPPED_BEFORE = 9  # CLIPPED at the last change of the bound, or when none was needed
+RESIDUAL_SHARE = 10  # largest compensation term, over the largest sum of its array
+RESIDUAL_ALARMS = 11  # events at which that was above its limit
+TALLY_WORDS = 12
 
 GREEN, YELLOW, RED = 0.0, 1.0, 2.0
 
@@ -45,22 +55,27 @@ class SeraParams(NamedTuple):
     All are float64: an integer from a configuration file would be another compilation.
 
     Attributes:
+        tau: temperature.
         scale: 1 / sqrt(tau), applied to keys and queries.
         radius: largest squared norm of a scaled vector.
-        clip: bound of the exponent.
+        tune_clip: 1 to tune the bound of exponents, else 0.
         norm: 1 / sqrt(r), factor of each feature.
         gamma: decay.
-        prior: readout where nothing is known.
+        prior: first component of the readout where nothing is known.
         beta_floor: least denominator.
         epsilon: added to the readout's norm.
         delta: failure probability of the policy's bound.
         c_yellow: constant of the bound above which the level is yellow.
         c_red: the same for red.
+        by_gap: 1 where the policy reads ``rj_gap``, 0 where it reads ``half_diff``.
+        average: 1 where lambda_* is averaged, 0 where it stays as configured.
+        residual_limit: share of its sum above which a compensation term is an alarm.
     """
 
+    tau: float
     scale: float
     radius: float
-    clip: float
+    tune_clip: float
     norm: float
     gamma: float
     prior: float
@@ -69,16 +84,24 @@ class SeraParams(NamedTuple):
     delta: float
     c_yellow: float
     c_red: float
+    by_gap: float
+    average: float
+    residual_limit: float
 
 
 class SeraState(NamedTuple):
     """What a Sera has learnt.
 
     Attributes:
-        R: float64[d_v, r], decayed sum of value times feature.
+        R: float64[d_v, r], decayed sum of value times feature; no rows where only low rank is kept.
         R_residual: float64[d_v, r], compensation terms of ``R``.
         s: float64[r], decayed sum of the features.
         s_residual: float64[r], compensation terms of ``s``.
+        H: float64[r_v, r], decayed sum of U^T value times feature; no rows without low rank.
+        H_residual: float64[r_v, r], compensation terms of ``H``.
+        moments: float64[2, r], running mean and variance of the keys' features; no rows without
+            whitening.
+        shrinkage: float64[SHRINKAGE_WORDS], lambda_* and what it follows from.
         tally: float64[TALLY_WORDS], counters and maxima.
     """
 
@@ -86,6 +109,10 @@ class SeraState(NamedTuple):
     R_residual: Floats
     s: Floats
     s_residual: Floats
+    H: Floats
+    H_residual: Floats
+    moments: Floats
+    shrinkage: Floats
     tally: Floats
 
 
@@ -98,6 +125,8 @@ class SeraScratch(NamedTuple):
         high: float64[r], sums in progress.
         low: float64[r], their compensation terms.
         y: float64[3, d_v], readout from all features and from each half.
+        weights: float64[r], features of the query as they are read with: whitened or not.
+        y_reduced: float64[3, r_v], as ``y``, in the basis U.
     """
 
     u: Floats
@@ -105,6 +134,8 @@ class SeraScratch(NamedTuple):
     high: Floats
     low: Floats
     y: Floats
+    weights: Floats
+    y_reduced: Floats
 
 
 class SeraArrays(NamedTuple):
@@ -112,6 +143,10 @@ class SeraArrays(NamedTuple):
 
     Attributes:
         W: float64[d, r], random weights; column i belongs to feature i.
+        offsets: float64[r], what each feature's exponent has added.
+        U: float64[d_v, r_v], orthonormal columns, the basis of low-rank values.
+        prior: float64[d_v], the prior of each value.
+        prior_reduced: float64[r_v], the same in the basis U.
         params: constants.
         state: statistics.
         scratch: working memory.
@@ -119,67 +154,14 @@ class SeraArrays(NamedTuple):
     """
 
     W: Floats
+    offsets: Floats
+    U: Floats
+    prior: Floats
+    prior_reduced: Floats
     params: SeraParams
     state: SeraState
     scratch: SeraScratch
     sketch_key: np.uint64
 
     def __repr__(self) -> str:
-        return f"SeraArrays(d={len(self.W)}, r={self.W.shape[1]}, d_v={len(self.state.R)})"
-
-
-def random_weights(config: SeraConfig, seed: int) -> Floats:
-    """Random weights W, float64[d, r]: standard normal, a function of the seed alone.
-
-    Features 0 .. r/2-1 and r/2 .. r-1 are the two halves of the diagnostics. Antithetic pairs
-    stay within a half, for the halves must be independent.
-    """
-    columns = config.r // 2 if config.antithetic else config.r
-    flat = np.empty(config.d * columns)
-    philox.fill_normal(np.uint64(seed), STREAM_WEIGHTS, flat)
-    # Column by column, so that a wider Sera with the same seed begins with the same features.
-    drawn = flat.reshape(columns, config.d).T
-    if not config.antithetic:
-        return np.ascontiguousarray(drawn)
-    first, second = np.split(drawn, [columns // 2], axis=1)
-    return np.ascontiguousarray(np.hstack([first, -first, second, -second]))
-
-
-def allocate(config: SeraConfig, seed: int) -> SeraArrays:
-    """A Sera that has seen nothing. Takes O(d r) time and (2 d_v + d + 5) r numbers of memory."""
-    r, d_v = config.r, config.d_v
-    sketch_key, _ = philox.philox4x32(np.uint64(seed), STREAM_SKETCH, np.uint64(0))
-    state = SeraState(
-        R=np.zeros((d_v, r)),
-        R_residual=np.zeros((d_v, r)),
-        s=np.zeros(r),
-        s_residual=np.zeros(r),
-        tally=np.zeros(TALLY_WORDS),
-    )
-    state.tally[MAX_EXPONENT] = -math.inf
-    return SeraArrays(
-        W=random_weights(config, seed),
-        params=SeraParams(
-            scale=1.0 / math.sqrt(config.temperature),
-            radius=float(config.norm_radius),
-            clip=float(config.clip),
-            norm=1.0 / math.sqrt(r),
-            gamma=float(config.gamma),
-            prior=float(config.prior),
-            beta_floor=float(config.beta_floor),
-            epsilon=float(config.epsilon),
-            delta=float(config.delta),
-            c_yellow=float(config.c_yellow),
-            c_red=float(config.c_red),
-        ),
-        state=state,
-        scratch=SeraScratch(
-            u=np.zeros(config.d),
-            phi=np.zeros(r),
-            high=np.zeros(r),
-            low=np.zeros(r),
-            y=np.zeros((3, d_v)),
-        ),
-        # To numba a Python int is int64 or uint64 as its value falls; kernels are kept by type.
-        sketch_key=np.uint64(sketch_key),
-    )
+        return f"SeraArrays(d={len(self.W)}, r={self.W.shape[1]}, d_v={len(self.U)})"

@@ -1,73 +1,78 @@
-"""Margin: how much evidence against the predictions' calibration is still affordable.
+"""Margin: how much evidence against an unchanged world is still affordable.
 
-A bettor who cannot make money in expectation bets, before each labelled event, that the prediction
-errs in one direction. Wealth that has grown to 1/alpha is a level-alpha proof that it can, valid at
-any time (Ville's inequality). For a bounded coordinate Z_t and a fixed grid of bets lambda_j,
+**Null hypothesis** of an epoch: given the events up to the end of a burn-in, the labelled events
+after it, up to the next burn-in, are exchangeable.
 
-    E_mix(t) = mean_j prod (1 + lambda_j Z_s)        m_t = log(1/alpha_k) - log E_mix(t)
+After a burn-in of labelled events, Sera's statistics are copied; the readout f from this copy is
+the epoch's reference and does not learn. An event's score is y - f(q), a fixed function of the
+event, so that exchangeable events give exchangeable scores however the learner goes on learning.
+(With the live prediction in the place of f the false alarms of a learner that starts cold came to
+1.0 at alpha = 0.05 on independent data: its residuals shrink while it learns.) The bet on scores is
+``operators.sera.conformal``; centre and spread of its bins are those of the burn-in's residuals.
 
-is a nonnegative martingale under the null, and m_t < 0 is the alarm.
+    m_t = log(1/alpha_k) - log E_mix(t)        m_t < 0 is the alarm
 
-**Null hypothesis**, logistic link: predictions are conditionally calibrated, E[y_t | F_{t-1}] = p_t
-for every t after the burn-in; the coordinate is Z_t = y_t - p_t.
-**Null hypothesis**, identity link: given F_{t-1} the residual y_t - p_t is as likely above as below
-the running median of the epoch's residuals; the coordinate is the sign of their difference.
+After an alarm a new epoch starts: burn-in, a new reference, capital 1 against alpha_k =
+alpha 6/(pi^2 k^2), k = 1, 2, ..., whose sum is alpha, so that the chance of any false alarm in all
+epochs is at most alpha. Where another Sera takes over (``operators.sera.succession``) the epoch
+goes on after a burn-in, with a new reference and new ranks. All that enters the bet on an event is
+from the events before it; ties are broken by a counter-based random number.
 
-Bets, median and mixture are fixed before the event they are applied to. The median keeps running:
-frozen after a burn-in of 200, its error alone raised false alarms in 60 to 80 % of streams of 10^4
-independent residuals at alpha = 0.05; running, in at most 2 % (Gauss, t3, log-normal, exponential,
-Cauchy; 400 streams each). After an alarm a new epoch
-starts: burn-in, then a bettor with capital 1 against alpha_k = alpha 6/(pi^2 k^2), k = 1, 2, ...,
-whose sum is alpha, so that the chance of any false alarm in all epochs is at most alpha.
-
-Sources: Ville (1939); Waudby-Smith and Ramdas (2024), "Estimating means of bounded random variables
-by betting", JRSS B 86(1).
+Sources: Ville (1939); Vovk (2021), "Testing randomness online", Statistical Science 36(4).
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from operators.numerics import exp, log
+from operators.compiled import inlined, kernel
+from operators.numerics import log
+from operators.philox import philox4x32, uniform
+from operators.sera import conformal
+from operators.sera.layout import STREAM_TIES, Floats, SeraArrays
 
-Floats = npt.NDArray[np.float64]
-
-BETS = (-0.5, -0.25, -0.125, -0.0625, -0.03125, 0.03125, 0.0625, 0.125, 0.25, 0.5)
-"""The grid of lambda, within (-1, 1): a bias of b is bet on best near lambda = b / variance."""
+if TYPE_CHECKING:
+    from operators.sera.config import SeraConfig
 
 # Words of ``tally``.
 EPOCH = 0  # alarms so far
 SEEN = 1  # labelled events of this epoch, burn-in included
-CENTRE = 2  # running median of the epoch's residuals
+CENTRE = 2  # running median of the burn-in's residuals
 SPREAD = 3  # running mean of |residual - centre|
 MARGIN = 4  # m_t after the last labelled event, restart included
 LOG_E = 5  # log E_mix after it
-TALLY_WORDS = 6
+BETTED = 6  # events bet on in all epochs: counter of the tie-breakers
+TALLY_WORDS = 7
 
 
 class MarginArrays(NamedTuple):
     """All that a kernel needs of a margin.
 
     Attributes:
-        log_wealth: float64[len(BETS)], log of the wealth of each bet in this epoch.
+        wealth: float64[len(BETS)], share of each bet in E_mix.
+        counts: float64[BINS], scores of this epoch in each bin.
+        reference: float64[2 r], first row of R and then s, as at the end of the burn-in.
         tally: float64[TALLY_WORDS].
-        bets: float64[len(BETS)], constant.
         burn_in: labelled events of an epoch on which nothing is bet.
         log_alpha: logarithm of the first epoch's alpha_1 = alpha 6/pi^2.
-        logistic: 1 for labels in [0, 1] and probabilities, 0 for real labels.
+        lam: weight of the prior in the reference.
+        tie_key: uint64, key of the tie-breakers. Never stored, never shown.
     """
 
-    log_wealth: Floats
+    wealth: Floats
+    counts: Floats
+    reference: Floats
     tally: Floats
-    bets: Floats
-    burn_in: int
+    burn_in: float
     log_alpha: float
-    logistic: int
+    lam: float
+    tie_key: np.uint64
+
+    def __repr__(self) -> str:
+        return f"MarginArrays(epoch={self.tally[EPOCH]:.0f}, margin={self.tally[MARGIN]})"
 
 
 class Verdict(NamedTuple):
@@ -78,32 +83,57 @@ class Verdict(NamedTuple):
     alarm: int
 
 
-def allocate(alpha: float, burn_in: int, *, logistic: bool) -> MarginArrays:
-    """A margin that has seen nothing, with all of its capital."""
-    log_alpha = float(log(alpha * 6.0 / math.pi**2))
-    tally = np.zeros(TALLY_WORDS)
-    tally[MARGIN] = -log_alpha
-    return MarginArrays(
-        log_wealth=np.zeros(len(BETS)),
-        tally=tally,
-        bets=np.array(BETS),
-        burn_in=burn_in,
+def allocate(config: SeraConfig, seed: int) -> MarginArrays:
+    """A margin that has seen nothing, with all of its capital; O(r) memory.
+
+    Args:
+        config: the Sera's settings.
+        seed: 64-bit seed of the Sera.
+    """
+    log_alpha = float(log(config.alpha * 6.0 / math.pi**2))
+    tie_key, _ = philox4x32(np.uint64(seed), STREAM_TIES, np.uint64(0))
+    margin = MarginArrays(
+        wealth=np.zeros(len(conformal.BETS)),
+        counts=np.zeros(conformal.BINS),
+        reference=np.zeros(2 * config.r),
+        tally=np.zeros(TALLY_WORDS),
+        burn_in=float(config.burn_in),
         log_alpha=log_alpha,
-        logistic=int(logistic),
+        lam=float(config.lambda_star),
+        tie_key=np.uint64(tie_key),
     )
+    conformal.start(margin.wealth, margin.counts)
+    margin.tally[MARGIN] = -log_alpha
+    return margin
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def refer_anew(margin: MarginArrays, config: SeraConfig) -> MarginArrays:
+    """The margin with a burn-in before it, for a Sera whose features are others.
+
+    Evidence, epoch and capital stay what they were, nothing is bet meanwhile, and the scores after
+    the burn-in are ranked among themselves. So E_mix stays a martingale under a null hypothesis
+    that is weaker: exchangeable are the events between one burn-in and the next.
+
+    Args:
+        margin: the margin that watched the Sera before; not to be used any more.
+        config: settings of the Sera from now on.
+    """
+    for word in (SEEN, CENTRE, SPREAD):
+        margin.tally[word] = 0.0
+    margin.counts[:] = 0.0
+    return margin._replace(reference=np.zeros(2 * config.r))
+
+
+@inlined
 def capital(margin: MarginArrays) -> float:
     """log(1/alpha_k) of the present epoch: the margin of a bettor who has won nothing."""
     spent: float = log(margin.tally[EPOCH] + 1.0)
     return 2.0 * spent - margin.log_alpha
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@inlined
 def _track_centre(tally: Floats, residual: float) -> None:
     """Recursive median: a step of 2 * spread / n towards the side of the n-th residual."""
-    tally[SEEN] += 1.0
     n = tally[SEEN]
     if n == 1.0:
         tally[CENTRE] = residual
@@ -118,37 +148,77 @@ def _track_centre(tally: Floats, residual: float) -> None:
         tally[CENTRE] -= step
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _log_mixture(log_wealth: Floats) -> float:
-    """Logarithm of the mean wealth."""
-    top = log_wealth[0]
-    for j in range(1, log_wealth.shape[0]):
-        top = max(top, log_wealth[j])
+@kernel
+def _tree_sum(terms: Floats, width: int) -> float:
+    """Sum of ``terms[:width]`` as a tree of fixed shape; overwrites them."""
+    while width > 1:
+        kept = (width + 1) // 2
+        for i in range(width - kept):
+            terms[i] += terms[i + kept]
+        width = kept
+    return float(terms[0])
+
+
+@kernel
+def reference_of(margin: MarginArrays, sera: SeraArrays) -> float:
+    """The reference's readout for the query whose features are in ``sera.scratch.phi``."""
+    phi, terms, frozen = sera.scratch.phi, sera.scratch.high, margin.reference
+    r = phi.shape[0]
+    for i in range(r):
+        terms[i] = phi[i] * frozen[i]
+    readout = _tree_sum(terms, r)
+    for i in range(r):
+        terms[i] = phi[i] * frozen[r + i]
+    return (readout + margin.lam * sera.params.prior) / (_tree_sum(terms, r) + margin.lam)
+
+
+@inlined
+def _first_row(sera: SeraArrays, i: int) -> float:
+    """Statistic ``i`` of the values' first component, from H where R is not kept."""
+    state = sera.state
+    if state.R.shape[0] > 0:
+        return float(state.R[0, i])
     total = 0.0
-    for j in range(log_wealth.shape[0]):
-        total += exp(log_wealth[j] - top)
-    return float(top + log(total / log_wealth.shape[0]))
+    for k in range(state.H.shape[0]):
+        total += sera.U[0, k] * state.H[k, i]
+    return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def observe(margin: MarginArrays, y: float, p: float) -> Verdict:
-    """Settle the bets on a labelled event with label ``y`` and prediction ``p``.
+@inlined
+def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Verdict:
+    """Settle the bets on a labelled event, before Sera has ingested it.
 
     On an alarm the verdict has the negative margin, and the state is that of the next epoch.
+
+    Args:
+        margin: the margin.
+        sera: its Sera, with the features of the event's query in ``scratch.phi``.
+        y: the label.
+        live: Sera's readout; only the burn-in reads it.
     """
     tally = margin.tally
-    residual = y - p
-    away = residual - tally[CENTRE]
-    betting = tally[SEEN] >= margin.burn_in
-    _track_centre(tally, residual)
-    if not betting:
+    tally[SEEN] += 1.0
+    if tally[SEEN] <= margin.burn_in:
+        _track_centre(tally, y - live)
         return Verdict(tally[MARGIN], tally[LOG_E], 0)
-    z = residual
-    if not margin.logistic:
-        z = 1.0 if away > 0.0 else (-1.0 if away < 0.0 else 0.0)
-    for j in range(margin.bets.shape[0]):
-        margin.log_wealth[j] += log(1.0 + margin.bets[j] * z)
-    log_e = _log_mixture(margin.log_wealth)
+    n = tally[SEEN] - margin.burn_in
+    if n == 1.0:
+        r = sera.scratch.phi.shape[0]
+        for i in range(r):
+            margin.reference[i] = _first_row(sera, i)
+            margin.reference[r + i] = sera.state.s[i]
+    return _bet(margin, y - reference_of(margin, sera), n)
+
+
+@inlined
+def _bet(margin: MarginArrays, score: float, n: float) -> Verdict:
+    """Settle the bets on the ``n``-th score of the epoch."""
+    tally = margin.tally
+    u = uniform(margin.tie_key, STREAM_TIES, np.uint64(tally[BETTED]))
+    tally[BETTED] += 1.0
+    b = conformal.bin_of(score - tally[CENTRE], tally[SPREAD])
+    p = conformal.rank(margin.counts, b, n, u)
+    log_e = tally[LOG_E] + conformal.settle(margin.wealth, p, n)
     left = capital(margin) - log_e
     tally[LOG_E] = log_e
     tally[MARGIN] = left
@@ -156,8 +226,9 @@ def observe(margin: MarginArrays, y: float, p: float) -> Verdict:
         return Verdict(left, log_e, 0)
     tally[EPOCH] += 1.0
     tally[SEEN] = 0.0
+    tally[CENTRE] = 0.0
+    tally[SPREAD] = 0.0
     tally[LOG_E] = 0.0
     tally[MARGIN] = capital(margin)
-    for j in range(margin.bets.shape[0]):
-        margin.log_wealth[j] = 0.0
+    conformal.start(margin.wealth, margin.counts)
     return Verdict(left, log_e, 1)

@@ -54,6 +54,18 @@ BARS = (
     Bar("stream", "null_events_per_s", 0.4, True, "at least 40 % of the floor"),
     Bar("stream", "latency_p50_ms", 0.5, True, "at most twice the floor"),
     Bar("stream", "latency_p99_ms", 0.5, True, "at most twice the floor"),
+    Bar("sera", "ns_per_event", 1 / 1.5, True, "within 1.5 times NumPy"),
+    Bar("sera", "p99_over_p50", 2.0, False, "at most 2", greatest=True),
+    Bar("sera", "drift_in_t", 0.9, False, "at least 0.9"),
+    Bar("sera", "drift_in_t", 1.1, False, "at most 1.1", greatest=True),
+    Bar("fuse", "events_per_s", 60_000.0, False, "at least 60,000 events/s"),
+    Bar("fuse", "events_per_s", 10.0, True, "at least 10 times the peer's"),
+    Bar("fuse", "p99_over_p50", 2.0, False, "at most 2", greatest=True),
+    *(
+        Bar("accuracy", metric, 1 / 1.02, True, "at most 2 % worse", {"against": half})
+        for metric in ("log_loss", "error_rate", "rmse", "mae")
+        for half in ("linear_alone", "attention_alone")
+    ),
     *(
         Bar(
             "hlm",

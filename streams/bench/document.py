@@ -24,6 +24,12 @@ WHOLE = 1_000
 
 # What a line's parameters say beside its name; the others are the same for all lines of a bench.
 TELLING = ("stage", "of", "worker", "rate", "ids", "features", "mode", "during")
+TELLING_OF = {
+    "sera": ("d", "r", "dv"),
+    "fuse": ("d", "r", "dv"),
+    "accuracy": ("data",),
+    "drift": ("phase",),
+}
 
 
 def render(lines: Sequence[Measured], commands: Iterable[str]) -> str:
@@ -79,7 +85,8 @@ def _row(line: Measured) -> str:
 
 def label(line: Measured) -> str:
     """Return the name of a figure with the parameters that tell it from others."""
-    telling = [str(line.params[name]) for name in TELLING if name in line.params]
+    names = TELLING_OF.get(line.bench, TELLING)
+    telling = [str(line.params[name]) for name in names if name in line.params]
     return f"{line.metric} ({', '.join(telling)})" if telling else line.metric
 
 
@@ -111,6 +118,20 @@ with the library's default it would be half as fast.
 - `null_events_per_s` is the worker with a kernel that copies rows; all else is the same.
 - Latency counts from when an event was due by the schedule to when a read_committed consumer has \
 its prediction. The schedule does not wait for anybody.
+- `sera` runs on one core, BLAS included. `blas` is NumPy on the same arithmetic without \
+compensation: features, decay and rank-one update, readout; no diagnostics. Both go through the \
+same vectors one by one. `p99_over_p50` is of single calls from Python, `drift_in_t` the last \
+tenth of a million events over the first, medians of blocks; once where a million take long. \
+`lambda_*` is averaged, which the floor does not.
+- `fuse` is the whole step of a cell with all parts of the fusion joined: 30 features of 10^4 ids, \
+predict and learn, margin and controller included. `river_pipeline` predicts and learns with \
+logistic regression on the features and with a nearest-neighbour regressor on the keys, at River's \
+defaults (an approximate search among the last thousand keys); `river_pipeline_same_window` looks \
+for neighbours among as many keys as the cell's window holds, 50, and one by one.
+- `accuracy` is progressive: each event is predicted before it is learnt, and errors are means \
+over the whole stream. All contenders get the same features, scaled as the stream goes, and run at \
+their defaults. `linear_alone` and `attention_alone` are the halves, each trained without the other.
+- `drift` is the scenario that `streams/bench/scenario.py` describes; `--plot FILE` draws it.
 - `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
 waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.
 - `cpu_per_event` is processor time of the worker's or the broker's process, user and system.

@@ -94,6 +94,43 @@ def _timed_events(
     return int(y.shape[0])
 
 
+@njit(nogil=True, error_model="numpy")
+def _gather_scatter_one(
+    weights: Floats, lo: int, hi: int, places: Any, values: Floats, y: float, bias: float, lr: float
+) -> float:
+    """One event of ``gather_scatter``; its step."""
+    score = bias
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        score += weights[np.uint64(places[i])] * values[i]
+    step: float = lr * (y - score)
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        place = np.uint64(places[i])
+        weights[place] = weights[place] + (step * values[i])
+    return step
+
+
+@njit(nogil=True, error_model="numpy")
+def _timed_floor(
+    weights: Floats, indptr: Any, places: Any, values: Floats, y: Floats, lr: float, out: Any
+) -> None:
+    bias = 0.0
+    for t in range(y.shape[0]):
+        before = cycles()
+        bias += _gather_scatter_one(
+            weights, indptr[t], indptr[t + 1], places, values, y[t], bias, lr
+        )
+        out[t] = cycles() - before
+
+
+def floor_times(weights: Floats, events: Events, lr: float) -> Floats:
+    """Nanoseconds of each event on the plain array, learnt alone."""
+    clocked = np.zeros(len(events.labels), np.uint64)
+    began, first = time.perf_counter(), read_cycles()
+    _timed_floor(weights, events.indptr, events.places, events.values, events.labels, lr, clocked)
+    per_cycle = (time.perf_counter() - began) * 1e9 / (read_cycles() - first)
+    return np.asarray(clocked * per_cycle, np.float64)
+
+
 def event_times(hlm: Hlm, events: Events) -> Floats:
     """Nanoseconds of each event, learnt alone; what a rebuild's steps cost its event is in it."""
     scratch = np.empty(LANES * (SCRATCH_HEADER + int(np.diff(events.indptr).max())), np.int64)

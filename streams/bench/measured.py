@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+MEDIANS = "times the median"
+NATS, SHARE_WRONG, LABEL_UNITS = "nats", "of events wrong", "in the label's unit"
+
 # Units of which less is better; of all others more is.
-LESS_IS_BETTER = frozenset({"ms", "µs", "ns"})
+LESS_IS_BETTER = frozenset({"ms", "µs", "ns", MEDIANS, NATS, SHARE_WRONG, LABEL_UNITS})
 
 SPREAD = frozenset({"min", "max", "against_min", "against_max", "ratio_min", "ratio_max"})
 """Parameters that say how far the repeats lay apart."""

@@ -21,6 +21,7 @@ from streams.bench.throughput import TAIL, Throughput, run_throughput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from streams.bench.contenders import Contender
     from streams.bench.lab import Lab
@@ -49,12 +50,14 @@ class Plan:
         repeats: runs of each contender.
         parts: what to measure.
         say: told what is going on.
+        plot: where a benchmark that draws one puts its picture.
     """
 
     events: int
     repeats: int
     parts: frozenset[Part]
     say: Callable[[str], None]
+    plot: Path | None = None
 
 
 # Part → the contenders that it compares, ours first.

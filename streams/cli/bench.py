@@ -1,19 +1,22 @@
 """``weir bench``: figures against peers and floors, on this machine."""
 
-from collections.abc import Iterator  # noqa: TC003 - the module has no postponed annotations
+from collections.abc import Callable, Iterator
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from streams.bench.accuracy import run_accuracy
 from streams.bench.bars import bars_of
 from streams.bench.dlp import run_dlp
 from streams.bench.document import label, number, render
+from streams.bench.drift import run_drift
+from streams.bench.fuse import run_fuse
 from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
+from streams.bench.sera import run_sera
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
 from streams.cli.console import messages, output, print_json, table
 from streams.cli.options import AsJson
@@ -22,6 +25,8 @@ EXAMPLES = (
     "weir bench stream",
     "weir bench stream --only latency --repeats 7 --json",
     "weir bench hlm --json",
+    "weir bench sera --json",
+    "weir bench drift --plot drift.png",
     "weir bench dlp --json",
     "weir bench all",
 )
@@ -34,13 +39,32 @@ class Bench(StrEnum):
 
     STREAM = "stream"
     HLM = "hlm"
+    SERA = "sera"
+    FUSE = "fuse"
+    ACCURACY = "accuracy"
+    DRIFT = "drift"
     DLP = "dlp"
     ALL = "all"
 
 
+RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
+    Bench.STREAM: lambda plan: run_stream(plan),  # noqa: PLW0108 - looked up when it is run
+    Bench.HLM: lambda plan: run_hlm(plan.repeats, plan.say),
+    Bench.SERA: lambda plan: run_sera(plan.repeats, plan.say),
+    Bench.FUSE: lambda plan: run_fuse(plan.repeats, plan.say),
+    Bench.ACCURACY: lambda plan: run_accuracy(plan.say),
+    Bench.DRIFT: lambda plan: run_drift(plan.plot, plan.say),
+    Bench.DLP: lambda plan: run_dlp(plan.repeats, plan.say),
+}
+
+
 def command(
     name: Annotated[
-        Bench, typer.Argument(metavar="NAME", help=f"stream, hlm, dlp, or all, and write {PAGE}.")
+        Bench,
+        typer.Argument(
+            metavar="NAME",
+            help=f"stream, hlm, sera, fuse, accuracy, drift, dlp, or all: each, and write {PAGE}.",
+        ),
     ],
     only: Annotated[
         list[Part] | None,
@@ -59,6 +83,12 @@ def command(
     repeats: Annotated[
         int, typer.Option("--repeats", metavar="N", min=1, help="Runs of each contender.")
     ] = REPEATS,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Of drift: draw it, as PNG, SVG or PDF.", dir_okay=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure, against peers, on this machine.
@@ -66,26 +96,24 @@ def command(
     stream starts a broker of its own in a temporary folder; needs java and mvn. The peer is
     installed beside the program, in .venv-peers, the first time. All share two cores. Takes ten
     minutes. hlm needs neither broker nor network, but the development requirements, and takes some
-    four minutes. dlp compares with the network in float and with Presidio where they are
-    installed. Leave the machine alone meanwhile.
+    four minutes; sera needs one core and four minutes, fuse two. accuracy and drift are no
+    races: predictions of real streams, against River and Vowpal Wabbit, and the health of a learner
+    through a spike of novelty. dlp compares with the network in float and with Presidio where they
+    are installed. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """
     lines: list[Measured] = []
     say = messages()
     with say.status("Measuring …") as status:
-
-        def tell(what: str) -> None:
-            status.update(f"Measuring: {what} …")
-
-        runs: list[Iterator[Measured]] = []
-        if name in (Bench.STREAM, Bench.ALL):
-            runs.append(run_stream(Plan(events, repeats, frozenset(only or Part), tell)))
-        if name in (Bench.HLM, Bench.ALL):
-            runs.append(run_hlm(repeats, tell))
-        if name in (Bench.DLP, Bench.ALL):
-            runs.append(run_dlp(repeats, tell))
-        for line in chain.from_iterable(runs):
+        plan = Plan(
+            events=events,
+            repeats=repeats,
+            parts=frozenset(only or Part),
+            plot=plot,
+            say=lambda what: status.update(f"Measuring: {what} …"),
+        )
+        for line in _run(name, plan):
             lines.append(line)
             if as_json:
                 print_json(line._asdict())
@@ -93,14 +121,15 @@ def command(
         output().print(_table(lines))
     if name is Bench.ALL:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(
-            render(
-                lines,
-                ["weir bench stream --json", "weir bench hlm --json", "weir bench dlp --json"],
-            ),
-            encoding="utf-8",
-        )
+        commands = [f"weir bench {bench.value} --json" for bench in RUNS]
+        PAGE.write_text(render(lines, commands), encoding="utf-8")
         say.print(f"written to {PAGE}")
+
+
+def _run(name: Bench, plan: Plan) -> Iterator[Measured]:
+    for bench, run in RUNS.items():
+        if name in (bench, Bench.ALL):
+            yield from run(plan)
 
 
 def _table(lines: list[Measured]) -> Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from operators.fusion.outputs import reasons_for
 from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
 from schemas.errors import BadMessage
@@ -73,6 +74,17 @@ def _place(row: Row) -> str:
     return f"{row['topic']}[{row['partition']}]@{row['offset']}"
 
 
+def _actions(row: Row) -> str:
+    """What was decided, each with its causes in brackets."""
+    if not math.isfinite(row["actions"]):
+        return ""  # no record of ours
+    decided = reasons_for(row["actions"])
+    return ", ".join(
+        f"{name.lower()} ({', '.join(causes).lower()})" if causes else name.lower()
+        for name, causes in decided.items()
+    )
+
+
 def _error(row: Row) -> str:
     return "" if row["label"] is None else f"{row['y_hat'] - row['label']:+.3f}"
 
@@ -112,11 +124,11 @@ AUDIT = Output(
         "label": _number("label"),
         "gate": _number("gate", 2),
         "margin": _number("margin", 2),
-        "actions": _whole("actions"),
+        "actions": _actions,
         "prev": _digest("prev"),
         "leaf": _digest("curr"),
     },
-    frozenset({"shard", "step", "y_hat", "label", "gate", "margin", "actions"}),
+    frozenset({"shard", "step", "y_hat", "label", "gate", "margin"}),
     ("prev", "time", "actions", "gate", "tenant"),
 )
 CHECKPOINTS = Output(

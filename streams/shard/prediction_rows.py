@@ -27,8 +27,12 @@ use_folder_of_these_sources()
 
 NUMBERS_BEFORE_LABEL: Final = ("y_hat", "y_hlm", "y_sera", "y_meta", "gate")
 NUMBERS_AFTER_LABEL: Final = ("margin", "rj_gap", "half_diff")
-NUMBERS: Final = NUMBERS_BEFORE_LABEL + NUMBERS_AFTER_LABEL
+NUMBERS_THAT_CAME_LATER: Final = ("y_gate", "y_feature")  # null in records of earlier versions
+NUMBERS: Final = NUMBERS_BEFORE_LABEL + NUMBERS_AFTER_LABEL + NUMBERS_THAT_CAME_LATER
 _BEFORE: Final = len(NUMBERS_BEFORE_LABEL)
+_BETWEEN: Final = len(NUMBERS_AFTER_LABEL)
+_LATER: Final = len(NUMBERS_THAT_CAME_LATER)
+_NUMBER_BRANCH: Final = 2  # zig-zag of the second branch of a union with null
 LEAF_HASH_BYTES: Final = 32
 LONG_BYTES: Final = 10  # the most that a long takes
 
@@ -40,6 +44,7 @@ _EXPECTED: Final = [
     ("label", ["null", "double"]),
     *((name, "double") for name in NUMBERS_AFTER_LABEL),
     ("leaf", LEAF_HASH_BYTES),
+    *((name, ["null", "double"]) for name in NUMBERS_THAT_CAME_LATER),
 ]
 
 
@@ -110,13 +115,15 @@ def _write(
         at = _put_long(out, at, steps[row])
         first = row * len(NUMBERS) * WORD
         at = _put(out, at, numbers, first, _BEFORE * WORD)
-        out[at] = 2 * has_label[row]  # zig-zag of the branch
+        out[at] = _NUMBER_BRANCH * has_label[row]
         at += 1
         if has_label[row]:
             at = _put(out, at, label, row * WORD, WORD)
-        rest = (len(NUMBERS) - _BEFORE) * WORD
-        at = _put(out, at, numbers, first + _BEFORE * WORD, rest)
+        at = _put(out, at, numbers, first + _BEFORE * WORD, _BETWEEN * WORD)
         at = _put(out, at, leaves, row * LEAF_HASH_BYTES, LEAF_HASH_BYTES)
+        for place in range(_BEFORE + _BETWEEN, _BEFORE + _BETWEEN + _LATER):
+            out[at] = _NUMBER_BRANCH
+            at = _put(out, at + 1, numbers, first + place * WORD, WORD)
         ends[row] = at
 
 
@@ -158,6 +165,7 @@ def encode_predictions(
     for place, name in enumerate(NUMBERS):
         numbers[:, place] = rows[name]
     fixed = len(front) + 4 * LONG_BYTES + (len(NUMBERS) + 1) * WORD + 1 + LEAF_HASH_BYTES
+    fixed += _LATER
     text = int(ids.lengths.sum() + event_ids.lengths.sum())
     out = np.empty(events * fixed + text, np.uint8)
     ends = np.empty(events, np.int64)

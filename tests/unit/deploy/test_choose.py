@@ -77,7 +77,7 @@ def test_security_settings_reach_the_client(tmp_path: Path) -> None:
 def test_with_nothing_installed_both_ways_out_are_named(tmp_path: Path) -> None:
     """A newcomer reads once what can be installed, and that an address would do as well."""
     with pytest.raises(BrokerNotAvailable) as caught:
-        choose_broker(None, tmp_path / "home")
+        choose_broker(None, tmp_path / "home", base_port=0)
 
     said = str(caught.value)
     assert "Give the address of one that runs" in said
@@ -117,7 +117,7 @@ def test_a_docker_that_fails_is_passed_over_aloud(
     client.install(script)
 
     with pytest.raises(BrokerNotAvailable, match=rf"- docker: .*{note}.*\n- local broker: "):
-        choose_broker(None, tmp_path)
+        choose_broker(None, tmp_path, base_port=0)
 
 
 def test_a_container_that_does_not_come_up_is_removed(client: _Client) -> None:
@@ -144,7 +144,7 @@ def test_who_prefers_a_local_broker_never_waits_for_docker(tmp_path: Path, clien
     client.install("")
 
     with pytest.raises(BrokerNotAvailable, match="- local broker: There is no java"):
-        choose_broker(None, tmp_path, "local")
+        choose_broker(None, tmp_path, "local", base_port=0)
 
     with pytest.raises(FileNotFoundError):
         _ = client.asked
@@ -155,7 +155,7 @@ def test_three_brokers_are_not_had_from_docker(tmp_path: Path, client: _Client) 
     client.install("")
 
     with pytest.raises(BrokerNotAvailable, match=r"- docker: docker-compose\.yml has one broker"):
-        choose_broker(None, tmp_path, brokers=3)
+        choose_broker(None, tmp_path, brokers=3, base_port=0)
 
 
 def test_stopping_finds_the_container_that_another_process_started(

@@ -22,6 +22,14 @@ LINES = (
     Measured("stream", "events_per_s", SPREAD, 26_000.0, "events/s", "quix_river", 13_000.0, 2.0),
     Measured("stream", "share", {"stage": "decode", "worker": "weir", **SPREAD}, 0.2, "of time"),
 )
+SERA_LINES = (
+    Measured(
+        "sera", "ns_per_event", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 900.0, "ns", "blas", 500.0,
+        0.55,
+    ),
+    Measured("sera", "p99_over_p50", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 2.1, "times"),
+    Measured("sera", "drift_in_t", {"d": 16, "r": 256, "dv": 1, **SPREAD}, 1.02, "times"),
+)  # fmt: skip
 
 HLM_LINES = (Measured("hlm", "ns_per_feature", SPREAD, 7.0, "ns", "gather_scatter", 3.5, 0.5),)
 
@@ -37,6 +45,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 
     monkeypatch.setattr(bench, "run_stream", run)
     monkeypatch.setattr(bench, "run_hlm", lambda *_: iter(HLM_LINES))
+    monkeypatch.setattr(bench, "run_sera", lambda *_: iter(SERA_LINES))
     return asked
 
 
@@ -87,3 +96,18 @@ def test_all_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "## hlm" in page
     assert "weir bench hlm --json" in page
     assert "repeats = 5, cores = 2" in page
+
+
+@pytest.mark.usefixtures("plans")
+def test_one_benchmark_runs_alone() -> None:
+    """Asked for sera, only sera is measured; its sizes and bars stand beside the figures."""
+    result = CliRunner().invoke(app, ["bench", "sera", "--json"])
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        line._asdict() for line in SERA_LINES
+    ]
+    shown = CliRunner().invoke(app, ["bench", "sera"]).stdout
+    assert "ns_per_event (16, 256, 1)" in shown
+    assert "missed within 1.5 times NumPy" in shown
+    assert "missed at most 2" in shown
+    assert "met at least 0.9" in shown
+    assert "met at most 1.1" in shown

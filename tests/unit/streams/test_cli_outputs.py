@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from operators.fusion.outputs import Action
 from schemas.codec import Codec
 from schemas.errors import BadMessage, ConfigError
 from state.audit.chain import Chain
@@ -79,6 +80,15 @@ def test_audit_record_shows_its_place_in_the_chain() -> None:
     cells = shown("audit", row)
     assert (cells["tenant"], cells["shard"], cells["step"]) == ("acme", "2", "2")
     assert row["curr"] == chain.head
+
+
+def test_audit_record_says_what_was_decided_and_why() -> None:
+    """Actions are named, each with its causes; a number that is none of ours shows as nothing."""
+    decided = Action.MARGIN_ALARM | Action.GATE_STEPPED_DOWN | Action.LAMBDA_LOWERED
+    show = OUTPUTS["audit"].columns["actions"]
+    assert show({"actions": float(decided)}) == "gate_stepped_down (margin_alarm), lambda_lowered"
+    assert show({"actions": 0.0}) == ""
+    assert show({"actions": math.nan}) == ""
 
 
 @pytest.mark.parametrize("value", [None, b"", b"junk"])

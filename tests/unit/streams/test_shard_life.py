@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from operators.fusion.cell import CellConfig
+from operators.fusion.cell import CellConfig, FusionConfig
 from operators.sera.config import SeraConfig
 from schemas.codec import Codec
 from schemas.errors import Bug, ConfigError, StateError
@@ -38,6 +38,14 @@ if TYPE_CHECKING:
     from streams.shard.unit import UnitOfWork
 
 CONFIG = CellConfig(sera=SeraConfig(d=2, r=8, prior=0.5, burn_in=10))
+GROWING = CellConfig(
+    sera=SeraConfig(
+        d=2, r=8, prior=0.5, burn_in=10, gamma=0.9, max_r=16, c_yellow=0.02, c_red=0.03
+    ),
+    fusion=FusionConfig(red_limit=3),
+)
+"""A Sera whose reds persist, and that may grow."""
+
 SOURCE, CHANGELOG = "events", "changelog"
 UNIT, CHECKPOINT = 5, 12
 PATIENCE_S = 20
@@ -242,6 +250,12 @@ def standing(shard: Shard) -> tuple[int | None, bytes, bytes]:
     )
 
 
+def grown(shard: Shard) -> tuple[int, int]:
+    """Return the event at which a larger Sera takes over, 0 if none is to, and features."""
+    gauges = shard.engine.tenants["acme"].describe()
+    return int(gauges["sera_handover"]), int(gauges["sera_features"])
+
+
 # -- states ---------------------------------------------------------------------------------------
 
 
@@ -404,6 +418,40 @@ async def test_a_successor_stands_exactly_where_its_predecessor_did(
     undisturbed = lab.shard("undisturbed")
     undisturbed.engine.process(lab.kafka.fetch(0).records)
     assert standing(second) == standing(undisturbed)
+
+
+@pytest.mark.parametrize("later", [0, 1, 5, 9, 10, 14])
+@pytest.mark.parametrize("table", ["kept", "wiped"])
+async def test_a_larger_sera_takes_over_at_the_same_event_after_a_restart(
+    lab: Lab, later: int, table: str
+) -> None:
+    """From its proposal until after it took over: the second worker does what the first would."""
+    lab.config = GROWING
+    first = lab.opened("kept")
+    lab.kafka.send(1)
+    await take(first, lab.kafka.fetch(0))
+    while grown(first) == (0, 8):
+        lab.kafka.send(1)
+        await take(first, lab.kafka.fetch(lab.kafka.end - 1))
+    due = lab.kafka.end + GROWING.sera.window
+    assert grown(first) == (due, 8)
+    if later:
+        lab.kafka.send(later)
+        await take(first, lab.kafka.fetch(lab.kafka.end - later))
+    at = (due, 8) if later < GROWING.sera.window else (0, 16)
+    assert grown(first) == at
+    expected, events = standing(first), lab.kafka.end
+    await first.pause()
+    first.close()
+    second = lab.opened(table)
+    assert standing(second) == expected
+    assert grown(second) == at
+    lab.kafka.send(20)
+    await take(second, lab.kafka.fetch(events))
+    undisturbed = lab.shard("undisturbed")
+    undisturbed.engine.process(lab.kafka.fetch(0).records)
+    assert standing(second) == standing(undisturbed)
+    assert grown(second) == (0, 16)
 
 
 async def test_a_shard_is_not_begun_anew_where_the_group_has_been(lab: Lab) -> None:

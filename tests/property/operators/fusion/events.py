@@ -29,18 +29,33 @@ def configs(d_v: int = 1) -> st.SearchStrategy[CellConfig]:
             link=logistic,
         ),
         sera=st.builds(
-            SeraConfig, d=st.just(D), r=st.sampled_from([8, 12]), d_v=st.just(d_v),
+            _sera, ranks=st.sampled_from([(0, False), (1, False), (2, True)][: d_v + 1]),
+            d=st.just(D), r=st.sampled_from([8, 12]), d_v=st.just(d_v),
+            max_r=st.sampled_from([0, 16]), retune=st.booleans(),
+            lambda_rule=st.sampled_from(["average", "fixed"]),
+            policy=st.sampled_from(["half_diff", "rj_gap"]),
+            residual_limit=st.sampled_from([1e-9, 3e-17]),
             gamma=st.sampled_from([0.5, 0.98]), clip=st.sampled_from([0.5, 3.1]),
-            antithetic=st.booleans(), prior=st.sampled_from([0.0, 0.5]), alpha=st.just(0.9),
+            antithetic=st.booleans(),
+            weights=st.sampled_from(["iid", "orthogonal"]),
+            feature_map=st.sampled_from(["positive", "bounded"]),
+            whiten=st.booleans(), tune_clip=st.booleans(),
+            prior=st.sampled_from([0.0, 0.5]), alpha=st.just(0.9),
             burn_in=st.sampled_from([0, 3]), c_yellow=st.just(0.05),
             c_red=st.sampled_from([0.1, 5]), beta_floor=st.sampled_from([0.1, 1.5]),
         ),
         fusion=st.builds(
-            FusionConfig, output=st.sampled_from(["gate", "meta"]),
+            FusionConfig, output=st.sampled_from(["gate", "meta", "feature"]),
+            rollout=st.sampled_from(["staged", "all"]), stage_events=st.sampled_from([1, 3]),
             learn_from=st.sampled_from(["own", "fused"]), gate_lr=st.just(0.5), hold=st.just(2),
-            red_limit=st.just(3), recovery=st.just(0.5),
+            red_limit=st.just(3), recovery=st.just(0.5), beta_max=st.sampled_from([0.0, 1.7]),
         ),
     )  # fmt: skip
+
+
+def _sera(ranks: tuple[int, bool], **settings: Any) -> SeraConfig:
+    r_v, lowrank = ranks
+    return SeraConfig(r_v=r_v, lowrank=lowrank, **settings)
 
 
 def events(d_v: int = 1) -> st.SearchStrategy[list[Event]]:
@@ -64,6 +79,31 @@ def events(d_v: int = 1) -> st.SearchStrategy[list[Event]]:
         max_size=8,
     )
     return st.builds(lambda stream, times: stream * times, played, st.integers(1, 12))
+
+
+def unstable(d_v: int, *, lowrank: bool) -> tuple[CellConfig, list[Event]]:
+    """A Sera with so few features that reds persist, allowed to grow, and events for it."""
+    rng = np.random.default_rng(4)
+    config = CellConfig(
+        hlm=HlmConfig(link="identity", capacity=64),
+        sera=SeraConfig(
+            d=D, r=8, d_v=d_v, r_v=2 if lowrank else 0, lowrank=lowrank, gamma=0.9, max_r=24,
+            retune=True, c_yellow=0.02, c_red=0.03, burn_in=5,
+        ),
+        fusion=FusionConfig(lambda_max=2.0, red_limit=3, hold=2),
+    )  # fmt: skip
+    stream: list[Event] = [
+        {
+            "features": [(int(rng.integers(1, 9)), float(rng.normal()))],
+            "label": float(rng.normal()),
+            "key": rng.normal(size=D).tolist() if t % 3 else None,
+            "query": rng.normal(size=D).tolist() if t % 5 == 0 else None,
+            "value": rng.normal(size=d_v).tolist() if d_v > 1 and t % 7 else None,
+            "context": [],
+        }
+        for t in range(150)
+    ]
+    return config, stream
 
 
 def spoilt(event: Event, how: str) -> Event:

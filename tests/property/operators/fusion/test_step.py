@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.fusion.cell import Cell, CellConfig
-from operators.fusion.outputs import STEP_DTYPE, Status
+from operators.fusion.cell import Cell, CellConfig, FusionConfig
+from operators.fusion.outputs import STEP_DTYPE, Action, Status
 from operators.hlm.config import HlmConfig
 from operators.hlm.layout import RELOCATED
 from operators.sera.config import SeraConfig
@@ -22,6 +23,7 @@ from tests.property.operators.fusion.events import (
     configs,
     events,
     spoilt,
+    unstable,
 )
 from tests.property.operators.fusion.reference import Reference
 
@@ -30,7 +32,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 thorough = settings(deadline=None, max_examples=100)
 
-# What a table costs and how full it is has no counterpart in a dictionary; Hlm's tests hold it.
+# What a table costs and how full it is has no counterpart in a dictionary; Hlm's tests hold it, and
+# tests/unit/operators/fusion/test_scenario.py what the controller asks of it.
+TABLE_ACTIONS = Action.REBUILD_REQUESTED | Action.CAPACITY_RAISED
 TABLE_FIELDS = {
     "status", "c_lookup", "c_insert", "ring_occupancy", "stash_occupancy", "emergency_used",
     "delta_load", "rebuilds", "ver_base", "ver_delta",
@@ -40,6 +44,17 @@ TABLE_FIELDS = {
 def step_all(config: CellConfig, stream: list[Event]) -> tuple[Rows, Cell]:
     cell = Cell(config, SEEDS)
     return cell.step_batch(batch_of(stream, d_v=config.sera.d_v)), cell
+
+
+def untabled(rows: Rows) -> Rows:
+    """The rows without what the controller asked of Hlm's table."""
+    rows = rows.copy()
+    rows["actions"] = rows["actions"].astype(np.int64) & ~int(TABLE_ACTIONS)
+    return rows
+
+
+def crowded(row: Any) -> bool:
+    return bool(Action(int(row["actions"])) & Action.HLM_PRESSURE)
 
 
 def saved(cell: Cell) -> Arrays:
@@ -58,9 +73,10 @@ def assert_same_state(a: Cell, b: Cell) -> None:
 def test_step_is_the_definition_bit_for_bit(config: CellConfig, stream: list[Event]) -> None:
     """Predictions, diagnostics, controls and weights can be recomputed in plain Python exactly."""
     rows, cell = step_all(config, stream)
+    rows = untabled(rows)
     reference = Reference(config, SEEDS)
     for t, event in enumerate(stream):
-        wanted = reference.step(event)
+        wanted = reference.step(event, crowded=crowded(rows[t]))
         assert set(wanted) == set(STEP_DTYPE.names or ()) - TABLE_FIELDS
         for name, value in wanted.items():
             got = rows[name][t]
@@ -73,12 +89,57 @@ def test_step_is_the_definition_bit_for_bit(config: CellConfig, stream: list[Eve
 @given(config=configs(d_v=2), stream=events(d_v=2))
 def test_step_with_value_vectors_is_the_definition(config: CellConfig, stream: list[Event]) -> None:
     """The same holds where values are vectors, and labels alone are not ingested."""
+    rows = untabled(step_all(config, stream)[0])
+    reference = Reference(config, SEEDS)
+    for t, event in enumerate(stream):
+        wanted = reference.step(event, crowded=crowded(rows[t]))
+        got = {name: float(rows[name][t]) for name in wanted}
+        np.testing.assert_equal(got, wanted)
+
+
+@pytest.mark.parametrize(("d_v", "lowrank"), [(1, False), (2, True)])
+def test_larger_sera_takes_over_where_the_definition_says(d_v: int, lowrank: bool) -> None:
+    """Features double, then the temperature rises, each at the event that was fixed before."""
+    config, stream = unstable(d_v, lowrank=lowrank)
     rows, _ = step_all(config, stream)
     reference = Reference(config, SEEDS)
     for t, event in enumerate(stream):
-        wanted = reference.step(event)
-        got = {name: float(rows[name][t]) for name in wanted}
-        np.testing.assert_equal(got, wanted)
+        for name, value in reference.step(event).items():
+            assert np.float64(rows[name][t]).tobytes() == np.float64(value).tobytes(), (t, name)
+    actions = rows["actions"].astype(int)
+    (proposed,), (succeeded,) = (
+        np.nonzero(actions & bit) for bit in (Action.SERA_PROPOSED, Action.SERA_SUCCEEDED)
+    )
+    assert sorted(set(rows["r"])) == [8.0, 16.0, 24.0]
+    assert len(set(rows["tau"])) >= 2
+    ingested = rows["ver_sera"][1:]  # right after each event
+    assert set(ingested[succeeded] - ingested[proposed[: len(succeeded)]]) == {10.0}, (
+        "one window of ingested events"
+    )
+    assert (np.diff(rows["ver_sera"]) >= 0).all()
+
+
+@pytest.mark.parametrize(("d_v", "lowrank"), [(1, False), (2, True)])
+def test_a_succession_survives_restarts_and_batches(d_v: int, lowrank: bool) -> None:
+    """Saved at any event, as changed blocks over the copy before it, the cell goes on the same."""
+    config, stream = unstable(d_v, lowrank=lowrank)
+    whole, cell = step_all(config, stream)
+    running = Cell(config, SEEDS)
+    copy: dict[str, bytes] = {}
+    for t, event in enumerate(stream):
+        assert running.step(batch_of([event], d_v=d_v)).tobytes() == whole[t].tobytes()
+        if t % 2:
+            continue
+        state = saved(running)
+        copy = {
+            name: _patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
+            for name, blocks in running.take_dirty().items()
+        }
+        arrays = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
+        restored = Cell.from_state(config, SEEDS, arrays)
+        assert_same_state(restored, running)
+        running = restored
+    assert_same_state(running, cell)
 
 
 def test_records_that_move_within_an_event_are_still_learnt_right() -> None:
@@ -87,6 +148,7 @@ def test_records_that_move_within_an_event_are_still_learnt_right() -> None:
     config = CellConfig(
         hlm=HlmConfig(link="logistic", capacity=2048, tau_low=0.94, tau_high=0.95),
         sera=SeraConfig(d=D, r=8, prior=0.5),
+        fusion=FusionConfig(rollout="all", tau_low_alert=0.94),
     )
     stream: list[Event] = [
         {
@@ -99,10 +161,10 @@ def test_records_that_move_within_an_event_are_still_learnt_right() -> None:
         }
         for _ in range(180)
     ]
-    _, cell = step_all(config, stream)
+    rows, cell = step_all(config, stream)
     reference = Reference(config, SEEDS)
-    for event in stream:
-        reference.step(event)
+    for t, event in enumerate(stream):
+        reference.step(event, crowded=crowded(rows[t]))
     assert cell.hlm.arrays.meta[RELOCATED] > 100
     ids, weights = cell.hlm.items()
     assert dict(zip(ids.tolist(), weights.tolist(), strict=True)) == reference.weights
@@ -141,7 +203,7 @@ def test_restored_cell_goes_on_as_if_nothing_had_happened(
     running.step_batch(batch_of(stream[first:second]))
     state = saved(running)
     for name, blocks in running.take_dirty().items():
-        copy[name] = _patched(copy[name], state[name], running.block_bytes(name), blocks)
+        copy[name] = _patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
     patched = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
 
     for arrays in (state, patched):
@@ -172,7 +234,7 @@ def test_predicting_changes_nothing_and_is_what_a_step_predicts(
     after = cell.to_state()
     assert all(before[name].tobytes() == after[name].tobytes() for name in before)
     stepped = cell.step(batch_of(asked[:1]))
-    for name in ("step", "y_hat", "y_hlm", "y_sera", "y_meta", "gate", "error", "half_diff", "den"):
+    for name in ("step", "y_hat", "y_hlm", "y_sera", "y_meta", "y_feature", "gate", "error", "den"):
         assert predicted[name][0].tobytes() == stepped[name].tobytes(), name
 
 
@@ -205,11 +267,13 @@ def test_refused_event_leaves_no_trace(
 def test_controls_never_see_the_label_they_are_used_with(
     config: CellConfig, stream: list[Event], label: float
 ) -> None:
-    """Changing an event's label changes no prediction, gate or lambda_* up to that event."""
+    """Changing an event's label changes no prediction and no control up to that event."""
     last = stream[-1]
     rows, _ = step_all(config, [*stream[:-1], last | {"label": 1.0}])
     others, _ = step_all(config, [*stream[:-1], last | {"label": label}])
-    fields = ["y_hat", "y_hlm", "y_sera", "y_meta", "gate", "den", "lambda_star", "beta_floor"]
-    fields += ["rj_gap", "half_diff", "rj_level", "phi_l1", "ver_sera"]
+    fields = ["y_hat", "y_hlm", "y_sera", "y_gate", "y_meta", "y_feature", "gate", "den", "phi_l1"]
+    fields += ["lambda_star", "beta_floor", "g_max", "lr", "tau_low", "stage"]
+    fields += ["rj_gap", "half_diff", "rj_level", "ver_sera", "ver_base", "ver_delta"]
+    fields += ["r", "tau", "clip"]
     for name in fields:
         assert rows[name].tobytes() == others[name].tobytes(), name

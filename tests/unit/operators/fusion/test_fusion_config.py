@@ -18,7 +18,9 @@ from operators.sera.config import SeraConfig
         {"output": "best"}, {"learn_from": "sera"}, {"gate_lr": -1.0}, {"gate_trust": float("nan")},
         {"meta_lr": 1.0}, {"rolling": 0.0}, {"rolling": 1.0}, {"step_down": 1.0},
         {"recovery": 0.0}, {"g_hold": 0.995}, {"hold": 0}, {"red_limit": 11},
-        {"lambda_step": float("inf")},
+        {"lambda_step": float("inf")}, {"rollout": "now"}, {"stage_events": 0}, {"g_weak": 0.3},
+        {"feature_lr": 1.0}, {"beta_step": -0.1}, {"lr_calm": 0.0}, {"tau_low_alert": 1.0},
+        {"thin_margin": 0.6}, {"healthy_margin": 1.5},
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
@@ -30,8 +32,10 @@ def test_values_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
 
 def test_lambda_must_have_room_above_what_sera_is_set_to() -> None:
     """A ceiling of lambda_* below Sera's own setting or floor is a contradiction."""
-    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.05: must be at least 0\.1"):
+    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.05: must be at least 0\.6"):
         CellConfig(fusion=FusionConfig(lambda_max=0.05))
+    with pytest.raises(InvalidConfig, match=r"lambda_max=0\.7: must be at least 0\.9"):
+        CellConfig(sera=SeraConfig(beta_floor=0.8), fusion=FusionConfig(lambda_max=0.7))
 
 
 def test_defaults_are_for_labels_of_zero_and_one() -> None:
@@ -48,12 +52,15 @@ def test_audited_constants_are_what_the_cell_runs_with() -> None:
     )
     constants = config.audited_constants()
     assert constants == {
-        "r": 128.0,
         "r_v": 2.0,
-        "tau": 8.0,
         "gamma": 0.9,
-        "clip": config.sera.clip,
         "alpha": 0.01,
         "c_lookup_max": float(config.hlm.lookup_bound),
         "c_insert_max": float(config.hlm.insert_bound),
     }
+
+
+def test_a_cell_needs_decay() -> None:
+    """A stream has no last event, so a Sera with a horizon cannot be part of a cell."""
+    with pytest.raises(InvalidConfig, match=r"sera.gamma=1.0: a stream has no horizon"):
+        CellConfig(sera=SeraConfig(gamma=1.0, horizon=100))

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from operators.fusion.outputs import FIELDS, QUARANTINE_STATUS, STEP_DTYPE, Action, Status
+from operators.fusion.outputs import (
+    CAUSES,
+    FIELDS,
+    QUARANTINE_STATUS,
+    STEP_DTYPE,
+    Action,
+    Status,
+    reasons_for,
+)
 
 
 def test_rows_are_packed_little_endian() -> None:
@@ -28,3 +36,20 @@ def test_action_bits_are_distinct() -> None:
     """Each action is one bit of its own, exact as a double."""
     values = [action.value for action in Action]
     assert sum(values) == (1 << len(values)) - 1
+
+
+def test_every_action_of_a_record_has_its_reason_beside_it() -> None:
+    """Who reads a record reads what was done and why, and nothing that is not so."""
+    assert reasons_for(0.0) == {}
+    mask = Action.MARGIN_ALARM | Action.GATE_STEPPED_DOWN | Action.LR_REDUCED | Action.GATE_CLAMPED
+    assert reasons_for(float(mask)) == {
+        "GATE_CLAMPED": (),
+        "GATE_STEPPED_DOWN": ("MARGIN_ALARM",),
+        "LR_REDUCED": ("MARGIN_ALARM",),
+    }
+    mask = Action.HLM_PRESSURE | Action.REBUILD_REQUESTED | Action.CAPACITY_RAISED
+    assert reasons_for(float(mask)) == {
+        "REBUILD_REQUESTED": ("HLM_PRESSURE",),
+        "CAPACITY_RAISED": ("HLM_PRESSURE",),
+    }
+    assert reasons_for(float(CAUSES)) == {}, "what an event showed is no action"

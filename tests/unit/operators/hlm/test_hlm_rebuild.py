@@ -60,7 +60,7 @@ def test_stages_follow_the_table_at_events_counted_beforehand() -> None:
     began = stages.index(BUILDING)
     # 39 ids are the first load of 0.6 of 64 slots: 38 of them make the mark of 38.
     assert began == 38
-    assert stages.index(MIRRORING) == began + 9
+    assert stages.index(MIRRORING) == began + 10
     assert stages.index(IDLE, began) == began + 12
     assert stages[:began] == [IDLE] * began
     assert hlm.ack.ver_base == 1

@@ -15,6 +15,7 @@ from operators.hlm.layout import (
     BUILDING,
     IDLE,
     KNOWN,
+    LOW_MARK,
     MIRRORING,
     RELOCATED,
     STAGE,
@@ -94,6 +95,16 @@ def test_new_rates_are_taken_from_the_configuration(trained: Hlm) -> None:
 
     ids, weights = restored.items()
     assert weights[ids == 12345][0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("tau_low", "mark"), [(0.3, 19), (0.7, 44), (0.6, 12)])
+def test_mark_of_a_rebuild_is_kept_unless_its_load_is_set_anew(tau_low: float, mark: int) -> None:
+    """Who embeds a model may lower the mark; another setting overrules what was in force."""
+    config = HlmConfig(capacity=64)
+    hlm = Hlm(config, SALT)
+    hlm.arrays.meta[LOW_MARK] = 12
+    restored = Hlm.from_state(replace(config, tau_low=tau_low), SALT, hlm.to_state())
+    assert restored.arrays.meta[LOW_MARK] == mark
 
 
 @pytest.mark.parametrize("name", ["choices", "bucket", "stash", "ring", "relocations", "subtable"])

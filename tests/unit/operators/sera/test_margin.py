@@ -1,116 +1,200 @@
-"""The margin's alarm: rare as promised where the null holds, quick where it does not."""
+"""The margin: what is bet, against what reference, and what becomes of the capital."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from numba import njit
 
-from operators.sera import margin
+from operators.sera import allocation, conformal, margin
+from operators.sera.config import SeraConfig
 from operators.sera.margin import EPOCH, MARGIN, SEEN, MarginArrays
-
-Floats = npt.NDArray[np.float64]
+from tests.unit.operators.sera.null_streams import (
+    SMALL,
+    Floats,
+    forget,
+    keys_of,
+    learn,
+    new,
+    noise,
+    target,
+)
 
 ALPHA = 0.05
-STREAMS = 500
-STEPS = 2000
+LEVEL = math.log(math.pi**2 / 6 / ALPHA)
+NEVER = 1e9
 
 
-@njit(error_model="numpy")
-def first_alarm(arrays: MarginArrays, y: Floats, p: Floats) -> int:
-    """Event of the first alarm, or -1."""
-    for t in range(y.shape[0]):
-        if margin.observe(arrays, y[t], p[t]).alarm:
-            return t
-    return -1
+def ranked(scores: Floats) -> Floats:
+    """P-values of scores, ties broken at random."""
+    counts = np.zeros(conformal.BINS)
+    u = np.random.default_rng(1).random(len(scores))
+    return np.array(
+        [
+            conformal.rank(counts, conformal.bin_of(x, 1.0), t + 1.0, u[t])
+            for t, x in enumerate(scores)
+        ]
+    )
 
 
-def chance_of_at_least(count: int, trials: int, p: float) -> float:
-    """P(X >= count) for a binomial X; above 5 % iff the Clopper-Pearson lower bound is below p."""
-    below = sum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(count))
-    return 1.0 - below
-
-
-def false_alarms(logistic: bool, draw: str) -> int:
-    rng = np.random.default_rng(11)
-    count = 0
-    for _ in range(STREAMS):
-        arrays = margin.allocate(ALPHA, 50, logistic=logistic)
-        if draw == "bernoulli":
-            p = rng.beta(0.5, 0.5, size=STEPS)  # scores near 0 and 1 as well as between
-            y = (rng.random(STEPS) < p).astype(np.float64)
-        else:
-            p = np.zeros(STEPS)
-            y = {
-                "normal": rng.normal(size=STEPS),
-                "t3": rng.standard_t(3, size=STEPS),
-                "lognormal": rng.lognormal(size=STEPS),
-            }[draw]
-        count += first_alarm(arrays, y, p) >= 0
-    return count
-
-
-@pytest.mark.parametrize(
-    ("logistic", "draw"),
-    [(True, "bernoulli"), (False, "normal"), (False, "t3"), (False, "lognormal")],
-)
-def test_false_alarms_are_as_rare_as_promised(logistic: bool, draw: str) -> None:
-    """Of streams on which nothing is wrong, no more than alpha ever raise an alarm."""
-    count = false_alarms(logistic, draw)
-    assert chance_of_at_least(count, STREAMS, ALPHA) > 0.05, f"{count} of {STREAMS} streams"
-
-
-def test_wrong_probabilities_raise_an_alarm_soon() -> None:
-    """Predictions that are 20 points too low are found out within a few hundred events."""
+@pytest.mark.parametrize("values", [[-1e99, 0.0, 0.0, 3.0], [0.5], [math.inf, -2.0]])
+def test_p_values_of_tied_scores_are_uniform(values: list[float]) -> None:
+    """However few values the scores take, p-values are uniform: no bin gives a bettor an edge."""
     rng = np.random.default_rng(2)
-    delays = []
-    for _ in range(50):
-        arrays = margin.allocate(ALPHA, 50, logistic=True)
-        y = (rng.random(STEPS) < 0.6).astype(np.float64)
-        delays.append(first_alarm(arrays, y, np.full(STEPS, 0.4)))
-    assert min(delays) >= 50, "nothing is bet during the burn-in"
-    assert np.median(delays) < 250
+    p = np.sort(ranked(rng.choice(np.nan_to_num(values), size=4000)))
+    distance = np.abs(p - (np.arange(4000) + 0.5) / 4000).max()
+    assert distance < 1.63 / math.sqrt(4000), "Kolmogorov-Smirnov at 1 %"
 
 
-def test_shifted_residuals_raise_an_alarm_soon() -> None:
-    """A shift of the residuals by one standard deviation is found out within 200 events."""
+def test_larger_scores_have_smaller_p_values() -> None:
+    """Bins keep the order of the scores, and the p-value is the share that is at least as large."""
+    scores = np.array([0.0, 1.0, -1.0, 5.0, 0.3])
+    p = ranked(scores)
+    assert p[3] < 0.25, "the largest of four"
+    assert 0.4 < p[4] < 0.6, "the third of five"
+    bins = [conformal.bin_of(x, 1.0) for x in (-1e308, -2.0, -0.1, 0.0, 0.1, 2.0, 1e308)]
+    assert bins == sorted(set(bins))
+    assert bins[0] == 0
+    assert bins[-1] == conformal.BINS - 1
+    assert conformal.bin_of(0.0, 0.0) == conformal.BINS // 2, "no spread yet"
+
+
+def test_no_stake_can_lose_more_than_the_capital() -> None:
+    """Whatever is drawn, wealth stays positive and shares add up to one."""
+    wealth, counts = np.empty(len(conformal.BETS)), np.empty(conformal.BINS)
+    conformal.start(wealth, counts)
+    for n, p in enumerate((0.0, 1.0, 0.0, 0.5, 1.0, 1.0), start=1):
+        conformal.settle(wealth, p, float(n))
+        assert (wealth > 0.0).all()
+        assert wealth.sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_bets_have_no_edge_whatever_was_drawn_before() -> None:
+    """The mean growth of E over a uniform p-value is 1: what makes it a martingale."""
+    wealth, counts = np.empty(len(conformal.BETS)), np.empty(conformal.BINS)
+    conformal.start(wealth, counts)
+    grid = (np.arange(2000) + 0.5) / 2000
+    for n, p in enumerate((0.1, 0.02, 0.9, 0.3, 0.05), start=1):
+        growth = [math.exp(conformal.settle(wealth.copy(), each, float(n))) for each in grid]
+        assert np.mean(growth) == pytest.approx(1.0, abs=1e-6)
+        conformal.settle(wealth, p, float(n))
+
+
+def test_margin_is_the_capital_less_what_the_bets_have_won() -> None:
+    """m_t = log(1/alpha_k) - log E_mix after every event, so that an auditor can recompute it."""
+    arrays, sera = new(SeraConfig(d=2, r=8, burn_in=5))
+    highest = -math.inf
+    for y in np.random.default_rng(1).normal(size=200):
+        verdict = margin.observe(arrays, sera, y, 0.0)
+        assert verdict.margin == pytest.approx(LEVEL - verdict.log_e, abs=1e-12)
+        highest = max(highest, verdict.log_e)
+    assert highest != 0.0
+
+
+def run(arrays: MarginArrays, kind: str, change: float, at: int, rng: np.random.Generator) -> float:
+    """Event of the first alarm at ALPHA, else -1, of a Sera that learns; y changes at ``at``."""
+    n = at + 1000
+    keys = keys_of(rng, n)
+    y = target(keys) + 0.3 * noise(kind, rng, (n,))
+    y[at:] += change
+    _, sera = new()
+    forget(arrays, sera)
+    outcome = learn(arrays, sera, keys, y, LEVEL)
+    return -outcome - 1.0 if outcome < 0.0 else -1.0
+
+
+@pytest.mark.parametrize("kind", ["normal", "t3", "lognormal"])
+def test_learner_that_starts_cold_raises_no_alarm_on_an_unchanging_stream(kind: str) -> None:
+    """A Sera that still learns does not look like a world that changes."""
+    rng = np.random.default_rng(11)
+    arrays, _ = new()
+    alarms = sum(run(arrays, kind, 0.0, 2000, rng) >= 0 for _ in range(150))
+    assert alarms <= 12, "the 95 % bound of a rate of 5 % in 150"
+
+
+def test_changed_target_raises_an_alarm_soon() -> None:
+    """A shift by a third of the target's spread is found out within 200 events."""
     rng = np.random.default_rng(3)
-    delays = []
-    for _ in range(50):
-        arrays = margin.allocate(ALPHA, 50, logistic=False)
-        y = np.concatenate([rng.normal(size=500), 1.0 + rng.normal(size=500)])
-        delays.append(first_alarm(arrays, y, np.zeros(1000)) - 500)
-    assert min(delays) > 0
+    arrays, _ = new()
+    delays = np.array([run(arrays, "normal", 0.6, 1000, rng) for _ in range(60)]) - 1000
+    assert (delays > 0).all(), "no alarm before, none missed"
     assert np.median(delays) < 200
 
 
+def test_reference_does_not_learn() -> None:
+    """Once the burn-in is over, what Sera learns changes no score: the bets see the world alone."""
+    rng = np.random.default_rng(4)
+    keys, y = keys_of(rng, 600), rng.normal(size=600)
+    learning, forgetful = new(), new()
+    for arrays, sera in (learning, forgetful):
+        learn(arrays, sera, keys[:300], y[:300], NEVER)
+    frozen = learning[0].reference.copy()
+    assert frozen.any(), "the burn-in is over"
+    forgetful[1].state.R[:] = 7.0
+    for arrays, sera in (learning, forgetful):
+        learn(arrays, sera, keys[300:], y[300:], NEVER)
+        assert arrays.tally[SEEN] == 600.0
+        assert arrays.reference.tobytes() == frozen.tobytes()
+    assert learning[0].tally.tobytes() == forgetful[0].tally.tobytes()
+
+
+def test_nothing_is_bet_during_the_burn_in() -> None:
+    """The first ``burn_in`` labelled events of an epoch leave the capital alone."""
+    arrays, sera = new(SeraConfig(d=2, r=8, burn_in=50))
+    for y in range(50):
+        assert margin.observe(arrays, sera, float(y), 0.0) == (LEVEL, 0.0, 0)
+    # The first rank tells nothing, and the bets that it wakes are as many on either side.
+    margin.observe(arrays, sera, 0.0, 0.0)
+    margin.observe(arrays, sera, 1e8, 0.0)
+    assert margin.observe(arrays, sera, 1e9, 0.0).log_e != 0.0
+
+
 def test_after_an_alarm_less_is_spent_and_all_of_it_sums_to_alpha() -> None:
-    """Each alarm starts a new epoch with a burn-in and a smaller share of alpha."""
-    arrays = margin.allocate(ALPHA, 3, logistic=True)
+    """Each alarm starts a new epoch with a burn-in, a new reference and less of alpha."""
+    arrays, sera = new(SeraConfig(d=2, r=8, burn_in=3))
     capitals = []
     for epoch in range(3):
         assert arrays.tally[EPOCH] == epoch
-        assert (arrays.log_wealth == 0.0).all()
+        assert arrays.wealth[0] == 1.0
+        assert arrays.counts.sum() == 0.0
         capitals.append(arrays.tally[MARGIN])
-        while not (verdict := margin.observe(arrays, 1.0, 0.01)).alarm:
-            assert verdict.margin >= 0.0
-        assert verdict.margin < 0.0
+        for y in range(1000):  # ever larger residuals: the alarm comes within some thirty events
+            verdict = margin.observe(arrays, sera, float(y), 0.0)
+            assert (verdict.margin < 0.0) == verdict.alarm
+            if verdict.alarm:
+                break
         assert arrays.tally[SEEN] == 0.0
     shares = np.exp(-np.array(capitals))
     np.testing.assert_allclose(shares, ALPHA * 6 / math.pi**2 / np.array([1.0, 4.0, 9.0]))
 
 
-def test_margin_is_the_capital_less_what_the_bets_have_won() -> None:
-    """m_t = log(1/alpha_k) - log E_mix after every event, so that an auditor can recompute it."""
-    arrays = margin.allocate(ALPHA, 0, logistic=True)
-    wealth = np.ones(len(margin.BETS))
-    for y, p in ((1.0, 0.2), (0.0, 0.9), (1.0, 0.7)):
-        verdict = margin.observe(arrays, y, p)
-        wealth *= 1.0 + np.array(margin.BETS) * (y - p)
-        assert verdict.log_e == pytest.approx(math.log(wealth.mean()), abs=1e-12)
-        assert verdict.margin == pytest.approx(
-            math.log(math.pi**2 / 6 / ALPHA) - math.log(wealth.mean()), abs=1e-12
-        )
+def test_another_sera_is_referred_to_anew_and_keeps_the_evidence() -> None:
+    """After a handover nothing is bet for a burn-in; what was won, epoch and capital stay."""
+    rng = np.random.default_rng(8)
+    arrays, sera = new()
+    keys = keys_of(rng, 600)
+    learn(arrays, sera, keys, target(keys) + noise("normal", rng, (600,)), NEVER)
+    before, wealth = arrays.tally.copy(), arrays.wealth.copy()
+    assert before[margin.LOG_E] != 0.0
+    larger = replace(SMALL, r=16)
+    anew = margin.refer_anew(arrays, larger)
+    successor = allocation.allocate(larger, 5)
+    assert anew.reference.shape == (32,)
+    keys = keys_of(rng, SMALL.burn_in + 1)
+    y = target(keys)
+    learn(anew, successor, keys[:-1], y[:-1], NEVER)
+    kept = [margin.EPOCH, margin.LOG_E, margin.MARGIN, margin.BETTED]
+    assert anew.tally[kept].tolist() == before[kept].tolist()
+    assert anew.wealth.tolist() == wealth.tolist()
+    learn(anew, successor, keys[-1:], y[-1:], NEVER)
+    assert anew.counts.sum() == 1.0, "scores of another reference are not ranked with these"
+    assert (anew.reference != 0.0).any()
+    assert anew.tally[margin.BETTED] == before[margin.BETTED] + 1
+
+
+def test_representation_shows_no_key() -> None:
+    """The key that breaks ties follows from the secret seed and is not printed."""
+    arrays, _ = new(SMALL)
+    assert str(arrays.tie_key) not in repr(arrays)

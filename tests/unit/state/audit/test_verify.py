@@ -221,6 +221,20 @@ def test_a_level_painted_over_is_found(
     assert report.failures[0].step == step
 
 
+@pytest.mark.parametrize(("level", "outcome"), [(2.0, Outcome.OK), (1.0, Outcome.TAMPERED)])
+def test_levels_of_the_gap_are_recomputed_from_it(
+    empty_log: Log, rows_of: MakeRows, level: float, outcome: Outcome
+) -> None:
+    """Where the settings name the seed's gap, it decides, for values of any length."""
+    rows = policy_rows(rows_of)
+    rows["rj_gap"] = rows["half_diff"] / (0.5 + 1e-6)
+    rows["half_diff"] = 0.0
+    rows["r_v"] = 5.0
+    rows["rj_level"][7] = level
+    empty_log.extend(rows, [8])
+    assert empty_log.verify(policy=POLICY._replace(policy="rj_gap")).outcome is outcome
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("r_v", 2.0), ("y_sera", P_MIN), ("y_sera", 1.0 - P_MIN)]
 )

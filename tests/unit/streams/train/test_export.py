@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def network() -> Network:
     """A tiny network with some outlying channels."""
     torch.manual_seed(3)
-    made = Network(TINY).eval()
+    made = Network(TINY)
+    made.eval()
     gain(made).data[3] = 30.0
     return made
 
