@@ -43,10 +43,13 @@ lint: install ## Style, types, and the arrows between the packages
 	$(BIN)/lint-imports
 
 test-unit: install ## What needs no broker, in under two minutes
-	$(BIN)/pytest tests/unit tests/property -m "not slow" -n auto
+	$(BIN)/pytest tests/unit tests/property -m "not slow and not long" -n auto
+
+test-long: install ## What takes longer still, and is run by hand: a hundred thousand texts for the scanner
+	$(BIN)/pytest tests/unit tests/property -m long
 
 test-slow: install ## What takes minutes: large tables, patterns of ids, rates of false alarms
-	$(BIN)/pytest tests/unit tests/property -m slow
+	$(BIN)/pytest tests/unit tests/property -m slow -n auto
 
 test-train: ## What needs PyTorch, in a .venv-train with the extra; some 5 GB the first time
 	[ -x .venv-train/bin/pytest ] || { $(PYTHON) -m venv .venv-train && .venv-train/bin/pip install --quiet --editable '.[train,dev]'; }
@@ -64,4 +67,4 @@ format: install ## Rewrite the sources in the project's style
 clean: ## Remove what the build made; broker data included
 	rm -rf $(VENV) .venv-train .weir .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install lock demo lint test-unit test-slow test-train test-integration test format clean
+.PHONY: help install lock demo lint test-unit test-long test-slow test-train test-integration test format clean

@@ -70,7 +70,8 @@ def _options(parameters: list[Any]) -> str:
         else:
             spelt = f"{', '.join(one.opts)} {one.metavar or ''}".strip()
         text = _escaped(one.help)
-        if one.param_type_name == "option" and one.default not in (None, False):
+        shown = one.param_type_name == "option" and one.show_default is not False
+        if shown and one.default not in (None, False):
             default = one.default.value if isinstance(one.default, Enum) else one.default
             text += f" Default: {default}."
         spelt = spelt.replace("|", "\\|")

@@ -63,7 +63,7 @@ def test_some_random_inputs(scanner: Scanner, samples: list[Sample]) -> None:
         check(scanner, text)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(0)
 def test_a_hundred_thousand_random_inputs(scanner: Scanner, samples: list[Sample]) -> None:
     """The long version: the rules and the way back to the text on all, the model on one in fifty."""
