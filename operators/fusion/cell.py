@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from operators.blocks import BLOCK_BYTES, NO_BLOCKS, all_blocks
 from operators.errors import InvalidInput, StateMismatch
 from operators.fusion import controller
 from operators.fusion import layout as at
@@ -34,12 +35,8 @@ __all__ = ["Cell", "CellConfig", "FusionConfig", "Seeds"]
 State = Mapping[str, npt.NDArray[np.generic]]
 Rows = npt.NDArray[Any]
 
-BLOCK_BYTES = 1 << 16
-"""Bytes of one block of the arrays that change as a whole."""
-
 _HLM = "hlm."
 _SERA = "sera."
-_NO_BLOCKS = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
 _BLANK = np.zeros(1, STEP_DTYPE)
 _BLANK[list(FIELDS)] = np.nan
@@ -217,7 +214,7 @@ class Cell:
         dirty |= {_SERA + name: blocks for name, blocks in self._pair.take_dirty().items()}
         for name, array in self._small().items():
             same = np.array_equal(array, self._reported.get(name, _NOTHING))
-            dirty[name] = _NO_BLOCKS if same else _all_blocks(array)
+            dirty[name] = NO_BLOCKS if same else all_blocks(array)
         self._forget_changes()
         return dirty
 
@@ -333,7 +330,3 @@ def _part(arrays: State, prefix: str) -> dict[str, npt.NDArray[np.generic]]:
         for name, array in arrays.items()
         if name.startswith(prefix)
     }
-
-
-def _all_blocks(array: Floats) -> npt.NDArray[np.int64]:
-    return np.arange(-(-array.nbytes // BLOCK_BYTES), dtype=np.int64)

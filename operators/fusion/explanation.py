@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from operators.fusion import layout as at
 from operators.fusion.config import FEATURE_STAGE, GATE_STAGE
+from operators.fusion.kernels import advantage_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ def explained(
     stage = float(tally[at.STAGE])
     weights, values = scratch.own_weights.tolist(), scratch.own_values.tolist()
     terms = zip(weights, values, strict=True)
-    gate = {TRUST: params.gate_trust * (0.125 * min(max(float(tally[at.ADVANTAGE]), -8.0), 8.0))}
+    gate = {TRUST: params.gate_trust * advantage_of(tally)}
     if stage >= GATE_STAGE:
         for name in (*_GATE_NAMES, *(f"context.{key:016x}" for key in contexts)):
             weight, value = next(terms)

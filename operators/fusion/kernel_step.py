@@ -22,6 +22,7 @@ from operators.hlm.kernels import (
     UNKNOWN,
     attention_due,
     locate_event,
+    low_mark,
     observe_event,
     predict_event,
 )
@@ -35,7 +36,6 @@ from operators.sera.kernels import ingest_event
 from operators.sera.succession import HANDOVER, SINCE
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from operators.batch import EventBatch
@@ -77,7 +77,7 @@ def _steer_hlm(cell: CellArrays, hlm: HlmArrays, controls: Controls, seen: Signa
     """Hand tau_low, an early rebuild and a larger capacity to Hlm; bits of what was asked for."""
     meta = hlm.meta
     actions = 0
-    mark = low_mark_of(meta, controls.tau_low)
+    mark = low_mark(controls.tau_low, meta[hlm_at.ACTIVE_CAPACITY])
     meta[hlm_at.LOW_MARK] = mark
     if seen.emergency and not meta[hlm_at.GROW]:
         meta[hlm_at.GROW] = 1
@@ -88,12 +88,6 @@ def _steer_hlm(cell: CellArrays, hlm: HlmArrays, controls: Controls, seen: Signa
         meta[hlm_at.DUE] = 0
         actions |= codes.REBUILD_REQUESTED
     return actions
-
-
-@inlined
-def low_mark_of(meta: npt.NDArray[np.int64], tau_low: float) -> int:
-    """Ids in Hlm's delta at which it begins a rebuild: its own formula, for another load."""
-    return max(1, int(tau_low * meta[hlm_at.ACTIVE_CAPACITY]))
 
 
 @inlined

@@ -141,6 +141,12 @@ def _weighted(weights: Floats, values: Floats, lo: int, hi: int) -> float:
 
 
 @inlined
+def advantage_of(tally: Floats) -> float:
+    """Sera's advantage over the linear half as the gate reads it, in [-1, 1]."""
+    return 0.125 * between(tally[at.ADVANTAGE], -8.0, 8.0)
+
+
+@inlined
 def own_inputs(
     cell: CellArrays,
     sera: SeraArrays,
@@ -189,7 +195,7 @@ def _gate_inputs(
     z[at.Z_PHI] = between(log(reading.phi_l1 / math.sqrt(r)), -1.0, 1.0)
     rms = math.sqrt(tally[at.LABEL_SQUARE])
     z[at.Z_ERROR] = min(tally[at.ERROR] / rms, 1.0) if rms > 0.0 else 0.0
-    z[at.Z_ADVANTAGE] = 0.125 * between(tally[at.ADVANTAGE], -8.0, 8.0)
+    z[at.Z_ADVANTAGE] = advantage_of(tally)
     n = at.GATE_INPUTS
     for i in range(batch.ctx_indptr[t], batch.ctx_indptr[t + 1]):
         ids[n] = at.CONTEXT | (batch.ctx_ids[i] & at.CONTEXT_MASK)
@@ -234,7 +240,7 @@ def fuse(
     readout = sera.scratch.y[0, 0]
     gates = inputs.gates
     weights_at(hlm, scratch.own_slots[SCRATCH_HEADER : SCRATCH_HEADER + inputs.features], w)
-    trust = params.gate_trust * (0.125 * between(tally[at.ADVANTAGE], -8.0, 8.0))
+    trust = params.gate_trust * advantage_of(tally)
     open_gate = sigmoid(trust + _weighted(w, x, 0, gates))
     gate = between(open_gate, min(params.g_min, now.g_max), now.g_max)
     score = between(score, -MAX_SCORE, MAX_SCORE)

@@ -92,6 +92,12 @@ def attention_due(hlm: HlmArrays) -> bool:
 
 
 @inlined
+def low_mark(tau_low: float, capacity: int) -> int:
+    """Ids in a delta of ``capacity`` slots at which a rebuild begins."""
+    return max(1, int(tau_low * capacity))
+
+
+@inlined
 def hash_lane(
     scratch: Ints, lane: np.uint64, ids: Ids, lo: int, hi: int, salt: np.uint64, pilots: Pilots
 ) -> None:

@@ -69,6 +69,7 @@ _BLOCK_WORD_BITS = np.uint64(BLOCK_WORD_BITS)
 _FROZEN, _ACTIVE = np.uint64(FROZEN), np.uint64(ACTIVE)
 
 Floats = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 
@@ -99,6 +100,54 @@ def weights_at(hlm: HlmArrays, places: Ints, out: Floats) -> None:
         out[k] = _read(base, frozen, active, places[k], shift, _1) if places[k] >= 0 else 0.0
 
 
+@inlined
+def _store(
+    base: Floats,
+    frozen: Floats,
+    active: Floats,
+    base_dirty: Bytes,
+    frozen_dirty: Bytes,
+    active_dirty: Bytes,
+    mirror_on: int,
+    mirror: Floats,
+    forward: npt.NDArray[np.uint32],
+    keys: np.uint64,
+    shift: np.uint64,
+    place: int,
+    weight: float,
+    squares: float,
+    adagrad: int,
+) -> None:
+    """Store what was learnt at a place that is not ``ABSENT``; squares only where they are kept."""
+    if place >= ACTIVE:
+        word = (np.uint64(place) - _ACTIVE) << shift
+        active[word + _1] = weight
+        if adagrad:
+            active[word + _2] = squares
+        active_dirty[word >> _BLOCK_WORD_BITS] = 1
+        return
+    slot = np.uint64(place)
+    if place >= FROZEN:
+        slot -= _FROZEN
+        word = slot << shift
+        frozen[word + _1] = weight
+        if adagrad:
+            frozen[word + _2] = squares
+        frozen_dirty[word >> _BLOCK_WORD_BITS] = 1
+        slot += keys
+    else:
+        word = slot << shift
+        base[word + _1] = weight
+        if adagrad:
+            base[word + _2] = squares
+        base_dirty[word >> _BLOCK_WORD_BITS] = 1
+    if mirror_on:
+        word = np.uint64(forward[slot]) << shift
+        mirror[word + _1] = weight
+        if adagrad:
+            mirror[word + _2] = squares
+
+
 @kernel
 def add_to_weights(hlm: HlmArrays, places: Ints, values: Floats, step: float) -> None:
     """Add ``step`` times its value to the weight at each place that is not ``ABSENT``."""
@@ -113,22 +162,10 @@ def add_to_weights(hlm: HlmArrays, places: Ints, values: Floats, step: float) ->
         if place < 0:
             continue
         weight = _read(base, frozen, active, place, shift, _1) + step * values[k]
-        if place >= ACTIVE:
-            word = (np.uint64(place) - _ACTIVE) << shift
-            active[word + _1] = weight
-            active_dirty[word >> _BLOCK_WORD_BITS] = 1
-            continue
-        slot = np.uint64(place)
-        if place >= FROZEN:
-            slot -= _FROZEN
-            frozen[(slot << shift) + _1] = weight
-            frozen_dirty[(slot << shift) >> _BLOCK_WORD_BITS] = 1
-            slot += keys
-        else:
-            base[(slot << shift) + _1] = weight
-            base_dirty[(slot << shift) >> _BLOCK_WORD_BITS] = 1
-        if mirror_on:
-            mirror[(np.uint64(forward[slot]) << shift) + _1] = weight
+        _store(
+            base, frozen, active, base_dirty, frozen_dirty, active_dirty, mirror_on, mirror,
+            forward, keys, shift, place, weight, 0.0, 0,
+        )  # fmt: skip
 
 
 @kernel
@@ -235,31 +272,8 @@ def learn_places(
             squares = _read(base, frozen, active, place, shift, _2)
         weight = _read(base, frozen, active, place, shift, _1)
         weight, squares = _learnt(rules, weight, squares, values[lo + k], e, decay, step, lr)
-        if place >= ACTIVE:
-            word = (np.uint64(place) - _ACTIVE) << shift
-            active[word + _1] = weight
-            if rules.adagrad:
-                active[word + _2] = squares
-            active_dirty[word >> _BLOCK_WORD_BITS] = 1
-            continue
-        slot = np.uint64(place)
-        if place >= FROZEN:
-            slot -= _FROZEN
-            word = slot << shift
-            frozen[word + _1] = weight
-            if rules.adagrad:
-                frozen[word + _2] = squares
-            frozen_dirty[word >> _BLOCK_WORD_BITS] = 1
-            slot += keys
-        else:
-            word = slot << shift
-            base[word + _1] = weight
-            if rules.adagrad:
-                base[word + _2] = squares
-            base_dirty[word >> _BLOCK_WORD_BITS] = 1
-        if mirror_on:
-            word = np.uint64(forward[slot]) << shift
-            mirror[word + _1] = weight
-            if rules.adagrad:
-                mirror[word + _2] = squares
+        _store(
+            base, frozen, active, base_dirty, frozen_dirty, active_dirty, mirror_on, mirror,
+            forward, keys, shift, place, weight, squares, rules.adagrad,
+        )  # fmt: skip
     learn_bias(rules, hlm.params, e, step, lr)

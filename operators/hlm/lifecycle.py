@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.errors import OutOfCapacity
+from operators.hlm.kernels import low_mark
 from operators.hlm.layout import (
     ACTIVE_CAPACITY,
     ACTIVE_KNOWN,
@@ -52,7 +53,7 @@ from operators.hlm.layout import (
 from operators.hlm.rebuild import Rebuild
 from operators.hlm.salts import Purpose, SaltKey
 from operators.hlm.sizing import next_capacity
-from operators.hlm.state import limit, low_mark
+from operators.hlm.state import limit
 
 if TYPE_CHECKING:
     from operators.hlm.config import HlmConfig
@@ -150,7 +151,7 @@ class Lifecycle:
         meta[REBUILDS] += 1
         meta[FROZEN_KNOWN], meta[ACTIVE_KNOWN] = meta[ACTIVE_KNOWN], 0
         meta[FROZEN_CAPACITY], meta[ACTIVE_CAPACITY] = meta[ACTIVE_CAPACITY], capacity
-        meta[LOW_MARK] = low_mark(self._config, capacity)
+        meta[LOW_MARK] = low_mark(self._config.tau_low, capacity)
         meta[LIMIT] = limit(self._config, capacity)
         meta[GROW] = meta[INSERTS_FROZEN] = 0
         window = max(meta[WINDOW_MAX], meta[KNOWN] - meta[WINDOW_KNOWN])

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from operators.errors import StateMismatch
 from operators.hlm.config import MAX_CAPACITY, HlmConfig
+from operators.hlm.kernels import low_mark
 from operators.hlm.kernels_rebuild import strangers
 from operators.hlm.kernels_table import misplaced
 from operators.hlm.layout import (
@@ -192,7 +193,7 @@ def restore(config: HlmConfig, key: SaltKey, state: State) -> HlmArrays:
 
 def _set_thresholds(config: HlmConfig, meta: Ints, params: Floats) -> None:
     """Put settings where kernels read them and snapshots show them."""
-    mark = low_mark(config, int(meta[ACTIVE_CAPACITY]))
+    mark = low_mark(config.tau_low, int(meta[ACTIVE_CAPACITY]))
     # Whoever embeds the model may have lowered the mark; a load that is set anew overrules that.
     kept = int(meta[LOW_MARK]) if params[TAU_LOW] == config.tau_low else mark
     meta[LOW_MARK] = min(kept, mark)
@@ -201,11 +202,6 @@ def _set_thresholds(config: HlmConfig, meta: Ints, params: Floats) -> None:
     params[L2] = config.l2
     params[TAU_LOW] = config.tau_low
     params[TAU_HIGH] = config.tau_high
-
-
-def low_mark(config: HlmConfig, capacity: int) -> int:
-    """Ids in a delta at which a rebuild begins."""
-    return max(1, int(config.tau_low * capacity))
 
 
 def limit(config: HlmConfig, capacity: int) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from operators.blocks import BLOCK_BYTES, NO_BLOCKS, all_blocks
 from operators.errors import InvalidInput, NonFiniteInput, OutOfCapacity, StateMismatch
 from operators.sera import kernels
 from operators.sera.allocation import allocate
@@ -34,15 +35,10 @@ if TYPE_CHECKING:
 
 State = Mapping[str, npt.NDArray[np.generic]]
 
-
-BLOCK_BYTES = 1 << 16
-"""Bytes of one block of the state."""
-
 _COUNTED = ("tally", "shrinkage")
 """Arrays that change with every vector counted; the others change with every event ingested."""
 
 _NEVER = np.full(TALLY_WORDS, np.nan)
-_NO_BLOCKS = np.zeros(0, np.int64)
 
 
 class Readouts(NamedTuple):
@@ -236,7 +232,7 @@ class Sera:
         counted = not np.array_equal(tally, self._reported)
         self._reported = tally.copy()
         return {
-            name: _all_blocks(array) if (counted if name in _COUNTED else ingested) else _NO_BLOCKS
+            name: all_blocks(array) if (counted if name in _COUNTED else ingested) else NO_BLOCKS
             for name, array in self.to_state().items()
         }
 
@@ -278,10 +274,6 @@ class Sera:
             sera.arrays.state.shrinkage[NOW] = config.lambda_star
         sera.take_dirty()
         return sera
-
-
-def _all_blocks(array: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-    return np.arange(-(-array.nbytes // BLOCK_BYTES), dtype=np.int64)
 
 
 def _checked(what: str, vectors: Floats, length: int) -> Floats:

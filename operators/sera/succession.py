@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from operators.blocks import BLOCK_BYTES
 from operators.errors import InvalidConfig, InvalidInput, StateMismatch
 from operators.sera.layout import INGESTED
-from operators.sera.sera import BLOCK_BYTES, Sera
+from operators.sera.sera import Sera
 
 if TYPE_CHECKING:
     import numpy.typing as npt

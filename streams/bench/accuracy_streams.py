@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from operators.batch import EventBatch
+from streams.bench.batches import keyed_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+
+    from operators.batch import EventBatch
 
     Floats = npt.NDArray[np.float64]
 
@@ -76,23 +78,15 @@ def as_events(stream: Stream, label: Floats) -> EventBatch:
     """
     names = sorted({name for row in stream.rows for name in row})
     ids = {name: _id_of(name) for name in names}
-    d, n = len(names), len(stream.rows)
+    d = len(names)
     key = np.array([[row.get(name, 0.0) for name in names] for row in stream.rows])
-    return EventBatch(
-        indptr=np.cumsum([0, *(len(row) for row in stream.rows)]).astype(np.int64),
-        ids=np.array([ids[name] for row in stream.rows for name in row], np.uint64),
-        values=np.array([x for row in stream.rows for x in row.values()], np.float64),
-        time_us=np.arange(n, dtype=np.int64),
-        label=label,
-        has_label=np.ones(n, np.uint8),
-        key=np.ascontiguousarray(key * d**-0.25),
-        has_key=np.ones(n, np.uint8),
-        query=np.zeros((n, d)),
-        has_query=np.zeros(n, np.uint8),
-        value=np.zeros((n, 1)),
-        has_value=np.zeros(n, np.uint8),
-        ctx_indptr=np.zeros(n + 1, np.int64),
-        ctx_ids=np.zeros(0, np.uint64),
+    features = [pair for row in stream.rows for pair in row.items()]
+    return keyed_events(
+        np.cumsum([0, *(len(row) for row in stream.rows)]).astype(np.int64),
+        np.array([ids[name] for name, _ in features], np.uint64),
+        np.array([x for _, x in features], np.float64),
+        np.ascontiguousarray(key * d**-0.25),
+        label,
     )
 
 

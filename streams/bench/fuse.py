@@ -16,6 +16,7 @@ from operators.hlm.config import HlmConfig
 from operators.sera.config import SeraConfig
 from schemas.errors import ConfigError
 from streams.bench import machine
+from streams.bench.batches import keyed_events
 from streams.bench.measured import Measured, measured
 
 if TYPE_CHECKING:
@@ -81,21 +82,10 @@ def make_events(d: int, dv: int, n: int) -> EventBatch:
     weights = rng.normal(size=IDS)
     score = (weights[ranks] * values).reshape(n, FEATURES).sum(axis=1) + np.sign(key[:, 0])
     label = (score + rng.normal(size=n) > 0.0).astype(np.float64)
-    return EventBatch(
-        indptr=np.arange(n + 1, dtype=np.int64) * FEATURES,
-        ids=ranks + np.uint64(1),
-        values=values,
-        time_us=np.arange(n, dtype=np.int64),
-        label=label,
-        has_label=np.ones(n, np.uint8),
-        key=key,
-        has_key=np.ones(n, np.uint8),
-        query=np.zeros((n, d)),
-        has_query=np.zeros(n, np.uint8),
-        value=np.repeat(label[:, np.newaxis], dv, axis=1),
-        has_value=np.ones(n, np.uint8),
-        ctx_indptr=np.zeros(n + 1, np.int64),
-        ctx_ids=np.zeros(0, np.uint64),
+    indptr = np.arange(n + 1, dtype=np.int64) * FEATURES
+    events = keyed_events(indptr, ranks + np.uint64(1), values, key, label)
+    return events._replace(
+        value=np.repeat(label[:, np.newaxis], dv, axis=1), has_value=np.ones(n, np.uint8)
     )
 
 

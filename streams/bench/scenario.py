@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from operators.batch import EventBatch
 from operators.fusion.cell import Cell, CellConfig, FusionConfig, Seeds
 from operators.hlm.config import HlmConfig
 from operators.sera.config import SeraConfig
+from streams.bench.batches import keyed_events
 
 if TYPE_CHECKING:
     from typing import Any
 
     import numpy.typing as npt
+
+    from operators.batch import EventBatch
 
 STEADY: Final = slice(0, 2_000)
 NOVELTY: Final = slice(2_000, 2_300)
@@ -74,22 +76,9 @@ def make_events() -> EventBatch:
             values += [0.1] * NEW_FEATURES
             fresh += NEW_FEATURES
         lengths.append(KNOWN_FEATURES + (NEW_FEATURES if novel[t] else 0))
-    return EventBatch(
-        indptr=np.cumsum([0, *lengths]).astype(np.int64),
-        ids=np.array(ids, np.uint64),
-        values=np.array(values, np.float64),
-        time_us=np.arange(n, dtype=np.int64) * 1_000_000,
-        label=label,
-        has_label=np.ones(n, np.uint8),
-        key=key,
-        has_key=np.ones(n, np.uint8),
-        query=np.zeros((n, D)),
-        has_query=np.zeros(n, np.uint8),
-        value=np.zeros((n, 1)),
-        has_value=np.zeros(n, np.uint8),
-        ctx_indptr=np.zeros(n + 1, np.int64),
-        ctx_ids=np.zeros(0, np.uint64),
-    )
+    indptr = np.cumsum([0, *lengths]).astype(np.int64)
+    events = keyed_events(indptr, np.array(ids, np.uint64), np.array(values), key, label)
+    return events._replace(time_us=events.time_us * 1_000_000)
 
 
 def run() -> npt.NDArray[Any]:

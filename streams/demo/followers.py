@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from streams.cli.follow import Start, TopicRecord, follow
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _JOIN_S = 10
 
 
-class _Watched(threading.Thread):
+class _Watched(threading.Thread, ABC):
     """A thread whose failure is kept, for the main thread to raise."""
 
     def __init__(self, name: str) -> None:
@@ -44,8 +45,9 @@ class _Watched(threading.Thread):
         self._stopping.set()
         self.join(_JOIN_S)
 
+    @abstractmethod
     def _work(self) -> None:
-        raise NotImplementedError
+        """What the thread does until it is told to stop."""
 
 
 class Follower(_Watched):

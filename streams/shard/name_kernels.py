@@ -183,6 +183,21 @@ def _block(blob: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:  # pragma: 
 
 
 @njit(cache=True, nogil=True)
+def _entry(
+    blob: npt.NDArray[np.uint8], left: int, at: int
+) -> tuple[int, int, int]:  # pragma: no cover - compiled
+    """Go to the next entry of a map.
+
+    Returns:
+        How many more its block has, the length of its name, and where the name begins.
+    """
+    if left == 0:
+        left, at = _block(blob, at)
+    length, name = _length(blob, at)
+    return left - 1, length, name
+
+
+@njit(cache=True, nogil=True)
 def _join(
     blob: npt.NDArray[np.uint8], name: int, length: int, text: npt.NDArray[np.uint8]
 ) -> tuple[int, int]:  # pragma: no cover - compiled
@@ -220,10 +235,7 @@ def _look_up_features(
     place = span.feature_map
     left = 0
     for entry in range(span.feature_entries):
-        if left == 0:
-            left, place = _block(blob, place)
-        left -= 1
-        length, place = _length(blob, place)
+        left, length, place = _entry(blob, left, place)
         if length > MAX_NAME_BYTES:
             return False
         slot = _find(blob, place, length, sip_hash(key, blob, place, length), slots, arena)
@@ -257,10 +269,7 @@ def _look_up_context(
     place = span.context_map
     left = 0
     for entry in range(span.context_entries):
-        if left == 0:
-            left, place = _block(blob, place)
-        left -= 1
-        length, name = _length(blob, place)
+        left, length, name = _entry(blob, left, place)
         # Two names of one hash may be two names: then the codec finds out.
         names[entry] = sip_hash(key, blob, name, length)
         for before in range(entry):
@@ -401,10 +410,7 @@ def learn_row(
     place = span.feature_map
     left = 0
     for entry in range(span.feature_entries):
-        if left == 0:
-            left, place = _block(blob, place)
-        left -= 1
-        length, place = _length(blob, place)
+        left, length, place = _entry(blob, left, place)
         if length <= MAX_NAME_BYTES and not _learn(
             blob, place, length, features[entry], key, slots, arena, tallies
         ):
@@ -413,10 +419,7 @@ def learn_row(
     place = span.context_map
     left = 0
     for entry in range(span.context_entries):
-        if left == 0:
-            left, place = _block(blob, place)
-        left -= 1
-        length, name = _length(blob, place)
+        left, length, name = _entry(blob, left, place)
         whole, place = _join(blob, name, length, text)
         if whole != ABSENT and not _learn(
             text, 0, whole, context[entry], key, slots, arena, tallies
