@@ -30,6 +30,8 @@ _CHAIN_CHECKPOINT: Final = b"\x04"
 _MANIFEST: Final = b"\x05"
 _BLOCK: Final = b"\x06"
 _LEARNER: Final = b"\x07"
+_SNAPSHOTS: Final = b"\x08"
+_EPOCHS: Final = b"\x09"
 
 _TENANT_LENGTH: Final = struct.Struct(">H")
 _BLOCK_NUMBER: Final = struct.Struct(">I")
@@ -55,6 +57,16 @@ def checkpoint_key() -> bytes:
 def learner_key() -> bytes:
     """Key of the record that says with which settings the cells were learnt."""
     return _LEARNER
+
+
+def snapshots_key() -> bytes:
+    """Key of the record of what the shard commits to of its snapshots."""
+    return _SNAPSHOTS
+
+
+def epochs_key() -> bytes:
+    """Key of the record of how often, and to where, the shard was set back."""
+    return _EPOCHS
 
 
 def chain_key(tenant: str) -> bytes:

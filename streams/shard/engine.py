@@ -14,11 +14,13 @@ import numpy as np
 
 from operators.fusion.cell import Cell, CellConfig
 from operators.fusion.outputs import QUARANTINE_STATUS
-from schemas.errors import BadMessage, StateError
+from schemas.errors import BadMessage, Bug, StateError
 from schemas.reasons import Reason
 from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
 from state.audit.checkpoint import origin_of
+from state.audit.leaf import SNAPSHOT, mark_row
+from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.changelog import StateCheckpoint
 from streams.keys import CellKeys, KeyVersions
 from streams.shard.columns import Decoder, Rejected, TenantColumns
@@ -45,7 +47,7 @@ VERSIONS_ARRAY = "key_versions"
 class _Tenant:
     """One cell, its chain, and what its checkpoints need."""
 
-    __slots__ = ("cell", "chain", "seeds", "touched", "versions", "writer")
+    __slots__ = ("cell", "chain", "listed", "seeds", "touched", "versions", "writer")
 
     def __init__(
         self,
@@ -61,6 +63,8 @@ class _Tenant:
         self.versions = versions
         self.writer = writer
         self.touched = False
+        # Size of the chain as the shard's root has it.
+        self.listed = -1
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Records of what changed since the last call."""
@@ -130,6 +134,7 @@ class Engine:
         self._cell_type = cell_type
         self._tenants: dict[str, _Tenant] = {}
         self._hashers: dict[str, FeatureHasher] = {}
+        self._root = ShardRoot()
         self._decoder = Decoder(
             codecs.reader,
             shard,
@@ -158,6 +163,7 @@ class Engine:
         decoded = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
         outputs: list[_Outputs] = []
+        signed: list[str] = []
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
             at = self._tenant(tenant)
@@ -185,10 +191,8 @@ class Engine:
                         self._codecs.audit(tenant, values),
                     )
                 )
-                checkpoint = self._codecs.checkpoint(
-                    tenant, self.shard, at.chain.checkpoint(self._keys.signer)
-                )
-                unit.outputs.setdefault("audit-checkpoints", []).append(checkpoint)
+                signed.append(tenant)
+        self._sign(unit, signed)
         self.next_offset = unit.next_offset
         unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
         unit.quarantined = Counter(item.error.reason for item in rejected)
@@ -207,6 +211,62 @@ class Engine:
             "encode": time.perf_counter() - decoded - kernel_s - audit_s,
         }
         return unit
+
+    def mark_snapshot(self, manifest: bytes) -> UnitOfWork:
+        """Record in every cell's chain, and in the shard's root, that a snapshot was taken.
+
+        Args:
+            manifest: SHA-256 of its manifest.
+
+        Returns:
+            A unit of work without records. It must be a checkpoint (see ``add_checkpoint``): a
+            re-step goes by the log of events, which does not tell of it.
+        """
+        self._root.snapshots = self._root.snapshots.after(manifest)
+        return self.mark(dict.fromkeys(self._tenants, SNAPSHOT), manifest)
+
+    def mark(self, kinds: Mapping[str, float], digest: bytes) -> UnitOfWork:
+        """Append a mark to the chains of tenants; see ``mark_snapshot`` for what must follow.
+
+        Args:
+            kinds: tenant → kind of the mark, one of ``state.audit.leaf.MARKS``.
+            digest: SHA-256 of what it is about.
+
+        Raises:
+            Bug: the shard has not begun.
+        """
+        if self.next_offset is None:
+            raise Bug(f"shard {self.shard} was to be marked before its first event")
+        unit = UnitOfWork(next_offset=self.next_offset, records=0)
+        unit.outputs["audit"] = []
+        for tenant, kind in kinds.items():
+            at = self._tenants[tenant]
+            values = at.chain.append(mark_row(kind, at.cell.steps, digest))
+            at.touched = True
+            unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
+            unit.outputs["audit"] += self._codecs.audit(tenant, values)
+        self._sign(unit, list(kinds))
+        unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
+        unit.state[cell_keys.snapshots_key()] = self._root.snapshots.to_bytes()
+        return unit
+
+    def _sign(self, unit: UnitOfWork, tenants: list[str]) -> None:
+        """Add the signed checkpoints of the tenants that a unit has records of."""
+        if not tenants:
+            return
+        for at in self._tenants.values():
+            if at.listed != at.chain.size:
+                self._root.put(at.chain.standing())
+                at.listed = at.chain.size
+        shard = self._root.commitment()
+        unit.outputs["audit-checkpoints"] = [
+            self._codecs.checkpoint(
+                tenant,
+                self.shard,
+                self._tenants[tenant].chain.checkpoint(self._keys.signer, shard),
+            )
+            for tenant in tenants
+        ]
 
     # -- cells ------------------------------------------------------------------------------------
 
@@ -285,6 +345,9 @@ class Engine:
             StateError: the store does not say.
         """
         where = f"shard {self.shard} ({self._source_topic}[{self.shard}])"
+        snapshots = store.get(cell_keys.snapshots_key())
+        if snapshots is not None:
+            self._root.snapshots = SnapshotsHead.from_bytes(snapshots)
         check_learner(store.get(cell_keys.learner_key()), self._config, where)
 
     def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
