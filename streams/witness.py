@@ -24,11 +24,18 @@ class TopicShardLog:
         shard: partition number.
         records: reads the topic of records.
         checkpoints: reads the topic of checkpoints; another reader, as both are read in turns.
+        identity: what tells the topics from others of the same name; see ``topic_ids``.
     """
 
     def __init__(
-        self, topics: AuditTopics, shard: int, records: LogReader, checkpoints: LogReader
+        self,
+        topics: AuditTopics,
+        shard: int,
+        records: LogReader,
+        checkpoints: LogReader,
+        identity: str,
     ) -> None:
+        self._identity = identity
         self._topics = topics
         self._shard = shard
         self._records = records
@@ -58,6 +65,10 @@ class TopicShardLog:
     def records_end(self) -> int:
         """Return the last stable offset of the records."""
         return self._records.bounds(self._topics.records, self._shard)[1]
+
+    def identity(self) -> str:
+        """Return the ids that the cluster gave the topics when they were made."""
+        return self._identity
 
     def _origin(self, key: bytes | None) -> str:
         return origin_of(self._topics.application_id, tenant_of(key), self._shard)

@@ -79,7 +79,9 @@ class CosignatureVerifier:
             raise ConfigError(f"the key of {name!r} is not that of a witness (type 4)")
         verifier = cls(name, blob[1:])
         if verifier.key_id.hex() != key_id:
-            raise ConfigError(f"the key of {name!r} says id {key_id!r} and gives another: copy anew")
+            raise ConfigError(
+                f"the key of {name!r} says id {key_id!r} and gives another: copy anew"
+            )
         return verifier
 
     @property

@@ -164,14 +164,20 @@ def verify_consistency(
         if proof or first_root != second_root:
             raise BadProof(f"two trees of {first} leaves are the same or they are a fork")
         return
-    path = list(proof)
-    if first & (first - 1) == 0:
-        path.insert(0, first_root)
+    if not proof:
+        raise BadProof(f"the proof from {first} to {second} has no hashes")
+    if _folded(first, second, first_root, proof) != (first_root, second_root):
+        raise BadProof(f"the proof from {first} to {second} leaves gives other roots")
+
+
+def _folded(
+    first: int, second: int, first_root: bytes, proof: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """Compute both roots from the hashes of a consistency proof."""
+    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
     fn, sn = first - 1, second - 1
     while fn & 1:
         fn, sn = fn >> 1, sn >> 1
-    if not proof:
-        raise BadProof(f"the proof from {first} to {second} has no hashes")
     fr = sr = path[0]
     for c in path[1:]:
         if sn == 0:
@@ -185,8 +191,7 @@ def verify_consistency(
         fn, sn = fn >> 1, sn >> 1
     if sn:
         raise BadProof(f"the proof from {first} to {second} has too few hashes")
-    if fr != first_root or sr != second_root:
-        raise BadProof(f"the proof from {first} to {second} leaves gives other roots")
+    return fr, sr
 
 
 def _split(size: int) -> int:

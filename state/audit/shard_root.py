@@ -39,24 +39,24 @@ class SnapshotsHead(NamedTuple):
     """What a shard commits to of its snapshots: how many there were, and the head of their chain.
 
     Args:
-        count: manifests so far.
+        number: manifests so far.
         head: 32 bytes.
     """
 
-    count: int = 0
+    number: int = 0
     head: bytes = NO_SNAPSHOTS
 
     def after(self, manifest: bytes) -> SnapshotsHead:
         """Give the head once one more manifest (its SHA-256, 32 bytes) has been appended."""
-        return SnapshotsHead(self.count + 1, hashlib.sha256(self.head + manifest).digest())
+        return SnapshotsHead(self.number + 1, hashlib.sha256(self.head + manifest).digest())
 
     def leaf(self) -> bytes:
         """Write the leaf of the shard's tree."""
-        return f"snapshots\n{self.count}\n{base64.b64encode(self.head).decode()}\n".encode()
+        return f"snapshots\n{self.number}\n{base64.b64encode(self.head).decode()}\n".encode()
 
     def to_bytes(self) -> bytes:
         """Write the count, unsigned 64 bits little-endian, then the head."""
-        return self.count.to_bytes(_COUNT_BYTES, "little") + self.head
+        return self.number.to_bytes(_COUNT_BYTES, "little") + self.head
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SnapshotsHead:
@@ -209,7 +209,7 @@ class ShardRootVerifier:
         for locator, checkpoint, before, after in self._steps:
             if not any(before.after(manifest) == after for manifest in self._manifests):
                 detail = (
-                    f"snapshot {after.count} with head {after.head.hex()}: no mark in the records "
+                    f"snapshot {after.number} with head {after.head.hex()}: no mark in the records "
                     "leads there"
                 )
                 yield self._fault(Reason.SNAPSHOTS, locator, checkpoint, detail)

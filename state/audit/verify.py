@@ -50,8 +50,8 @@ def verify_log(
         What was found. Memory: one block and the checkpoints within it; O(1) in the log's length.
     """
     verifier = CellVerifier(origin, keys, policy)
-    for one in kept:
-        verifier.recall(*one)
+    for place, note in kept:
+        verifier.recall(place, note)
     signed = _until_damaged(checkpoints, verifier)
     for block in _until_damaged(records, verifier):
         reach = verifier.size + len(block.buffer) // RECORD_BYTES

@@ -94,6 +94,9 @@ class ShardLog(Protocol):
     def records_end(self) -> int:
         """Offset after the last record."""
 
+    def identity(self) -> str:
+        """What tells these topics from others of the same name."""
+
 
 class _Log:
     """What a witness remembers of one log."""
@@ -104,6 +107,9 @@ class _Log:
         self.root = b""
         self.note = ""
         self.forked = False
+        # The topic was made anew and is read from its start: what was cosigned is to be confirmed.
+        self.unconfirmed = False
+        self.changed = False
 
     def to_plain(self) -> dict[str, Any]:
         return {
@@ -112,6 +118,8 @@ class _Log:
             "root": self.root.hex(),
             "note": self.note,
             "forked": self.forked,
+            "unconfirmed": self.unconfirmed,
+            "changed": self.changed,
         }
 
     @classmethod
@@ -120,6 +128,7 @@ class _Log:
         log.edge = CompactRange.from_bytes(base64.b64decode(plain["edge"]))
         log.size, log.root = plain["size"], bytes.fromhex(plain["root"])
         log.note, log.forked = plain["note"], plain["forked"]
+        log.unconfirmed, log.changed = plain["unconfirmed"], plain["changed"]
         return log
 
 
@@ -155,6 +164,7 @@ class Witness:
         self._patience_s = patience_s
         self._logs: dict[str, _Log] = {}
         self._checkpoints_from = self._records_from = 0
+        self._identity: str | None = None
         self._load()
 
     def observe(self, source: ShardLog) -> list[Finding]:
@@ -163,7 +173,8 @@ class Witness:
         Returns:
             What was found; nothing where nothing was new.
         """
-        findings: list[Finding] = self._cut_off(source)
+        self._begin_anew(source)
+        findings: list[Finding] = []
         pending: dict[str, list[tuple[CheckpointNote, Checkpoint]]] = {}
         reached = self._checkpoints_from
         for offset, note in islice(source.checkpoints(self._checkpoints_from), PORTION):
@@ -203,9 +214,7 @@ class Witness:
             return note.open(self._keys)
         except AuditError as error:
             path = self._write(note.origin, note.tree_size, Verdict.REFUSED, note.note)
-            findings.append(
-                Finding(Verdict.REFUSED, note.origin, note.tree_size, path, str(error))
-            )
+            findings.append(Finding(Verdict.REFUSED, note.origin, note.tree_size, path, str(error)))
             return None
 
     def _read_records(
@@ -220,19 +229,22 @@ class Witness:
             items.sort(key=lambda item: item[1].size)
             self._judge(source, origin, items, fitting, findings)
         deadline = time.monotonic() + self._patience_s
-        while any(pending.values()):
+        while any(pending.values()) or any(log.unconfirmed for log in self._logs.values()):
             for offset, origin, leaf in source.records(self._records_from):
                 log = self._logs.setdefault(origin, _Log())
                 log.edge.append(leaf)
+                if log.unconfirmed and log.edge.size == log.size:
+                    log.unconfirmed, log.changed = False, log.edge.root() != log.root
                 self._records_from = offset + 1
                 items = pending.get(origin, [])
                 if items and items[0][1].size <= log.edge.size:
                     self._judge(source, origin, items, fitting, findings)
-                    if not any(pending.values()):
-                        break
+                if items == [] and self._nothing_awaited(pending):
+                    break
             if time.monotonic() >= deadline:
                 break
             time.sleep(_POLL_S)
+        findings += self._cut_off()
         for origin, items in pending.items():
             for note, checkpoint in items:
                 path = self._write(origin, checkpoint.size, Verdict.TRUNCATED, note.note)
@@ -240,26 +252,33 @@ class Witness:
                     f"signed for {checkpoint.size} records, the topic has "
                     f"{self._logs.setdefault(origin, _Log()).edge.size}"
                 )
-                findings.append(
-                    Finding(Verdict.TRUNCATED, origin, checkpoint.size, path, detail)
-                )
+                findings.append(Finding(Verdict.TRUNCATED, origin, checkpoint.size, path, detail))
         return fitting
 
-    def _cut_off(self, source: ShardLog) -> list[Finding]:
-        """Find the logs of a topic that ends before where it was read to."""
-        end = source.records_end()
-        if end >= self._records_from:
-            return []
-        findings = []
+    def _nothing_awaited(self, pending: dict[str, list[tuple[CheckpointNote, Checkpoint]]]) -> bool:
+        return not any(pending.values()) and not any(g.unconfirmed for g in self._logs.values())
+
+    def _begin_anew(self, source: ShardLog) -> None:
+        """Read from the start where the topics are others than before, or were cut off.
+
+        What was cosigned is then to be confirmed by the records that are there.
+        """
+        identity, end = source.identity(), source.records_end()
+        if identity == self._identity and end >= self._records_from:
+            return
+        if self._identity is not None:
+            for log in self._logs.values():
+                log.edge, log.unconfirmed = CompactRange(), bool(log.note)
+            self._records_from = self._checkpoints_from = 0
+        self._identity = identity
+
+    def _cut_off(self) -> Iterator[Finding]:
+        """Find the logs that have fewer records than were cosigned."""
         for origin, log in self._logs.items():
-            if log.note:
+            if log.unconfirmed:
                 path = self._write(origin, log.size, Verdict.TRUNCATED, log.note)
-                detail = (
-                    f"the topic of records was read to offset {self._records_from} and ends at "
-                    f"{end} now; {log.size} records were cosigned"
-                )
-                findings.append(Finding(Verdict.TRUNCATED, origin, log.size, path, detail))
-        return findings
+                detail = f"{log.size} records were cosigned, the topic has {log.edge.size}"
+                yield Finding(Verdict.TRUNCATED, origin, log.size, path, detail)
 
     def _judge(
         self,
@@ -279,7 +298,7 @@ class Witness:
                 root = log.edge.root()
             else:  # it came late, or is of a history that was changed
                 root = self._root_at(source, origin, checkpoint.size)
-            if root == checkpoint.root:
+            if root == checkpoint.root and not (log.changed and checkpoint.size >= log.size):
                 fitting[origin] = note, checkpoint
             else:
                 findings.append(self._contradiction(source, note, checkpoint))
@@ -377,6 +396,7 @@ class Witness:
                 raise ValueError(f"format {plain['format']}")
             self._checkpoints_from = plain["checkpoints_from"]
             self._records_from = plain["records_from"]
+            self._identity = plain["identity"]
             self._logs = {name: _Log.of_plain(log) for name, log in plain["logs"].items()}
         except (ValueError, KeyError, TypeError) as error:
             raise StateError(
@@ -389,6 +409,7 @@ class Witness:
             "format": _FORMAT,
             "checkpoints_from": self._checkpoints_from,
             "records_from": self._records_from,
+            "identity": self._identity,
             "logs": {name: log.to_plain() for name, log in self._logs.items()},
         }
         _replace(self._path, json.dumps(plain, ensure_ascii=False) + "\n")

@@ -29,6 +29,12 @@ COMMANDS = {
     "inspect": ("streams.cli.inspect", "Show topics, lag, shards, cells and chain heads."),
     "topology": ("streams.cli.topology", "Draw the agents, topics and tables of the application."),
     "verify": ("streams.cli.verify", "Verify the audit trail, from the topics or from files."),
+    "prove": ("streams.cli.prove", "Prove what the audit trail holds, or check such a proof."),
+    "witness": (
+        "streams.cli.witness",
+        "Watch the audit trail, cosign what only grew, and prove forks.",
+    ),
+    "export": ("streams.cli.export", "Export the audit trail to objects that nobody changes."),
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),

@@ -87,9 +87,7 @@ def test_a_damaged_inclusion_proof_is_refused(size: int, data: st.DataObject) ->
 
 
 @given(first=SIZES, more=st.integers(1, 40), data=st.data())
-def test_a_damaged_consistency_proof_is_refused(
-    first: int, more: int, data: st.DataObject
-) -> None:
+def test_a_damaged_consistency_proof_is_refused(first: int, more: int, data: st.DataObject) -> None:
     """A tree whose beginning was rewritten is never consistent with what was before."""
     second = first + more
     leaves = leaves_of(second)
