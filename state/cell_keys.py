@@ -110,6 +110,16 @@ def block_key(tenant: str, name: str, number: int) -> bytes:
     return block_prefix(tenant, name) + _BLOCK_NUMBER.pack(number)
 
 
+def shard_keys() -> tuple[bytes, ...]:
+    """Keys of the records that are about the shard as a whole."""
+    return (_OFFSET, _CHECKPOINT, _LEARNER, _SNAPSHOTS, _EPOCHS)
+
+
+def cell_prefixes(tenant: str) -> tuple[bytes, ...]:
+    """Prefixes of all records of a tenant's cell but those of its chain."""
+    return manifest_prefix(tenant), block_prefix(tenant)
+
+
 def tenant_of(key: bytes) -> str:
     """The tenant that a tenant, manifest or block key is about.
 

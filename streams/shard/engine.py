@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,78 +22,23 @@ from state.audit.checkpoint import origin_of
 from state.audit.leaf import SNAPSHOT, mark_row
 from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.changelog import StateCheckpoint
+from state.snapshots.writing import About
 from streams.keys import CellKeys, KeyVersions
 from streams.shard.columns import Decoder, Rejected, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
-from streams.shard.unit import Message, UnitOfWork
+from streams.shard.tenant import VERSIONS_ARRAY, Outputs, Tenant, in_order
+from streams.shard.unit import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from operators.seeds import Seeds
     from schemas.hashing import FeatureHasher
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
 
 CELL_FORMAT = 1
 """Version of the layout of the cells' arrays in checkpoints."""
-
-
-VERSIONS_ARRAY = "key_versions"
-"""Name under which a cell's key versions travel beside its arrays."""
-
-
-class _Tenant:
-    """One cell, its chain, and what its checkpoints need."""
-
-    __slots__ = ("cell", "chain", "listed", "seeds", "touched", "versions", "writer")
-
-    def __init__(
-        self,
-        cell: Cell,
-        chain: Chain,
-        seeds: Seeds,
-        versions: KeyVersions,
-        writer: cells.CellWriter,
-    ) -> None:
-        self.cell = cell
-        self.chain = chain
-        self.seeds = seeds
-        self.versions = versions
-        self.writer = writer
-        self.touched = False
-        # Size of the chain as the shard's root has it.
-        self.listed = -1
-
-    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Records of what changed since the last call."""
-        versions = np.array(self.versions, dtype=np.int64)
-        arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions}
-        sizes = {VERSIONS_ARRAY: versions.nbytes}
-        return self.writer.records(
-            arrays,
-            self.cell.take_dirty(),
-            lambda name: sizes.get(name) or self.cell.block_bytes(name),
-        )
-
-
-class _Outputs(NamedTuple):
-    """What a tenant's steps of a batch give out."""
-
-    positions: np.ndarray
-    predictions: list[Message]
-    audit: list[Message]
-
-
-def _in_order(outputs: list[_Outputs]) -> tuple[list[Message], list[Message]]:
-    """Return all tenants' predictions and audit records in the order of the log."""
-    if len(outputs) == 1:
-        return outputs[0].predictions, outputs[0].audit
-    order = np.argsort(np.concatenate([[], *(of.positions for of in outputs)])).tolist()
-    predictions = [item for of in outputs for item in of.predictions]
-    audit = [item for of in outputs for item in of.audit]
-    return [predictions[row] for row in order], [audit[row] for row in order]
 
 
 class Engine:
@@ -132,7 +77,7 @@ class Engine:
         self._source_topic = source_topic
         self._max_tenants = max_tenants
         self._cell_type = cell_type
-        self._tenants: dict[str, _Tenant] = {}
+        self._tenants: dict[str, Tenant] = {}
         self._hashers: dict[str, FeatureHasher] = {}
         self._root = ShardRoot()
         self._decoder = Decoder(
@@ -162,7 +107,7 @@ class Engine:
         by_tenant, rejected = self._decoder(records)
         decoded = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
-        outputs: list[_Outputs] = []
+        outputs: list[Outputs] = []
         signed: list[str] = []
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
@@ -185,7 +130,7 @@ class Engine:
             audit_s += chained - stepped
             if emit and values:
                 outputs.append(
-                    _Outputs(
+                    Outputs(
                         used.positions,
                         self._codecs.predictions(tenant, used, rows, values),
                         self._codecs.audit(tenant, values),
@@ -197,7 +142,7 @@ class Engine:
         unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
         unit.quarantined = Counter(item.error.reason for item in rejected)
         if emit:
-            unit.outputs["predictions"], unit.outputs["audit"] = _in_order(outputs)
+            unit.outputs["predictions"], unit.outputs["audit"] = in_order(outputs)
             unit.quarantine = [
                 self._codecs.quarantine(
                     item.error, self._source_topic, self.shard, records[item.position]
@@ -211,6 +156,30 @@ class Engine:
             "encode": time.perf_counter() - decoded - kernel_s - audit_s,
         }
         return unit
+
+    def about(self, created_us: int) -> About:
+        """Give what a snapshot of the shard says beside its records.
+
+        Args:
+            created_us: now, microseconds since the epoch.
+        """
+        return About(
+            application_id=self._application_id,
+            shard=self.shard,
+            source_topic=self._source_topic,
+            snapshots=self._root.snapshots.number,
+            created_us=created_us,
+            origins={tenant: at.chain.origin for tenant, at in self._tenants.items()},
+            key_versions={t: at.versions._asdict() for t, at in self._tenants.items()},
+        )
+
+    def pause(self) -> UnitOfWork:
+        """Return a unit of work of nothing, to which a checkpoint can be added.
+
+        Raises:
+            Bug: the shard has not begun.
+        """
+        return self.mark({}, b"")
 
     def mark_snapshot(self, manifest: bytes) -> UnitOfWork:
         """Record in every cell's chain, and in the shard's root, that a snapshot was taken.
@@ -300,12 +269,12 @@ class Engine:
         """Give a tenant one of the shard's places; see ``Admission``."""
         self._hashers.setdefault(tenant, hasher)
 
-    def _tenant(self, tenant: str) -> _Tenant:
+    def _tenant(self, tenant: str) -> Tenant:
         at = self._tenants.get(tenant)
         if at is None:
             versions = self._keys.current
             seeds = self._keys.seeds(tenant, self.shard, versions)
-            at = _Tenant(
+            at = Tenant(
                 self._cell_type(self._config, seeds),
                 Chain(self._log_name(tenant)),
                 seeds,
@@ -366,7 +335,7 @@ class Engine:
         versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
         seeds = self._keys.seeds(tenant, self.shard, versions)
         self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
-        self._tenants[tenant] = _Tenant(
+        self._tenants[tenant] = Tenant(
             self._cell_type.from_state(self._config, seeds, cell_arrays),
             Chain.from_bytes(self._log_name(tenant), chain),
             seeds,
