@@ -35,6 +35,7 @@ COMMANDS = {
         "Watch the audit trail, cosign what only grew, and prove forks.",
     ),
     "export": ("streams.cli.export", "Export the audit trail to objects that nobody changes."),
+    "snapshot": ("streams.cli.snapshot", "Show, check and prune snapshots."),
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),

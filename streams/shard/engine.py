@@ -207,7 +207,7 @@ class Engine:
         if self.next_offset is None:
             raise Bug(f"shard {self.shard} was to be marked before its first event")
         unit = UnitOfWork(next_offset=self.next_offset, records=0)
-        unit.outputs["audit"] = []
+        unit.outputs |= {"predictions": [], "audit": []}
         for tenant, kind in kinds.items():
             at = self._tenants[tenant]
             values = at.chain.append(mark_row(kind, at.cell.steps, digest))
