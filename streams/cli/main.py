@@ -36,6 +36,11 @@ COMMANDS = {
     ),
     "export": ("streams.cli.export", "Export the audit trail to objects that nobody changes."),
     "snapshot": ("streams.cli.snapshot", "Show, check and prune snapshots."),
+    "replay": ("streams.cli.replay", "Step the log again, with the same bytes."),
+    "rewind": (
+        "streams.cli.rewind",
+        "Set the group back: state, offsets, and a new epoch in the audit chains.",
+    ),
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),

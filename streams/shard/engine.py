@@ -6,6 +6,7 @@ that a batch gives the same bytes wherever and in whatever portions it is run.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from schemas.reasons import Reason
 from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
 from state.audit.checkpoint import origin_of
-from state.audit.leaf import SNAPSHOT, mark_row
+from state.audit.leaf import EPOCH, SNAPSHOT, mark_row
 from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.changelog import StateCheckpoint
 from state.snapshots.writing import About
@@ -121,7 +122,7 @@ class Engine:
                 rejected.extend(_refused(columns, rows["status"]))
                 used, rows = columns.select(np.flatnonzero(good)), rows[good]
             leaves = leaf_rows(rows, used, self._config, at.seeds)
-            values = at.chain.append(leaves)
+            values = self.append(tenant, at.chain, leaves)
             at.touched = True
             unit.steps += len(values)
             unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
@@ -155,6 +156,30 @@ class Engine:
             "audit": audit_s,
             "encode": time.perf_counter() - decoded - kernel_s - audit_s,
         }
+        return unit
+
+    def append(self, _tenant: str, chain: Chain, leaves: np.ndarray) -> list[bytes]:
+        """Append the leaves of a batch to a tenant's chain; a replay puts marks between them."""
+        return chain.append(leaves)
+
+    def begin_epoch(self, chains: Mapping[str, bytes], entry: bytes) -> UnitOfWork:
+        """Go on with other chains than the cells', which were set back to an earlier moment.
+
+        Args:
+            chains: tenant → chain as of now (``Chain.to_bytes``); they grow by a mark that says to
+                which step the cell was set back. Tenants that have no cell at the earlier moment
+                begin anew.
+            entry: what is recorded of the epoch; the marks hold its SHA-256.
+
+        Returns:
+            A unit of work that writes the whole state.
+        """
+        for tenant, chain in chains.items():
+            at = self._tenant(tenant)
+            at.chain = Chain.from_bytes(self._log_name(tenant), chain)
+            at.writer = cells.CellWriter(tenant)
+        unit = self.mark(dict.fromkeys(sorted(chains), EPOCH), hashlib.sha256(entry).digest())
+        self.add_checkpoint(unit)
         return unit
 
     def about(self, created_us: int) -> About:
@@ -262,8 +287,12 @@ class Engine:
                     Reason.UNKNOWN_TENANT,
                     f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
                 )
-            hasher = self._keys.feature_hasher(tenant, self._keys.current)
+            hasher = self._keys.feature_hasher(tenant, self.versions(tenant))
         return hasher
+
+    def versions(self, _tenant: str) -> KeyVersions:
+        """Return the versions of the secrets with which a new cell begins."""
+        return self._keys.current
 
     def admit(self, tenant: str, hasher: FeatureHasher) -> None:
         """Give a tenant one of the shard's places; see ``Admission``."""
@@ -272,7 +301,7 @@ class Engine:
     def _tenant(self, tenant: str) -> Tenant:
         at = self._tenants.get(tenant)
         if at is None:
-            versions = self._keys.current
+            versions = self.versions(tenant)
             seeds = self._keys.seeds(tenant, self.shard, versions)
             at = Tenant(
                 self._cell_type(self._config, seeds),
@@ -314,10 +343,18 @@ class Engine:
             StateError: the store does not say.
         """
         where = f"shard {self.shard} ({self._source_topic}[{self.shard}])"
-        snapshots = store.get(cell_keys.snapshots_key())
-        if snapshots is not None:
-            self._root.snapshots = SnapshotsHead.from_bytes(snapshots)
+        self.restore_snapshots(store.get(cell_keys.snapshots_key()))
         check_learner(store.get(cell_keys.learner_key()), self._config, where)
+
+    def restore_snapshots(self, record: bytes | None) -> None:
+        """Take what the shard commits to of its snapshots; None: there were none.
+
+        Raises:
+            StateError: the record is damaged.
+        """
+        self._root.snapshots = (
+            SnapshotsHead() if record is None else SnapshotsHead.from_bytes(record)
+        )
 
     def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Put a cell back as a checkpoint left it.
