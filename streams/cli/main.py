@@ -41,6 +41,10 @@ COMMANDS = {
         "streams.cli.rewind",
         "Set the group back: state, offsets, and a new epoch in the audit chains.",
     ),
+    "quarantine": (
+        "streams.cli.quarantine",
+        "List, show and send again what could not be used.",
+    ),
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),
