@@ -18,6 +18,7 @@ _SIGN: Final = re.compile(r"[{}()\[\];=<>_/\\|#*$%^~`\"]")
 _AROUND: Final = 300
 _LEAST_AROUND: Final = 60
 _NEAR: Final = 24
+_BESIDE: Final = re.compile(r"[=\[\]|<>{}\"'`“”‘#*/\\]")
 _PROSE: Final = 0.04
 """Of names in ordinary code and documentation, under one in ten stands in text with fewer signs."""
 _CERTAIN: Final = 0.97
@@ -61,7 +62,9 @@ def is_supported(text: str, start: int, end: int, kind: str) -> bool:
     For names it is the kind of text: in prose people are named, in code and markup hardly ever.
     """
     if kind == "NAME":
-        return _signs(text, start, end) < _PROSE
+        beside = text[max(0, start - 1) : start] + text[end : end + 1]
+        plain = not text[start:end].islower() and not _BESIDE.search(beside)
+        return plain and _signs(text, start, end) < _PROSE
     cue = _CUES.get(kind)
     return cue is not None and cued(text, start, cue)
 
