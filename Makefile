@@ -46,7 +46,7 @@ test-unit: install ## What needs no broker, in under two minutes
 	$(BIN)/pytest tests/unit tests/property -m "not slow" -n auto
 
 test-slow: install ## What takes minutes: large tables, patterns of ids, rates of false alarms
-	$(BIN)/pytest tests/unit tests/property -m slow
+	$(BIN)/pytest tests/unit tests/property -m slow -n auto
 
 test-train: ## What needs PyTorch, in a .venv-train with the extra; some 5 GB the first time
 	[ -x .venv-train/bin/pytest ] || { $(PYTHON) -m venv .venv-train && .venv-train/bin/pip install --quiet --editable '.[train,dev]'; }
