@@ -48,10 +48,19 @@ _DECISION = {
 }
 
 Model = Annotated[
-    Path, typer.Option("--model", metavar="DIR", help="Folder of the model; default: the shipped.")
+    Path,
+    typer.Option(
+        "--model",
+        metavar="DIR",
+        help="Folder of the model; default: the shipped.",
+        show_default=False,
+    ),
 ]
 PolicyFile = Annotated[
-    Path, typer.Option("--policy", metavar="FILE", help="Policy; default: the shipped.")
+    Path,
+    typer.Option(
+        "--policy", metavar="FILE", help="Policy; default: the shipped.", show_default=False
+    ),
 ]
 
 

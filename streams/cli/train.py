@@ -71,7 +71,13 @@ def command(
         ),
     ] = None,
     start: Annotated[
-        Path, typer.Option("--start", metavar="DIR", help="With --data: model to start from.")
+        Path,
+        typer.Option(
+            "--start",
+            metavar="DIR",
+            help="With --data: model to start from; default: the shipped.",
+            show_default=False,
+        ),
     ] = package.SHIPPED,
     workers: Annotated[
         int | None,
