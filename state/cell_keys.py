@@ -30,6 +30,8 @@ _CHAIN_CHECKPOINT: Final = b"\x04"
 _MANIFEST: Final = b"\x05"
 _BLOCK: Final = b"\x06"
 _LEARNER: Final = b"\x07"
+_SNAPSHOTS: Final = b"\x08"
+_EPOCHS: Final = b"\x09"
 
 _TENANT_LENGTH: Final = struct.Struct(">H")
 _BLOCK_NUMBER: Final = struct.Struct(">I")
@@ -55,6 +57,16 @@ def checkpoint_key() -> bytes:
 def learner_key() -> bytes:
     """Key of the record that says with which settings the cells were learnt."""
     return _LEARNER
+
+
+def snapshots_key() -> bytes:
+    """Key of the record of what the shard commits to of its snapshots."""
+    return _SNAPSHOTS
+
+
+def epochs_key() -> bytes:
+    """Key of the record of how often, and to where, the shard was set back."""
+    return _EPOCHS
 
 
 def chain_key(tenant: str) -> bytes:
@@ -96,6 +108,16 @@ def block_prefix(tenant: str, name: str | None = None) -> bytes:
 def block_key(tenant: str, name: str, number: int) -> bytes:
     """Key of one block of a tenant's array."""
     return block_prefix(tenant, name) + _BLOCK_NUMBER.pack(number)
+
+
+def shard_keys() -> tuple[bytes, ...]:
+    """Keys of the records that are about the shard as a whole."""
+    return (_OFFSET, _CHECKPOINT, _LEARNER, _SNAPSHOTS, _EPOCHS)
+
+
+def cell_prefixes(tenant: str) -> tuple[bytes, ...]:
+    """Prefixes of all records of a tenant's cell but those of its chain."""
+    return manifest_prefix(tenant), block_prefix(tenant)
 
 
 def tenant_of(key: bytes) -> str:

@@ -143,6 +143,19 @@ class ShardStore:
         except Exception as error:
             raise self._error("read", error) from error
 
+    def view(self) -> StoreView:
+        """The records as they are now, whatever is written afterwards; close it after use.
+
+        RocksDB keeps what the view needs: nothing is copied.
+
+        Raises:
+            StateError: the store is closed.
+        """
+        try:
+            return StoreView(self, self._db.iter())
+        except Exception as error:
+            raise self._error("read", error) from error
+
     def write(
         self, changes: Mapping[bytes, bytes | None], *, changelog_offset: int | None = None
     ) -> None:
@@ -247,7 +260,75 @@ class ShardStore:
     ) -> None:
         self.close()
 
+    def scan(self, cursor: RdictIter, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Records of a view; see ``StoreView.items``."""
+        try:
+            cursor.seek(prefix)
+        except Exception as error:
+            raise self._error("read", error) from error
+        return self._records(cursor, prefix)
+
     def _error(self, doing: str, error: Exception) -> StateError:
         if isinstance(error, DbClosedError):
             return StateError(f"cannot {doing} shard state {self.path}: it has been closed")
         return state_error(self.path, doing, error)
+
+
+class StoreView:
+    """A store as it was at one moment; see ``state.cells.Records``. A context manager.
+
+    It is one cursor, which RocksDB keeps at the state that it was made of, and which goes back and
+    forth: a scan ends where the next one, or a `get`, begins. (The snapshots that rocksdict offers
+    do not do it: its 0.3.29 reads through them what was written after them.)
+
+    Args:
+        store: which.
+        cursor: made at that moment.
+    """
+
+    def __init__(self, store: ShardStore, cursor: RdictIter) -> None:
+        self._store = store
+        self._cursor: RdictIter | None = cursor
+        self._scans = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value at a key, or None.
+
+        Raises:
+            StateError: the store is closed or damaged.
+        """
+        for found, value in self.items(key):
+            return value if found == key else None
+        return None
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Records whose key starts with a prefix, in ascending order of keys.
+
+        Raises:
+            StateError: the store is closed or damaged.
+            Bug: the view was closed, or another scan began before this one ended.
+        """
+        self._scans += 1
+        mine = self._scans
+        if self._cursor is None:
+            raise Bug("a view of a store was used after it was closed")
+        for key, value in self._store.scan(self._cursor, prefix):
+            if key not in _LOCAL_KEYS:
+                yield key, value
+                if mine != self._scans:
+                    raise Bug("two scans of one view of a store: finish the first")
+
+    def close(self) -> None:
+        """Let go of what RocksDB kept for it."""
+        self._cursor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

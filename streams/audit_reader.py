@@ -17,24 +17,31 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from urllib.parse import unquote
 
 from confluent_kafka import KafkaException
 
 from schemas.codec import Codec
 from schemas.errors import BadMessage, BrokerUnavailable
 from state.audit.cell_verifier import CellVerifier
-from state.audit.checkpoint import CheckpointNote, origin_of
+from state.audit.checkpoint import Checkpoint, CheckpointNote, origin_of
+from state.audit.errors import MalformedNote
 from state.audit.leaf import RECORD_BYTES
+from state.audit.note import Note
 from state.audit.report import Locator, Reason
+from state.audit.shard_root import ShardRootVerifier
 from state.audit.verify import in_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from state.audit.note import Verifier
     from state.audit.report import VerifyReport
+    from state.audit.rj_policy import RjPolicy
+    from state.audit.shard_root import ShardFault
     from streams.kafka.reader import Record
 
 PATIENCE_S: Final = 5.0
@@ -89,6 +96,8 @@ class ShardAudit:
         keys: public keys that may sign checkpoints.
         tenant: only this tenant's log; None: all.
         patience_s: see above.
+        policy: constants of the half-split policy, where they are known.
+        kept: checkpoints that were kept elsewhere, by origin.
     """
 
     def __init__(
@@ -101,6 +110,8 @@ class ShardAudit:
         *,
         tenant: str | None = None,
         patience_s: float = PATIENCE_S,
+        policy: RjPolicy | None = None,
+        kept: Mapping[str, Sequence[tuple[Locator, CheckpointNote]]] | None = None,
     ) -> None:
         self._topics = topics
         self._shard = shard
@@ -109,6 +120,9 @@ class ShardAudit:
         self._keys = keys
         self._only = tenant
         self._patience_s = patience_s
+        self._policy = policy
+        self._kept = dict(kept or {})
+        self._root = ShardRootVerifier(whole=tenant is None)
         self._cells: dict[str, CellVerifier] = {}
         self._waiting: dict[str, deque[int]] = {}
         self._waiting_count = 0
@@ -145,7 +159,25 @@ class ShardAudit:
                 f"the audit topics of shard {self._shard} cannot be read: {error.args[0].str()}; "
                 "check the topics and your rights to read them"
             ) from error
+        self._check_root()
         return [cell.finish() for _, cell in sorted(self._cells.items())]
+
+    def _check_root(self) -> None:
+        """Look at what is left to see of the shard's root, and at logs that are gone as a whole."""
+        for cell in self._cells.values():
+            for manifest in cell.snapshots:
+                self._root.snapshot(manifest)
+        self._put_down(self._root.finish())
+        for origin in list(self._kept):
+            _, tenant, shard = origin.split("/")
+            tenant = unquote(tenant)
+            if shard == str(self._shard) and self._only in (None, tenant):
+                self._cell(tenant)  # with no record: finish will say so
+
+    def _put_down(self, faults: Iterable[ShardFault]) -> None:
+        for fault in faults:
+            tenant = unquote(fault.origin.split("/")[-2])
+            self._cell(tenant).fail(fault.reason, fault.locator, fault.size, fault.detail)
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -158,7 +190,7 @@ class ShardAudit:
                 tenant = tenant_of(record.key)
                 if self._only in (None, tenant):
                     place = Locator(topic, shard, record.offset)
-                    by_tenant.setdefault(tenant, []).append((place, _leaf(record.value)))
+                    by_tenant.setdefault(tenant, []).append((place, leaf_of(record.value)))
             for tenant, records in by_tenant.items():
                 cell = self._cell(tenant)
                 self._pull(cell, cell.size + len(records))
@@ -184,7 +216,9 @@ class ShardAudit:
         cell = self._cells.get(tenant)
         if cell is None:
             origin = origin_of(self._topics.application_id, tenant, self._shard)
-            cell = self._cells[tenant] = CellVerifier(origin, self._keys)
+            cell = self._cells[tenant] = CellVerifier(origin, self._keys, self._policy)
+            for one in self._kept.pop(origin, ()):
+                cell.recall(*one)
             self._waiting[tenant] = deque()
         return cell
 
@@ -201,6 +235,10 @@ class ShardAudit:
         if isinstance(signed.note, BadMessage):
             cell.fail(Reason.UNREADABLE, signed.locator, None, str(signed.note))
             return
+        with suppress(MalformedNote):  # the cell's verifier says so
+            stated = Checkpoint.parse(Note.parse(signed.note.note).text)
+            if stated.origin == cell.origin:
+                self._put_down(self._root.take(signed.locator, stated))
         ahead = signed.note.tree_size > cell.size
         if ahead and self._waiting_count >= _MAX_WAITING:
             return  # so many without records: what waits already will be reported
@@ -279,7 +317,7 @@ def _note(value: bytes | None) -> CheckpointNote | BadMessage:
         return error
 
 
-def _leaf(value: bytes | None) -> bytes:
+def leaf_of(value: bytes | None) -> bytes:
     """Return a record's bytes without wire header; it is told by its length, without a registry."""
     value = value or b""
     framed = len(value) == RECORD_BYTES + _WIRE_HEADER_BYTES

@@ -88,6 +88,11 @@ class Metrics:
         )
         self.units = counter("weir_units_of_work_total", "Transactions committed.")
         self.checkpoints = counter("weir_checkpoints_total", "Checkpoints of the cells' state.")
+        self.snapshots = counter(
+            "weir_snapshots_total",
+            "Snapshots of the shard's state: taken, or failed.",
+            ("shard", "outcome"),
+        )
         self.retries = counter(
             "weir_commit_retries_total", "Calls of commits that were repeated: the broker was slow."
         )
@@ -140,6 +145,10 @@ class Metrics:
         for tenant, cell in shard.engine.tenants.items():
             # Alarms of the past were counted when they happened, perhaps by another worker.
             self._alarms[str(shard.number), tenant] = int(cell.describe()["alarms"])
+
+    def snapshot(self, shard: int, *, taken: bool) -> None:
+        """A snapshot was taken, or could not be."""
+        self.snapshots.labels(shard, "taken" if taken else "failed").inc()
 
     def closed(self, shard: Shard) -> None:
         """The shard is another worker's now: what was last seen of it must not stand for ever."""

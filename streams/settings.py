@@ -149,6 +149,23 @@ class StreamSettings(Section):
         return self
 
 
+class SnapshotSettings(Section):
+    """Snapshots of the shards' state."""
+
+    url: str | None = Field(
+        default=None,
+        description="folder or s3://bucket/prefix of the snapshots; none: no snapshots",
+    )
+    every_events: Positive | None = Field(
+        default=1_000_000,
+        description="events of a shard between two snapshots; none: only when asked (SIGUSR2)",
+    )
+    keep: Positive = Field(default=3, description="so many of the newest are kept")
+    keep_days: float | None = Field(
+        default=None, gt=0, description="younger ones are kept as well; none: the count decides"
+    )
+
+
 class SecretSettings(Section):
     """Where keys and salts come from."""
 
@@ -191,6 +208,7 @@ class Settings(BaseSettings):
     stream: StreamSettings = StreamSettings()
     learner: CellConfig = Field(default_factory=CellConfig)
     secrets: SecretSettings = SecretSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
     http: HttpSettings = HttpSettings()
     registry: RegistrySettings = RegistrySettings()
 

@@ -86,6 +86,11 @@ class Shards:
         except Exception as error:  # noqa: BLE001 - whatever it is, the shard cannot go on
             self.failed(error)
 
+    def request_snapshots(self) -> None:
+        """Take a snapshot of every shard; on the event loop."""
+        for shard in self._shards.values():
+            shard.request_snapshot()
+
     async def pause(self, partitions: set[int]) -> None:
         """Stop the shards of these partitions at their last commit."""
         self.ready = False

@@ -13,12 +13,14 @@ import faulthandler
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
 
 from operators.fusion.cell import Cell
 from schemas.errors import Bug, StateError, WeirError
+from state.objects import ObjectStore
 from streams.app import build_app
 from streams.collector import relax_collector
 from streams.http import HttpServer, build_http
@@ -32,14 +34,13 @@ from streams.metrics import Metrics
 from streams.shard.commit import ShardProducer
 from streams.shard.engine import Engine
 from streams.shard.shard import Shard
+from streams.shard.snapshots import ShardSnapshots
 from streams.shards import Shards
 from streams.state_folder import StateFolder
 from streams.warmup import warm_up
 from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
     from state.store import ShardStore
     from streams.kafka.fetch import BatchApp
     from streams.settings import Settings
@@ -101,6 +102,9 @@ class Worker:
         self._codecs = build_codecs(settings, quarantine_bytes)
         self._source = settings.topics.name(SOURCE_ROLE)
         self._changelog = changelog_name(settings.application_id)
+        url = settings.snapshots.url
+        self._objects = ObjectStore(url) if url is not None else None
+        self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self.shards = Shards(
             settings.state_dir, self._make_shard, end_process, threads=max(4, self._partitions)
         )
@@ -138,6 +142,14 @@ class Worker:
             executor=executor,
             observer=self.metrics,
             failed=end_process,
+            snapshots=self._make_snapshots(number),
+        )
+
+    def _make_snapshots(self, number: int) -> ShardSnapshots | None:
+        if self._objects is None:
+            return None
+        return ShardSnapshots(
+            number, self._objects, self.settings.snapshots, self._snapshotting, self.metrics
         )
 
     def run(self) -> int:
@@ -214,4 +226,5 @@ class Worker:
 
         loop.add_signal_handler(signal.SIGTERM, terminate)
         loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGUSR2, self.shards.request_snapshots)
         faulthandler.register(signal.SIGUSR1, all_threads=True)

@@ -22,7 +22,14 @@ import numpy as np
 from state.audit.chain import NO_PREV
 from state.audit.conditions import Conditions
 from state.audit.errors import BadSignature, MalformedNote, UnknownKey
-from state.audit.leaf import COLUMN, LEAF_BYTES, RECORD_BYTES, RECORD_DTYPE, record_numbers
+from state.audit.leaf import (
+    COLUMN,
+    LEAF_BYTES,
+    RECORD_BYTES,
+    RECORD_DTYPE,
+    SNAPSHOT,
+    record_numbers,
+)
 from state.audit.merkle import HASH_BYTES, CompactRange, leaf_hashes
 from state.audit.report import Alarm, Failure, Locator, Reason, VerifyReport
 
@@ -70,6 +77,8 @@ class CellVerifier:
         self._curr = NO_PREV  # as the last record states it
         self._conditions = Conditions(policy)
         self._expected: deque[tuple[Locator, Checkpoint]] = deque()
+        self._kept: list[tuple[Locator, Checkpoint]] = []
+        self.snapshots: list[bytes] = []
         self._newest = 0
         self._first_step: int | None = None
         self._last_step: int | None = None
@@ -79,6 +88,17 @@ class CellVerifier:
         self._alarm_count = 0
         self._failures: list[Failure] = []
         self._failure_counts: Counter[Reason] = Counter()
+
+    def recall(self, locator: Locator, signed: CheckpointNote) -> None:
+        """Take a checkpoint that was kept elsewhere, by a witness say; before any record.
+
+        It says nothing of where this log's own checkpoints stand, and must fit the records all the
+        same: the key that signed it spoke of this history or there are two.
+        """
+        checkpoint = self._opened(locator, signed)
+        if checkpoint is not None and checkpoint.size:  # an empty log is the start of any
+            self._kept.append((locator, checkpoint))
+            self._kept.sort(key=lambda one: -one[1].size)
 
     @property
     def size(self) -> int:
@@ -101,32 +121,40 @@ class CellVerifier:
 
         Checkpoints come in order of their size, each before the records beyond it.
         """
-        size = signed.tree_size
-        try:
-            checkpoint = signed.open(self._keys)
-        except MalformedNote as error:
-            self.fail(Reason.CHECKPOINT_NOTE, locator, size, str(error))
+        checkpoint = self._opened(locator, signed)
+        if checkpoint is None:
             return
-        except UnknownKey as error:
-            self.fail(Reason.CHECKPOINT_KEY, locator, size, str(error))
-            return
-        except BadSignature as error:
-            self.fail(Reason.CHECKPOINT_SIGNATURE, locator, size, str(error))
-            return
-        if not signed.repeats(checkpoint):
-            detail = "the fields beside the note say something else than the note"
-            self.fail(Reason.CHECKPOINT_FIELDS, locator, size, detail)
         size = checkpoint.size
-        if checkpoint.origin != self.origin:
-            detail = f"signed for {checkpoint.origin}, this is the log of {self.origin}"
-            self.fail(Reason.CHECKPOINT_ORIGIN, locator, size, detail)
-        elif size < max(self._newest, self.size):
+        if size < max(self._newest, self.size):
             detail = f"size {size} after {max(self._newest, self.size)}"
             self.fail(Reason.CHECKPOINT_ORDER, locator, size, detail)
         else:
             self._newest = size
             self._expected.append((locator, checkpoint))
             self._compare()
+
+    def _opened(self, locator: Locator, signed: CheckpointNote) -> Checkpoint | None:
+        """Give what a checkpoint says of this log, if it may say it."""
+        size: int = signed.tree_size
+        try:
+            checkpoint = signed.open(self._keys)
+        except MalformedNote as error:
+            self.fail(Reason.CHECKPOINT_NOTE, locator, size, str(error))
+            return None
+        except UnknownKey as error:
+            self.fail(Reason.CHECKPOINT_KEY, locator, size, str(error))
+            return None
+        except BadSignature as error:
+            self.fail(Reason.CHECKPOINT_SIGNATURE, locator, size, str(error))
+            return None
+        if not signed.repeats(checkpoint):
+            detail = "the fields beside the note say something else than the note"
+            self.fail(Reason.CHECKPOINT_FIELDS, locator, size, detail)
+        if checkpoint.origin != self.origin:
+            detail = f"signed for {checkpoint.origin}, this is the log of {self.origin}"
+            self.fail(Reason.CHECKPOINT_ORIGIN, locator, checkpoint.size, detail)
+            return None
+        return checkpoint
 
     def feed(self, block: RecordBlock) -> None:
         """Take the next records; about a microsecond each."""
@@ -142,6 +170,7 @@ class CellVerifier:
         for index, reason, detail in self._conditions.check(numbers):
             self.fail(reason, locate(index), _whole(steps[index]), detail)
         self._take_alarms(numbers, locate)
+        self._take_snapshots(numbers, buffer)
         if not self.size:
             self._first_step = _whole(steps[0])
         self._last_step = _whole(steps[-1])
@@ -153,6 +182,10 @@ class CellVerifier:
             detail = f"signed for {checkpoint.size} records, the log has {self.size}"
             self.fail(Reason.TRUNCATED, locator, checkpoint.size, detail)
         self._expected.clear()
+        for locator, checkpoint in self._kept:
+            detail = f"kept: signed for {checkpoint.size} records, the log has {self.size}"
+            self.fail(Reason.TRUNCATED, locator, checkpoint.size, detail)
+        self._kept.clear()
         steps = None
         if self._first_step is not None and self._last_step is not None:
             steps = self._first_step, self._last_step
@@ -194,6 +227,12 @@ class CellVerifier:
                 step = _whole(numbers[index, COLUMN["step"]])
                 self._alarms.append(Alarm(locate(index), step, float(margins[index])))
 
+    def _take_snapshots(self, numbers: Rows, buffer: bytes) -> None:
+        marks = numbers[:, COLUMN["format"]] == SNAPSHOT
+        if marks.any():
+            digests = np.frombuffer(buffer, RECORD_DTYPE)["leaf"]["event_digest"]
+            self.snapshots += [digests[row].tobytes() for row in np.flatnonzero(marks)]
+
     def _grow(self, hashes: list[bytes]) -> None:
         """Append to the tree, stopping at each size that a checkpoint speaks of."""
         start = 0
@@ -201,6 +240,8 @@ class CellVerifier:
             stop = len(hashes)
             if self._expected:
                 stop = min(stop, start + self._expected[0][1].size - self.size)
+            if self._kept:
+                stop = min(stop, start + self._kept[-1][1].size - self.size)
             self._range.extend(hashes[start:stop])
             self._head = hashes[stop - 1]
             self._compare()
@@ -220,6 +261,14 @@ class CellVerifier:
             if root == checkpoint.root and self._head == checkpoint.head:
                 self._checkpoints += 1
                 self._signed_size = size
+        while self._kept and self._kept[-1][1].size <= self.size:
+            locator, checkpoint = self._kept.pop()
+            if (checkpoint.root, checkpoint.head) != (self._range.root(), self._head):
+                detail = (
+                    f"kept: signed {checkpoint.root.hex()} for {checkpoint.size} records, these "
+                    f"give {self._range.root().hex()}: the key signed two histories"
+                )
+                self.fail(Reason.WITNESSED, locator, checkpoint.size, detail)
 
 
 def _whole(number: float) -> int | None:

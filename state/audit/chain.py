@@ -26,6 +26,7 @@ from state.audit.leaf import BODY_BYTES, LEAF_BYTES, LEAF_DTYPE
 from state.audit.merkle import HASH_BYTES, CompactRange, leaf_hasher
 
 if TYPE_CHECKING:
+    from state.audit.checkpoint import ShardCommitment
     from state.audit.note import Signer
 
 NO_PREV: Final = bytes(HASH_BYTES)
@@ -92,11 +93,18 @@ class Chain:
         self.head = head
         return values
 
-    def checkpoint(self, signer: Signer) -> CheckpointNote:
-        """Sign what the log commits to at its present size."""
-        return CheckpointNote.sign(
-            Checkpoint(self.origin, self.size, self._range.root(), self.head), signer
-        )
+    def standing(self) -> Checkpoint:
+        """Give what the log commits to at its present size, to be signed."""
+        return Checkpoint(self.origin, self.size, self._range.root(), self.head)
+
+    def checkpoint(self, signer: Signer, shard: ShardCommitment | None = None) -> CheckpointNote:
+        """Sign what the log commits to at its present size.
+
+        Args:
+            signer: signs.
+            shard: what the whole shard commits to at this moment.
+        """
+        return CheckpointNote.sign(self.standing()._replace(shard=shard), signer)
 
     def to_bytes(self) -> bytes:
         """Write the chain's state: version, head, size and at most 64 hashes, little-endian."""

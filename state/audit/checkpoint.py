@@ -4,9 +4,11 @@
     <number of leaves>
     <base64 of the RFC 6962 root>
     chain <base64 of the hash of the last leaf>
+    shard <records of all cells> <base64 of the shard's root> <snapshots> <base64 of their head>
 
-The last line is an extension: the head of the chain ties the checkpoint to the records even for
-a reader who follows only the chain and builds no tree.
+The last two lines are extensions. The head of the chain ties the checkpoint to the records even for
+a reader who follows only the chain and builds no tree. The shard's root (``shard_root``) commits to
+the heads of all cells of the shard and to its snapshots; logs from before it have no such line.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from state.audit.note import Signer, Verifier
 
 CHAIN_EXTENSION: Final = "chain "
+SHARD_EXTENSION: Final = "shard "
 _LINES: Final = 4  # origin, size, root, chain
 _MAX_DIGITS: Final = len(str(MAX_SIZE))
 
@@ -46,18 +49,44 @@ def origin_of(application_id: str, tenant: str, shard: int) -> str:
     return f"{quote(application_id, safe='')}/{quote(tenant, safe='')}/{shard}"
 
 
+class ShardCommitment(NamedTuple):
+    """What a checkpoint says of its whole shard; ``shard_root`` says how it is made.
+
+    Args:
+        records: records of all cells.
+        root: root over the heads of all cells and of the snapshots, 32 bytes.
+        snapshots: snapshots of the shard so far.
+        head: head of the chain of their manifests, 32 bytes.
+    """
+
+    records: int
+    root: bytes
+    snapshots: int
+    head: bytes
+
+    def line(self) -> str:
+        """Write the extension line, without its newline."""
+        root, head = base64.b64encode(self.root).decode(), base64.b64encode(self.head).decode()
+        return f"{SHARD_EXTENSION}{self.records} {root} {self.snapshots} {head}"
+
+
 class Checkpoint(NamedTuple):
-    """What is signed: the log's origin, its size, its root and the head of its chain."""
+    """What is signed: the log's origin, its size, its root, its chain's head, its shard's root."""
 
     origin: str
     size: int
     root: bytes
     head: bytes
+    shard: ShardCommitment | None = None
+
+    def cell_text(self) -> str:
+        """Write what it says of the cell itself: the body of the note up to the chain's head."""
+        root, head = base64.b64encode(self.root).decode(), base64.b64encode(self.head).decode()
+        return f"{self.origin}\n{self.size}\n{root}\n{CHAIN_EXTENSION}{head}\n"
 
     def text(self) -> str:
         """Write the body of the note."""
-        root, head = base64.b64encode(self.root).decode(), base64.b64encode(self.head).decode()
-        return f"{self.origin}\n{self.size}\n{root}\n{CHAIN_EXTENSION}{head}\n"
+        return self.cell_text() + (f"{self.shard.line()}\n" if self.shard is not None else "")
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
@@ -67,10 +96,19 @@ class Checkpoint(NamedTuple):
             MalformedNote: the text is not a checkpoint of an audit chain.
         """
         lines = text.split("\n")
-        if len(lines) != _LINES + 1 or lines[-1] or not all(lines[:-1]):
-            raise MalformedNote("a checkpoint has four lines: origin, size, root, chain head")
-        origin, size, root, chain = lines[:-1]
-        return cls(origin, _parse_size(size), _parse_hash("root", root), _parse_chain(chain))
+        if not _LINES <= len(lines) - 1 <= _LINES + 1 or lines[-1] or not all(lines[:-1]):
+            raise MalformedNote(
+                "a checkpoint has four lines, origin, size, root and chain head, and may have a "
+                "fifth, the shard's root"
+            )
+        origin, size, root, chain, *shard = lines[:-1]
+        return cls(
+            origin,
+            _parse_size(size),
+            _parse_hash("root", root),
+            _parse_chain(chain),
+            _parse_shard(shard[0]) if shard else None,
+        )
 
 
 class CheckpointNote(NamedTuple):
@@ -88,12 +126,21 @@ class CheckpointNote(NamedTuple):
     @classmethod
     def sign(cls, checkpoint: Checkpoint, signer: Signer) -> CheckpointNote:
         """Sign a checkpoint."""
-        return cls(*checkpoint, note=signer.sign(checkpoint.text()))
+        return cls(*checkpoint[:_LINES], note=signer.sign(checkpoint.text()))
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> CheckpointNote:
         """Take a checkpoint out of a decoded ``AuditCheckpoint``."""
         return cls(*(record[name] for name in cls._fields))
+
+    @classmethod
+    def of_note(cls, note: str) -> CheckpointNote:
+        """Take a signed note as a checkpoint; no signature is checked.
+
+        Raises:
+            MalformedNote: the note is not a signed checkpoint.
+        """
+        return cls(*Checkpoint.parse(Note.parse(note).text)[:_LINES], note=note)
 
     def record(self, tenant: str, shard: int) -> dict[str, Any]:
         """Give the ``AuditCheckpoint`` to encode."""
@@ -115,7 +162,7 @@ class CheckpointNote(NamedTuple):
 
     def repeats(self, checkpoint: Checkpoint) -> bool:
         """Say whether the fields beside the note say what the note says."""
-        return self[: len(checkpoint)] == checkpoint
+        return self[:_LINES] == checkpoint[:_LINES]
 
 
 def _parse_size(text: str) -> int:
@@ -139,3 +186,16 @@ def _parse_chain(line: str) -> bytes:
     if not line.startswith(CHAIN_EXTENSION):
         raise MalformedNote("the fourth line of the checkpoint does not give the chain head")
     return _parse_hash("chain head", line.removeprefix(CHAIN_EXTENSION))
+
+
+def _parse_shard(line: str) -> ShardCommitment:
+    parts = line.removeprefix(SHARD_EXTENSION).split(" ")
+    if not line.startswith(SHARD_EXTENSION) or len(parts) != len(ShardCommitment._fields):
+        raise MalformedNote("the fifth line of the checkpoint does not give the shard's root")
+    records, root, snapshots, head = parts
+    return ShardCommitment(
+        _parse_size(records),
+        _parse_hash("shard's root", root),
+        _parse_size(snapshots),
+        _parse_hash("head of the snapshots", head),
+    )

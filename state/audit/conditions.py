@@ -2,8 +2,11 @@
 
 These are the conditions that one can check from the records alone: known format, step numbers
 without a gap, finite numbers, probe counts within the configured constants, a level of the
-half-split policy that exists, and a reaction to every margin below zero. Which level is right
-follows from constants that a record does not hold; who knows them gives them as ``RjPolicy``.
+half-split policy that exists, and the mandated reaction to every margin below zero: the clamp of
+the gate is lowered, or held where it was lowered already. Which level is right follows from
+constants that a record does not hold; who knows them gives them as ``RjPolicy``.
+
+Marks (``leaf.MARKS``) stand between the steps and are checked for their place alone.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from state.audit.leaf import COLUMN, FORMAT, NUMBERS
+from state.audit.leaf import COLUMN, EPOCH, MARKS, NUMBERS, STEPS
 from state.audit.report import Reason
 
 if TYPE_CHECKING:
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, np.dtype[np.float64]]
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+STEPPED_DOWN: Final = 2
+"""Bit of ``actions``: the gate's upper clamp was lowered (``operators.fusion.codes``)."""
+HELD: Final = 4
+"""Bit of ``actions``: the lowered clamp stays."""
+_MANDATED: Final = STEPPED_DOWN | HELD
+_MAX_ACTIONS: Final = 2.0**53
 
 LEVELS: Final = (0.0, 1.0, 2.0)  # green, yellow, red
 _LEVEL: Final = COLUMN["rj_level"]
@@ -69,11 +79,22 @@ class Conditions:
             What is broken, condition by condition, each in order of the records.
         """
         formats = numbers[:, COLUMN["format"]]
+        marks = np.isin(formats, MARKS)
         # The bytes of a record of another format mean something else: nothing more to say of it.
-        known = formats == FORMAT
-        for index in _where(~known):
+        known = np.isin(formats, STEPS)
+        for index in _where(~(known | marks)):
             yield Violation(index, Reason.FORMAT, f"format {formats[index]:g} is unknown here")
-        yield from self._steps(numbers[:, COLUMN["step"]], known)
+        yield from self._step_numbers(numbers, known, marks)
+        if marks.any():
+            places = np.flatnonzero(~marks)
+            if not len(places):
+                return
+            for place, reason, detail in self._contents(numbers[places], known[places]):
+                yield Violation(int(places[place]), reason, detail)
+        else:
+            yield from self._contents(numbers, known)
+
+    def _contents(self, numbers: Numbers, known: Mask) -> Iterator[Violation]:
         yield from _finite(numbers, known)
         yield from _probe_bounds(numbers, known)
         yield from _levels(numbers, known)
@@ -81,11 +102,17 @@ class Conditions:
             yield from self._policy_levels(self._policy, numbers, known)
         yield from self._reactions(numbers, known)
 
-    def _steps(self, steps: Numbers, known: Mask) -> Iterator[Violation]:
-        due = np.empty_like(steps)
-        due[0] = self._last_step + 1.0
-        due[1:] = steps[:-1] + 1.0
-        for index in _where((steps != due) & known):
+    def _step_numbers(self, numbers: Numbers, known: Mask, marks: Mask) -> Iterator[Violation]:
+        steps = numbers[:, COLUMN["step"]]
+        before = np.empty_like(steps)
+        before[0] = self._last_step
+        before[1:] = steps[:-1]
+        due = np.where(marks, before, before + 1.0)
+        wrong = (steps != due) & (known | marks)
+        if marks.any():  # an epoch goes back, never ahead
+            epochs = numbers[:, COLUMN["format"]] == EPOCH
+            wrong &= ~(epochs & (steps >= 0.0) & (steps <= before) & (steps == np.floor(steps)))
+        for index in _where(wrong):
             detail = f"step {steps[index]:.17g} where {due[index]:.17g} was due"
             yield Violation(index, Reason.STEP, detail)
         self._last_step = float(steps[-1])
@@ -102,15 +129,25 @@ class Conditions:
         below = numbers[:, _MARGIN] < 0.0
         if not (self._awaits_reaction or below.any()):
             return
-        idle = numbers[:, _ACTIONS] == 0.0
+        idle = _without_reaction(numbers[:, _ACTIONS])
         awaits = below & idle & known
         missed = idle.copy()
         missed[0] &= self._awaits_reaction
         missed[1:] &= awaits[:-1]
         for index in _where(missed):
-            detail = "the margin was below zero at the step before, and no action followed"
+            detail = (
+                "the margin was below zero at the step before, and the gate's clamp was neither "
+                "lowered nor held"
+            )
             yield Violation(index, Reason.NO_REACTION, detail)
         self._awaits_reaction = bool(awaits[-1])
+
+
+def _without_reaction(actions: Numbers) -> Mask:
+    """Tell where none of the mandated bits is set; a number that is no mask has none."""
+    masks = np.where((actions >= 0.0) & (actions < _MAX_ACTIONS), actions, 0.0).astype(np.int64)
+    idle: Mask = (masks & _MANDATED) == 0
+    return idle
 
 
 def _where(mask: Mask) -> Iterator[int]:

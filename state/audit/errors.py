@@ -5,6 +5,7 @@ VerificationError
     ├── MalformedNote   the text is not a signed note or not a checkpoint: find the original
     ├── UnknownKey      no signature by a key that the reader trusts: check which key you pin
     ├── BadSignature    a trusted key's signature does not fit the text: the text was changed
+    ├── BadProof        a proof does not prove what it says, or cannot be made: ask for it again
     └── BadAuditFile    an exported file cannot be read as one: export it again
 """
 
@@ -27,6 +28,10 @@ class UnknownKey(AuditError):  # noqa: N818 - it names what it is about
 
 class BadSignature(AuditError):  # noqa: N818 - it names what it is about
     """A signature by a trusted key does not verify over the text."""
+
+
+class BadProof(AuditError):  # noqa: N818 - it names what it is about
+    """A proof does not prove what it says, or there is none to be made."""
 
 
 class BadAuditFile(AuditError):  # noqa: N818 - it names what it is about

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple, Protocol, Self
 
 import fastavro
 from fastavro.schema import to_parsing_canonical_form
@@ -30,8 +30,17 @@ if TYPE_CHECKING:
     from schemas.registry import SchemaName
 
 ORIGIN: Final = "weir.origin"
+FIRST: Final = "weir.first"
+"""Number of the first record of the file in its log, where a log is in several files."""
 BLOCK_RECORDS: Final = 1024
 """Records a block, 432 KiB: what a reader holds at once."""
+
+
+class Readable(Protocol):
+    """A file that can be opened: a path, or an object of a store. Its text names it."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Open it; raises OSError."""
 
 
 class _Block(NamedTuple):
@@ -91,7 +100,7 @@ class _AuditFile:
 
     schema: SchemaName
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Readable) -> None:
         """Open a file and read its header.
 
         Raises:
@@ -147,6 +156,14 @@ class RecordFile(_AuditFile):
             return self._metadata[ORIGIN]
         except KeyError:
             raise BadAuditFile(f"names no log under {ORIGIN}", self.path) from None
+
+    @property
+    def first(self) -> int:
+        """Number of its first record in the log; 0 for a whole log."""
+        try:
+            return int(self._metadata.get(FIRST, "0"))
+        except ValueError:
+            raise BadAuditFile(f"names no record under {FIRST}", self.path) from None
 
     def blocks(self) -> Iterator[RecordBlock]:
         """Give the records block by block.

@@ -17,7 +17,20 @@ from schemas.registry import load
 from state.audit.merkle import HASH_BYTES
 
 FORMAT: Final = 1.0
-"""Version of the layout; first field of every leaf."""
+"""``format`` of a step: an observation was predicted, and learnt from if it had a label."""
+LATE_LABEL: Final = 2.0
+"""``format`` of a step that learnt from a label that came after its observation."""
+REPEAT: Final = 3.0
+"""``format`` of a mark: an event came again and was not learnt twice."""
+SNAPSHOT: Final = 4.0
+"""``format`` of a mark: a snapshot was taken; ``event_digest`` is the hash of its manifest."""
+EPOCH: Final = 5.0
+"""``format`` of a mark: the cell was set back to ``step``; ``prev`` names the old head."""
+
+STEPS: Final = (FORMAT, LATE_LABEL)
+"""Formats that have a step number of their own; all fields count."""
+MARKS: Final = (REPEAT, SNAPSHOT, EPOCH)
+"""Formats without: ``step`` is that of the cell, other numbers are 0 (but a repeat's time)."""
 
 
 def packed_dtype(schema: Any) -> np.dtype[Any]:
@@ -94,6 +107,23 @@ def blank_rows(count: int) -> np.ndarray[Any, np.dtype[Any]]:
     rows = np.zeros(count, LEAF_DTYPE)
     rows["format"] = FORMAT
     return rows
+
+
+def mark_row(kind: float, step: int, digest: bytes, time_us: int = 0) -> Any:
+    """Make the leaf of a mark, ``LEAF_DTYPE[1]``; ``prev`` is the chain's to fill.
+
+    Args:
+        kind: one of ``MARKS``.
+        step: where the cell stands after it.
+        digest: 32 bytes, what the mark is about.
+        time_us: event time, where the mark is about an event.
+    """
+    if kind not in MARKS or len(digest) != HASH_BYTES:
+        raise Bug(f"a mark of kind {kind:g} about {len(digest)} bytes cannot be recorded")
+    row = blank_rows(1)
+    row["format"], row["step"], row["time_us"] = kind, step, time_us
+    row["event_digest"] = np.frombuffer(digest, np.uint8)
+    return row
 
 
 def record_numbers(buffer: bytes) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -26,6 +26,10 @@ P_MIN: Final = 1e-6
 """Where predictions are probabilities, a readout beyond [P_MIN, 1 - P_MIN] is recorded as these."""
 
 
+POLICIES: Final = ("half_diff", "rj_gap")
+"""Which diagnostic the policy reads."""
+
+
 class RjPolicy(NamedTuple):
     """Constants of the half-split policy, as configured; the names are those of the settings."""
 

@@ -33,6 +33,7 @@ def verify_log(
     checkpoints: Iterable[tuple[Locator, CheckpointNote]],
     keys: Collection[Verifier],
     policy: RjPolicy | None = None,
+    kept: Iterable[tuple[Locator, CheckpointNote]] = (),
 ) -> VerifyReport:
     """Verify the log of one cell from its first record.
 
@@ -43,11 +44,14 @@ def verify_log(
             that was kept elsewhere since an earlier day shows that no record of then is missing.
         keys: public keys that may sign the checkpoints.
         policy: constants of the half-split policy, where they are known.
+        kept: checkpoints of this log that were kept elsewhere, by a witness or by the reader.
 
     Returns:
         What was found. Memory: one block and the checkpoints within it; O(1) in the log's length.
     """
     verifier = CellVerifier(origin, keys, policy)
+    for place, note in kept:
+        verifier.recall(place, note)
     signed = _until_damaged(checkpoints, verifier)
     for block in _until_damaged(records, verifier):
         reach = verifier.size + len(block.buffer) // RECORD_BYTES
@@ -65,6 +69,7 @@ def verify_files(
     keys: Collection[Verifier],
     origin: str | None = None,
     policy: RjPolicy | None = None,
+    kept: Iterable[tuple[Locator, CheckpointNote]] = (),
 ) -> VerifyReport:
     """Verify exported files; see ``files`` for their format.
 
@@ -74,12 +79,13 @@ def verify_files(
         keys: public keys that may sign the checkpoints.
         origin: the log that this should be; without it, the one that the records' file names.
         policy: constants of the half-split policy, where they are known.
+        kept: see ``verify_log``.
 
     Raises:
         BadAuditFile: a file cannot be opened, or is no export at all.
     """
     with RecordFile(records) as log, CheckpointFile(checkpoints) as signed:
-        return verify_log(origin or log.origin, log.blocks(), signed, keys, policy)
+        return verify_log(origin or log.origin, log.blocks(), signed, keys, policy, kept)
 
 
 def in_blocks(records: Iterable[tuple[Locator, bytes]]) -> Iterator[RecordBlock]:

@@ -29,6 +29,22 @@ COMMANDS = {
     "inspect": ("streams.cli.inspect", "Show topics, lag, shards, cells and chain heads."),
     "topology": ("streams.cli.topology", "Draw the agents, topics and tables of the application."),
     "verify": ("streams.cli.verify", "Verify the audit trail, from the topics or from files."),
+    "prove": ("streams.cli.prove", "Prove what the audit trail holds, or check such a proof."),
+    "witness": (
+        "streams.cli.witness",
+        "Watch the audit trail, cosign it, and prove forks.",
+    ),
+    "export": ("streams.cli.export", "Export the audit trail to objects that nobody changes."),
+    "snapshot": ("streams.cli.snapshot", "Show, check and prune snapshots."),
+    "replay": ("streams.cli.replay", "Step the log again, with the same bytes."),
+    "rewind": (
+        "streams.cli.rewind",
+        "Set the group back: state, offsets, and a new epoch in the audit chains.",
+    ),
+    "quarantine": (
+        "streams.cli.quarantine",
+        "List, show and send again what could not be used.",
+    ),
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from streams.audit_reader import AuditTopics
     from streams.settings import Settings
 
 
@@ -53,3 +54,14 @@ def read_settings(**overrides: Any) -> Settings:
             inner = inner.setdefault(group, {})
         inner[last] = value
     return load_settings(**nested)
+
+
+def audit_topics(settings: Settings) -> AuditTopics:
+    """Return where the audit trail of an application lies."""
+    from streams.audit_reader import AuditTopics  # noqa: PLC0415 - the Kafka client takes a while
+
+    return AuditTopics(
+        settings.topics.name("audit"),
+        settings.topics.name("audit-checkpoints"),
+        settings.application_id,
+    )

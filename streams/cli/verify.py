@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.markup import escape
 
 from schemas.errors import ConfigError, TopologyError
+from state.audit.checkpoint import CheckpointNote
 from state.audit.note import Verifier
-from state.audit.report import Outcome, VerifyReport
-from streams.audit_reader import AuditTopics, ShardAudit
+from state.audit.report import Locator, Outcome, VerifyReport
+from state.audit.rj_policy import POLICIES, RjPolicy
+from streams.audit_reader import ShardAudit
 from streams.cli import exit_codes
 from streams.cli.audit_files import find_logs
 from streams.cli.broker import reach_broker
 from streams.cli.console import messages, output, print_json, printable, table
 from streams.cli.keys import own_verifiers
-from streams.cli.options import AsJson, Bootstrap, read_settings
+from streams.cli.options import AsJson, Bootstrap, audit_topics, read_settings
 from streams.cli.progress import WorkProgress
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import admin, partition_counts
@@ -46,8 +48,11 @@ _HASH_DIGITS = 16
 
 def command(
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FILES", help="Exported logs or folders of them; none: the topics."),
+        list[str] | None,
+        typer.Argument(
+            metavar="FILES",
+            help="Exported logs, folders or s3:// URLs of them; none: the topics.",
+        ),
     ] = None,
     key: Annotated[
         list[str] | None,
@@ -64,14 +69,33 @@ def command(
     shard: Annotated[
         int | None, typer.Option("--shard", metavar="N", help="Of the topics: this one only.")
     ] = None,
+    kept: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--kept",
+            metavar="FILE",
+            help="A signed checkpoint that you or a witness kept: the log must still hold it; may "
+            "be repeated.",
+        ),
+    ] = None,
+    rj_policy: Annotated[
+        str | None,
+        typer.Option(
+            "--rj-policy",
+            metavar="C_YELLOW,C_RED,DELTA,EPSILON",
+            help="Constants of the half-split policy, to recompute its levels. Default: those of "
+            "the settings where the own keys are used, else not recomputed.",
+        ),
+    ] = None,
     bootstrap: Bootstrap = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify the audit trail, from the topics or from files.
 
     Reads every record once and checks its hash, the chain, the conditions on its contents, and that
-    every signed checkpoint has the tree root and chain head of the records. A trail that grows
-    meanwhile is verified up to where it stood at the start.
+    every signed checkpoint has the tree root and chain head of the records; of the topics, also
+    that each shard's root is that of all its cells. A trail that grows meanwhile is verified up to
+    where it stood at the start.
 
     Exit codes: 0 all holds; 3 all holds, and at some step a margin was below zero; 4 something was
     tampered with; 5 all that is there holds, but its end is not signed, or nothing is there.
@@ -80,11 +104,12 @@ def command(
     keys = [Verifier.from_string(text) for text in key] if key else own_verifiers(settings)
     if files and (tenant is not None or shard is not None):
         raise ConfigError("--tenant and --shard choose from the topics: name the files instead")
+    trust = _Trust(keys, policy_of(settings, rj_policy, own=not key), _kept(kept or []))
     with WorkProgress(messages(), "Verifying", "records") as bar:
         if files:
-            reports = list(_of_files(files, keys, bar))
+            reports = list(_of_files(files, trust, bar))
         else:
-            reports = list(_of_topics(reach_broker(settings), keys, tenant, shard, bar))
+            reports = list(_of_topics(reach_broker(settings), trust, tenant, shard, bar))
     for report in reports:
         if as_json:
             print_json(_plain(report))
@@ -92,6 +117,49 @@ def command(
         _print(reports)
     outcomes = {report.outcome for report in reports} or {Outcome.INCOMPLETE}
     raise typer.Exit(next(code for outcome, code in _EXIT_CODES.items() if outcome in outcomes))
+
+
+class _Trust(NamedTuple):
+    """What the trail is held to."""
+
+    keys: list[Verifier]
+    policy: RjPolicy | None
+    kept: dict[str, list[tuple[Locator, CheckpointNote]]]
+
+
+def policy_of(settings: Settings, text: str | None, *, own: bool) -> RjPolicy | None:
+    """Constants of the half-split policy.
+
+    Args:
+        settings: where they are configured.
+        text: what was given on the command line, if anything.
+        own: whether the trail is this installation's own.
+
+    Raises:
+        ConfigError: the text is not what is due.
+    """
+    if text is not None:
+        *numbers, last = text.split(",")
+        kind = [last] if last in POLICIES else []
+        try:
+            yellow, red, delta, epsilon = map(float, numbers if kind else [*numbers, last])
+        except ValueError as error:
+            raise ConfigError(
+                f"--rj-policy {text}: four numbers are due, C_YELLOW,C_RED,DELTA,EPSILON, and "
+                "after them rj_gap where the settings name it"
+            ) from error
+        return RjPolicy(yellow, red, delta, epsilon, *kind)
+    sera = settings.learner.sera
+    constants = (sera.c_yellow, sera.c_red, sera.delta, sera.epsilon, sera.policy)
+    return RjPolicy(*constants) if own else None
+
+
+def _kept(paths: list[Path]) -> dict[str, list[tuple[Locator, CheckpointNote]]]:
+    notes: dict[str, list[tuple[Locator, CheckpointNote]]] = {}
+    for path in paths:
+        note = CheckpointNote.of_note(path.read_text(encoding="utf-8"))
+        notes.setdefault(note.origin, []).append((Locator(str(path), None, 0), note))
+    return notes
 
 
 class _Advance:
@@ -108,25 +176,24 @@ class _Advance:
         self._bar.show(self._records, self._done, self._total)
 
 
-def _of_files(files: list[Path], keys: list[Verifier], bar: WorkProgress) -> Iterator[VerifyReport]:
+def _of_files(files: list[str], trust: _Trust, bar: WorkProgress) -> Iterator[VerifyReport]:
     logs = find_logs(files)
+    missing = trust.kept.keys() - {log.origin for log in logs}
+    if missing:
+        raise ConfigError(f"the files hold nothing of {', '.join(sorted(missing))}: see --kept")
     advance = _Advance(bar, sum(log.size_bytes for log in logs))
     for log in logs:
-        yield log.verify(keys, advance)
+        yield log.verify(trust.keys, advance, trust.policy, trust.kept.get(log.origin, ()))
 
 
 def _of_topics(
     settings: Settings,
-    keys: list[Verifier],
+    trust: _Trust,
     tenant: str | None,
     shard: int | None,
     bar: WorkProgress,
 ) -> Iterator[VerifyReport]:
-    topics = AuditTopics(
-        settings.topics.name("audit"),
-        settings.topics.name("audit-checkpoints"),
-        settings.application_id,
-    )
+    topics = audit_topics(settings)
     counts = partition_counts(admin(settings.broker), settings.broker.bootstrap)
     for topic in (topics.records, topics.checkpoints):
         if topic not in counts:
@@ -139,7 +206,15 @@ def _of_topics(
         raise ConfigError(f"--shard {shard}: there are {shards}, from 0")
     readers = PartitionReader(settings.broker), PartitionReader(settings.broker)
     audits = [
-        ShardAudit(topics, number, *readers, keys, tenant=tenant)
+        ShardAudit(
+            topics,
+            number,
+            *readers,
+            trust.keys,
+            tenant=tenant,
+            policy=trust.policy,
+            kept=trust.kept,
+        )
         for number in (range(shards) if shard is None else [shard])
     ]
     advance = _Advance(bar, sum(audit.offsets for audit in audits))

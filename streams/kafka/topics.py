@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
@@ -94,6 +94,20 @@ def partition_counts(client: AdminClient, address: str | None) -> dict[str, int]
             "correct broker.bootstrap (WEIR_BROKER__BOOTSTRAP) and the security settings"
         ) from error
     return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def topic_ids(client: AdminClient, names: list[str]) -> str:
+    """Return the ids that the cluster gave topics when they were made; others after a re-creation.
+
+    Raises:
+        BrokerUnavailable: no answer in time.
+        TopologyError: a topic is not there.
+    """
+    answers = client.describe_topics(TopicCollection(names), request_timeout=CALL_S)
+    try:
+        return ",".join(str(answers[name].result().topic_id) for name in names)
+    except KafkaException as error:
+        raise translated(error, f"description of topics {', '.join(names)}") from error
 
 
 def create_topics(

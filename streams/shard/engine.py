@@ -6,90 +6,40 @@ that a batch gives the same bytes wherever and in whatever portions it is run.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from operators.fusion.cell import Cell, CellConfig
 from operators.fusion.outputs import QUARANTINE_STATUS
-from schemas.errors import BadMessage, StateError
+from schemas.errors import BadMessage, Bug, StateError
 from schemas.reasons import Reason
 from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
 from state.audit.checkpoint import origin_of
+from state.audit.leaf import EPOCH, SNAPSHOT, mark_row
+from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.changelog import StateCheckpoint
+from state.snapshots.writing import About
 from streams.keys import CellKeys, KeyVersions
 from streams.shard.columns import Decoder, Rejected, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
-from streams.shard.unit import Message, UnitOfWork
+from streams.shard.tenant import VERSIONS_ARRAY, Outputs, Tenant, in_order
+from streams.shard.unit import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from operators.seeds import Seeds
     from schemas.hashing import FeatureHasher
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
 
 CELL_FORMAT = 1
 """Version of the layout of the cells' arrays in checkpoints."""
-
-
-VERSIONS_ARRAY = "key_versions"
-"""Name under which a cell's key versions travel beside its arrays."""
-
-
-class _Tenant:
-    """One cell, its chain, and what its checkpoints need."""
-
-    __slots__ = ("cell", "chain", "seeds", "touched", "versions", "writer")
-
-    def __init__(
-        self,
-        cell: Cell,
-        chain: Chain,
-        seeds: Seeds,
-        versions: KeyVersions,
-        writer: cells.CellWriter,
-    ) -> None:
-        self.cell = cell
-        self.chain = chain
-        self.seeds = seeds
-        self.versions = versions
-        self.writer = writer
-        self.touched = False
-
-    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Records of what changed since the last call."""
-        versions = np.array(self.versions, dtype=np.int64)
-        arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions}
-        sizes = {VERSIONS_ARRAY: versions.nbytes}
-        return self.writer.records(
-            arrays,
-            self.cell.take_dirty(),
-            lambda name: sizes.get(name) or self.cell.block_bytes(name),
-        )
-
-
-class _Outputs(NamedTuple):
-    """What a tenant's steps of a batch give out."""
-
-    positions: np.ndarray
-    predictions: list[Message]
-    audit: list[Message]
-
-
-def _in_order(outputs: list[_Outputs]) -> tuple[list[Message], list[Message]]:
-    """Return all tenants' predictions and audit records in the order of the log."""
-    if len(outputs) == 1:
-        return outputs[0].predictions, outputs[0].audit
-    order = np.argsort(np.concatenate([[], *(of.positions for of in outputs)])).tolist()
-    predictions = [item for of in outputs for item in of.predictions]
-    audit = [item for of in outputs for item in of.audit]
-    return [predictions[row] for row in order], [audit[row] for row in order]
 
 
 class Engine:
@@ -128,8 +78,9 @@ class Engine:
         self._source_topic = source_topic
         self._max_tenants = max_tenants
         self._cell_type = cell_type
-        self._tenants: dict[str, _Tenant] = {}
+        self._tenants: dict[str, Tenant] = {}
         self._hashers: dict[str, FeatureHasher] = {}
+        self._root = ShardRoot()
         self._decoder = Decoder(
             codecs.reader,
             shard,
@@ -157,7 +108,8 @@ class Engine:
         by_tenant, rejected = self._decoder(records)
         decoded = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
-        outputs: list[_Outputs] = []
+        outputs: list[Outputs] = []
+        signed: list[str] = []
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
             at = self._tenant(tenant)
@@ -170,7 +122,7 @@ class Engine:
                 rejected.extend(_refused(columns, rows["status"]))
                 used, rows = columns.select(np.flatnonzero(good)), rows[good]
             leaves = leaf_rows(rows, used, self._config, at.seeds)
-            values = at.chain.append(leaves)
+            values = self.append(tenant, at.chain, leaves)
             at.touched = True
             unit.steps += len(values)
             unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
@@ -179,21 +131,19 @@ class Engine:
             audit_s += chained - stepped
             if emit and values:
                 outputs.append(
-                    _Outputs(
+                    Outputs(
                         used.positions,
                         self._codecs.predictions(tenant, used, rows, values),
                         self._codecs.audit(tenant, values),
                     )
                 )
-                checkpoint = self._codecs.checkpoint(
-                    tenant, self.shard, at.chain.checkpoint(self._keys.signer)
-                )
-                unit.outputs.setdefault("audit-checkpoints", []).append(checkpoint)
+                signed.append(tenant)
+        self._sign(unit, signed)
         self.next_offset = unit.next_offset
         unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
         unit.quarantined = Counter(item.error.reason for item in rejected)
         if emit:
-            unit.outputs["predictions"], unit.outputs["audit"] = _in_order(outputs)
+            unit.outputs["predictions"], unit.outputs["audit"] = in_order(outputs)
             unit.quarantine = [
                 self._codecs.quarantine(
                     item.error, self._source_topic, self.shard, records[item.position]
@@ -207,6 +157,110 @@ class Engine:
             "encode": time.perf_counter() - decoded - kernel_s - audit_s,
         }
         return unit
+
+    def append(self, _tenant: str, chain: Chain, leaves: np.ndarray) -> list[bytes]:
+        """Append the leaves of a batch to a tenant's chain; a replay puts marks between them."""
+        return chain.append(leaves)
+
+    def begin_epoch(self, chains: Mapping[str, bytes], entry: bytes) -> UnitOfWork:
+        """Go on with other chains than the cells', which were set back to an earlier moment.
+
+        Args:
+            chains: tenant → chain as of now (``Chain.to_bytes``); they grow by a mark that says to
+                which step the cell was set back. Tenants that have no cell at the earlier moment
+                begin anew.
+            entry: what is recorded of the epoch; the marks hold its SHA-256.
+
+        Returns:
+            A unit of work that writes the whole state.
+        """
+        for tenant, chain in chains.items():
+            at = self._tenant(tenant)
+            at.chain = Chain.from_bytes(self._log_name(tenant), chain)
+            at.writer = cells.CellWriter(tenant)
+        unit = self.mark(dict.fromkeys(sorted(chains), EPOCH), hashlib.sha256(entry).digest())
+        self.add_checkpoint(unit)
+        return unit
+
+    def about(self, created_us: int) -> About:
+        """Give what a snapshot of the shard says beside its records.
+
+        Args:
+            created_us: now, microseconds since the epoch.
+        """
+        return About(
+            application_id=self._application_id,
+            shard=self.shard,
+            source_topic=self._source_topic,
+            snapshots=self._root.snapshots.number,
+            created_us=created_us,
+            origins={tenant: at.chain.origin for tenant, at in self._tenants.items()},
+            key_versions={t: at.versions._asdict() for t, at in self._tenants.items()},
+        )
+
+    def pause(self) -> UnitOfWork:
+        """Return a unit of work of nothing, to which a checkpoint can be added.
+
+        Raises:
+            Bug: the shard has not begun.
+        """
+        return self.mark({}, b"")
+
+    def mark_snapshot(self, manifest: bytes) -> UnitOfWork:
+        """Record in every cell's chain, and in the shard's root, that a snapshot was taken.
+
+        Args:
+            manifest: SHA-256 of its manifest.
+
+        Returns:
+            A unit of work without records. It must be a checkpoint (see ``add_checkpoint``): a
+            re-step goes by the log of events, which does not tell of it.
+        """
+        self._root.snapshots = self._root.snapshots.after(manifest)
+        return self.mark(dict.fromkeys(self._tenants, SNAPSHOT), manifest)
+
+    def mark(self, kinds: Mapping[str, float], digest: bytes) -> UnitOfWork:
+        """Append a mark to the chains of tenants; see ``mark_snapshot`` for what must follow.
+
+        Args:
+            kinds: tenant → kind of the mark, one of ``state.audit.leaf.MARKS``.
+            digest: SHA-256 of what it is about.
+
+        Raises:
+            Bug: the shard has not begun.
+        """
+        if self.next_offset is None:
+            raise Bug(f"shard {self.shard} was to be marked before its first event")
+        unit = UnitOfWork(next_offset=self.next_offset, records=0)
+        unit.outputs |= {"predictions": [], "audit": []}
+        for tenant, kind in kinds.items():
+            at = self._tenants[tenant]
+            values = at.chain.append(mark_row(kind, at.cell.steps, digest))
+            at.touched = True
+            unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
+            unit.outputs["audit"] += self._codecs.audit(tenant, values)
+        self._sign(unit, list(kinds))
+        unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
+        unit.state[cell_keys.snapshots_key()] = self._root.snapshots.to_bytes()
+        return unit
+
+    def _sign(self, unit: UnitOfWork, tenants: list[str]) -> None:
+        """Add the signed checkpoints of the tenants that a unit has records of."""
+        if not tenants:
+            return
+        for at in self._tenants.values():
+            if at.listed != at.chain.size:
+                self._root.put(at.chain.standing())
+                at.listed = at.chain.size
+        shard = self._root.commitment()
+        unit.outputs["audit-checkpoints"] = [
+            self._codecs.checkpoint(
+                tenant,
+                self.shard,
+                self._tenants[tenant].chain.checkpoint(self._keys.signer, shard),
+            )
+            for tenant in tenants
+        ]
 
     # -- cells ------------------------------------------------------------------------------------
 
@@ -233,19 +287,23 @@ class Engine:
                     Reason.UNKNOWN_TENANT,
                     f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
                 )
-            hasher = self._keys.feature_hasher(tenant, self._keys.current)
+            hasher = self._keys.feature_hasher(tenant, self.versions(tenant))
         return hasher
+
+    def versions(self, _tenant: str) -> KeyVersions:
+        """Return the versions of the secrets with which a new cell begins."""
+        return self._keys.current
 
     def admit(self, tenant: str, hasher: FeatureHasher) -> None:
         """Give a tenant one of the shard's places; see ``Admission``."""
         self._hashers.setdefault(tenant, hasher)
 
-    def _tenant(self, tenant: str) -> _Tenant:
+    def _tenant(self, tenant: str) -> Tenant:
         at = self._tenants.get(tenant)
         if at is None:
-            versions = self._keys.current
+            versions = self.versions(tenant)
             seeds = self._keys.seeds(tenant, self.shard, versions)
-            at = _Tenant(
+            at = Tenant(
                 self._cell_type(self._config, seeds),
                 Chain(self._log_name(tenant)),
                 seeds,
@@ -285,7 +343,18 @@ class Engine:
             StateError: the store does not say.
         """
         where = f"shard {self.shard} ({self._source_topic}[{self.shard}])"
+        self.restore_snapshots(store.get(cell_keys.snapshots_key()))
         check_learner(store.get(cell_keys.learner_key()), self._config, where)
+
+    def restore_snapshots(self, record: bytes | None) -> None:
+        """Take what the shard commits to of its snapshots; None: there were none.
+
+        Raises:
+            StateError: the record is damaged.
+        """
+        self._root.snapshots = (
+            SnapshotsHead() if record is None else SnapshotsHead.from_bytes(record)
+        )
 
     def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Put a cell back as a checkpoint left it.
@@ -303,7 +372,7 @@ class Engine:
         versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
         seeds = self._keys.seeds(tenant, self.shard, versions)
         self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
-        self._tenants[tenant] = _Tenant(
+        self._tenants[tenant] = Tenant(
             self._cell_type.from_state(self._config, seeds, cell_arrays),
             Chain.from_bytes(self._log_name(tenant), chain),
             seeds,

@@ -70,13 +70,31 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
         StateError: a record is damaged, missing or of another format.
         ConfigError: the state was learnt with other settings.
     """
+    return load_records(engine, store, str(store.path))
+
+
+def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int | None, int | None]:
+    """Put the cells of the last checkpoint into the engine, from a table or a snapshot.
+
+    Args:
+        engine: without cells.
+        store: records of the shard.
+        where: they are; for the message of an error.
+
+    Returns:
+        As ``load_engine``.
+
+    Raises:
+        StateError: a record is damaged, missing or of another format.
+        ConfigError: the state was learnt with other settings.
+    """
     committed = store.get(cell_keys.offset_key())
     checkpoint = store.get(cell_keys.checkpoint_key())
     if committed is None:
         return None, None
     if checkpoint is None:
         raise StateError(
-            f"{store.path} has a committed offset but no checkpoint: the changelog is incomplete"
+            f"{where} has a committed offset but no checkpoint: the changelog is incomplete"
         )
     engine.check_settings(store)
     for tenant, arrays in cells.load_cells(store):

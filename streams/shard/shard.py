@@ -16,15 +16,18 @@ A unit that failed to commit leaves memory ahead of the log, so no state leads o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from schemas.errors import Bug, StateError, WeirError
 from streams.shard import restore
 from streams.shard.backlog import Backlog
+from streams.shard.snapshots import MICROSECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from streams.settings import StreamSettings
     from streams.shard.commit import ShardProducer
     from streams.shard.engine import Engine
+    from streams.shard.observer import Observer
+    from streams.shard.snapshots import ShardSnapshots
     from streams.shard.unit import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -59,22 +64,6 @@ class Abandoned(WeirError):  # noqa: N818 - it names what happened
     """A shard was given up while it was being opened, because the worker stops."""
 
 
-class Observer(Protocol):
-    """Who is told what a shard does; metrics implement it."""
-
-    def restoring(self, shard: int, share: float) -> None:
-        """A share of the changelog has been applied."""
-
-    def restored(self, shard: Shard, records: int, stepped: int, seconds: float) -> None:
-        """The shard is ready."""
-
-    def closed(self, shard: Shard) -> None:
-        """The shard has been given up."""
-
-    def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
-        """A unit of work has committed."""
-
-
 class Shard:
     """One shard on this worker.
 
@@ -88,6 +77,7 @@ class Shard:
         executor: where units run, off the event loop.
         observer: told of progress.
         failed: called with the error when a unit fails; it must end the worker.
+        snapshots: takes snapshots; None: none are taken.
     """
 
     def __init__(
@@ -103,6 +93,7 @@ class Shard:
         executor: Executor,
         observer: Observer,
         failed: Callable[[BaseException], None],
+        snapshots: ShardSnapshots | None = None,
     ) -> None:
         self.number = engine.shard
         self.engine = engine
@@ -123,6 +114,9 @@ class Shard:
         self._since_checkpoint: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._unwanted = False
+        self._snapshots = snapshots
+        # Manifests of finished snapshots, to be marked in the audit chains.
+        self._marks: deque[bytes] = deque()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -196,11 +190,14 @@ class Shard:
         """Go on after a rebalance that left the shard here."""
         self._expect(ShardState.PAUSED)
         self.state = ShardState.READY
+        self._wake()
 
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
         self.state = ShardState.CLOSED
         self._observer.closed(self)
+        if self._snapshots is not None:
+            self._snapshots.close()
         self._producer.close()
         self._reader.close()
         self.store.close()
@@ -250,12 +247,32 @@ class Shard:
             )
         self._queue.add(records)
         self._expected = records[-1].offset + 1
-        if self._task is None:
-            self.state = ShardState.RUNNING
-            self._task = asyncio.create_task(self._run(), name=f"shard-{self.number}")
+        self._wake()
         if len(self._queue) >= self._settings.max_buffered_events:
             self._room.clear()
             await self._room.wait()
+
+    def request_snapshot(self) -> None:
+        """Take a snapshot as soon as the unit in flight has committed; on the event loop."""
+        if self._snapshots is not None:
+            self._snapshots.want()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let the task run if there is something to do."""
+        if self._task is None and self.state in TAKING and self._has_work():
+            self.state = ShardState.RUNNING
+            self._task = asyncio.create_task(self._run(), name=f"shard-{self.number}")
+
+    def _has_work(self) -> bool:
+        """Tell whether there are events, marks, or a snapshot that was asked for."""
+        asked = (
+            self._snapshots is not None
+            and self.engine.next_offset is not None
+            and self._snapshots.wanted
+            and self._snapshots.due(0)
+        )
+        return bool(self._queue or self._marks) or asked
 
     async def _continuation(self, batch: FetchedBatch) -> list[Any]:
         """Return what of a batch continues where the queue ends."""
@@ -293,13 +310,16 @@ class Shard:
         loop = asyncio.get_running_loop()
         gather_s = self._settings.gather_ms / 1000
         try:
-            while self._queue:
+            while self._has_work():
                 started = loop.time()
+                if self._marks or not self._queue:
+                    await loop.run_in_executor(self._executor, self._quiet_unit, loop)
+                    continue
                 records = self._queue.take(self._settings.max_unit_events)
                 self._reached = records[-1].offset + 1
                 if len(self._queue) < self._settings.max_buffered_events:
                     self._room.set()
-                unit = await loop.run_in_executor(self._executor, self._unit, records)
+                unit = await loop.run_in_executor(self._executor, self._unit, records, loop)
                 self._observer.committed(self, unit, records[0].timestamp)
                 left = started + gather_s - loop.time()
                 if left > 0 and len(self._queue) < self._settings.max_unit_events:
@@ -313,19 +333,55 @@ class Shard:
             self._task = None
             self._room.set()
 
-    def _unit(self, records: list[Any]) -> UnitOfWork:
+    def _unit(self, records: list[Any], loop: asyncio.AbstractEventLoop) -> UnitOfWork:
         """Step, commit, then write the table: it is never ahead of the changelog."""
         unit = self.engine.process(records)
         self._since_checkpoint = (self._since_checkpoint or 0) + unit.records
         # The first unit of a fresh shard is a checkpoint, so that a re-step knows where to start.
         first = self.store.changelog_offset is None
-        if first or self._since_checkpoint >= self._settings.checkpoint_events:
+        snapshot = self._snapshots is not None and self._snapshots.due(unit.records)
+        if first or snapshot or self._since_checkpoint >= self._settings.checkpoint_events:
             self.engine.add_checkpoint(unit)
             self._since_checkpoint = 0
+        self._commit(unit)
+        if snapshot:
+            self._begin_snapshot(loop)
+        return unit
+
+    def _quiet_unit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit a unit without events: a mark of a snapshot, or the checkpoint for one."""
+        if self._marks:
+            unit = self.engine.mark_snapshot(self._marks.popleft())
+        else:
+            unit = self.engine.pause()
+        # No re-step could know of it: it goes by the events.
+        self.engine.add_checkpoint(unit)
+        self._since_checkpoint = 0
+        self._commit(unit)
+        if self._snapshots is not None and self._snapshots.wanted and self._snapshots.due(0):
+            self._begin_snapshot(loop)
+
+    def _begin_snapshot(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._snapshots is not None
+        about = self.engine.about(int(time.time() * MICROSECOND))
+        if not about.origins:
+            self._snapshots.nothing()
+            return
+
+        def done(manifest: bytes) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the worker with it
+                loop.call_soon_threadsafe(self._mark, manifest)
+
+        self._snapshots.begin(self.store.view(), about, done)
+
+    def _mark(self, manifest: bytes) -> None:
+        self._marks.append(manifest)
+        self._wake()
+
+    def _commit(self, unit: UnitOfWork) -> None:
         started = time.perf_counter()
         changelog_offset = self._producer.commit(unit)
         committed = time.perf_counter()
         self.store.write(unit.state, changelog_offset=changelog_offset)
         unit.seconds["commit"] = committed - started
         unit.seconds["table"] = time.perf_counter() - committed
-        return unit

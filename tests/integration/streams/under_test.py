@@ -265,9 +265,10 @@ class Stream:
 
     def records(self, role: str) -> list[list[Record]]:
         """Return the committed records of an output topic, by partition."""
-        return [self._read(self.topic(role), p) for p in range(SHARDS)]
+        return [self.read(self.topic(role), p) for p in range(SHARDS)]
 
-    def _read(self, topic: str, partition: int) -> list[Record]:
+    def read(self, topic: str, partition: int) -> list[Record]:
+        """Return the committed records of a partition."""
         reader = PartitionReader(self.settings.broker)
         try:
             _, end = reader.bounds(topic, partition)

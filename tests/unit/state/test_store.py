@@ -434,3 +434,25 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
     assert process.returncode == 0
     # 384 MiB were written; a few batches of 2 MiB and what malloc keeps come on top of the budget.
     assert int(output) < CACHE_BYTES + 64 * MIB
+
+
+def test_a_view_stays_as_it_was_while_the_store_goes_on(tmp_path: Path) -> None:
+    """What is written after a view was made is not in it, whatever RocksDB does meanwhile."""
+    with ShardStore(tmp_path / "store") as store:
+        store.write({b"a": b"1", b"b": b"1"}, changelog_offset=0)
+        with store.view() as view:
+            store.write({b"a": b"2", b"b": None, b"c": b"2"}, changelog_offset=1)
+            store.flush()
+            assert dict(view.items()) == {b"a": b"1", b"b": b"1"}
+            assert (view.get(b"b"), view.get(b"c")) == (b"1", None)
+            assert dict(view.items(b"a")) == {b"a": b"1"}
+            scan = view.items()
+            next(scan)
+            view.get(b"a")
+            with pytest.raises(Bug, match="two scans"):
+                next(scan)
+        with pytest.raises(Bug, match="closed"):
+            view.get(b"a")
+        assert dict(store.items()) == {b"a": b"2", b"c": b"2"}
+    with pytest.raises(StateError, match="closed"):
+        store.view()

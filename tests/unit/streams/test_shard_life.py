@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from streams.shard.snapshots import ShardSnapshots
     from streams.shard.unit import UnitOfWork
 
 CONFIG = CellConfig(sera=SeraConfig(d=2, r=8, prior=0.5, burn_in=10))
@@ -175,7 +176,7 @@ class Lab:
         self.folder = folder
         self.config = CONFIG
 
-    def shard(self, table: str = "table") -> Shard:
+    def shard(self, table: str = "table", snapshots: ShardSnapshots | None = None) -> Shard:
         """Return a closed shard over a table of its own or of an earlier one."""
         codecs = MessageCodecs(
             PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
@@ -204,6 +205,7 @@ class Lab:
             executor=self.executor,
             observer=self.watching,
             failed=self.failures.append,
+            snapshots=snapshots,
         )
 
     def opened(self, table: str = "table") -> Shard:

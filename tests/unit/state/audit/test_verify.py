@@ -95,7 +95,7 @@ def test_an_alarm_without_a_reaction_is_not_honest(
     """A controller that was switched off, or whose actions were erased, is found."""
     rows = rows_of(10)
     rows["margin"][step - 1] = -1.0
-    rows["actions"][(step + 1) % 10] = 1.0  # too late
+    rows["actions"][(step + 1) % 10] = 2.0  # too late
     empty_log.extend(rows, [5, 5])
     report = empty_log.verify()
     assert report.failure_counts == {Reason.NO_REACTION: 1}
@@ -106,7 +106,7 @@ def test_each_alarm_needs_its_own_reaction(empty_log: Log, rows_of: MakeRows) ->
     """One action does not excuse a later alarm."""
     rows = rows_of(8)
     rows["margin"][1:5] = -1.0
-    rows["actions"][2] = 1.0
+    rows["actions"][2] = 2.0
     empty_log.extend(rows, [8])
     report = empty_log.verify()
     assert [failure.step for failure in report.failures] == [5, 6]
@@ -118,7 +118,7 @@ def test_how_a_log_is_read_changes_nothing(empty_log: Log, rows_of: MakeRows, cu
     """The verdict does not depend on how many records a reader fetches at a time."""
     rows = rows_of(8)
     rows["margin"][[1, 3, 5]] = -1.0
-    rows["actions"][2] = 1.0
+    rows["actions"][2] = 2.0
     rows["step"][6] = 9.0
     empty_log.extend(rows, [5, 3])
     values = list(empty_log.values)
@@ -156,7 +156,7 @@ def test_an_alarm_at_the_very_end_may_still_be_answered(empty_log: Log, rows_of:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("format", 2.0, Reason.FORMAT),
+        ("format", 6.0, Reason.FORMAT),
         ("format", math.nan, Reason.FORMAT),
         ("step", 7.0, Reason.STEP),
         ("step", math.nan, Reason.STEP),
