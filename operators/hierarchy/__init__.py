@@ -1,0 +1,1 @@
+"""The token stream: boundaries, buffer, growing tokens, and levels above the tokens."""
