@@ -55,10 +55,11 @@ ENDING: Final = _words(
 
 NAMING: Final = _words(
     """
-    jr sr inc ltd co corp llc plc lp llp bros u.s u.s.a u.k e.u u.n d.c n.y l.a gmbh ag kg ohg e.v e.k
-    mbh s.a s.a.s s.r.l s.p.a s.l s.l.u n.v b.v sarl ltda cia cía c.v d.o.o z.o.o s.c s.à.r.l a.s a.g
-    st ste mt ft ave blvd rd hwy pkwy apt univ dept inst assn natl intl govt str fr rev hon gen col
-    rep pres m me av avda avd mag ing doc hab arq eng sto gent gem ul np op resp tel re
+    inc ltd co corp llc plc lp llp bros u.s u.s.a u.k e.u u.n d.c n.y l.a gmbh ag kg ohg e.v e.k
+    s.a s.a.s s.r.l s.p.a s.l s.l.u n.v b.v sarl ltda cia cía c.v d.o.o z.o.o s.c s.à.r.l a.s a.g
+    jr sr st ste mt ft ave blvd rd hwy pkwy apt univ dept inst assn natl intl
+    govt str fr rev hon gen col rep pres m me av avda avd mag ing doc hab arq eng sto gent gem ul np
+    op resp tel re mbh
     """
 )
 """Part of a name: they end a sentence where a word follows that often begins one."""

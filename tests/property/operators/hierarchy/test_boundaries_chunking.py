@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from operators.hierarchy.boundaries import Boundary, BoundaryState, advance
 
-SOLID = """word Mr e.g Inc The a@b.cd 3.14 J I usw i » « " ( ) 。 「 」 と … . .. ! ?! 日本 ¿ — , 12 am
-    Yahoo p ii no"""
+SOLID = """word Mr e.g Inc The a@b.cd 3.14 J I usw i » « " ( ) 。 「 」 と … . .. ! ?! 日本 ¿ — ,
+    12 am Yahoo p ii no"""
 SPACES = ["\n", "\r", "\r\n", " ", "\t", "\u2029", "\u00a0"]
 LONG = [" " * 70, "!" * 70, "x" * 70]
 WORDS = st.sampled_from([*SOLID.split(), *SPACES, *LONG])
