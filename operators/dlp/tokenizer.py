@@ -8,6 +8,8 @@ the first of them), so offsets are a running sum of lengths.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -65,6 +67,19 @@ class Tokenizer:
                 stripped = piece.lstrip(_SPACE)
                 self._spaces[index] = len(piece) - len(stripped) if stripped else 0
         self._lengths[UNKNOWN] = 1
+
+    @cached_property
+    def neighbours(self) -> frozenset[str]:
+        """Every two code points that stand next to each other in some piece.
+
+        Between any others a token ends, whatever comes before and after.
+        """
+        found: set[str] = set()
+        for index in range(self.size):
+            if not (self._pieces.is_byte(index) or self._pieces.is_control(index)):
+                piece = self._pieces.id_to_piece(index).replace(_SPACE, " ")
+                found.update(map("".join, pairwise(piece)))
+        return frozenset(found)
 
     def encode(self, text: str) -> Encoding:
         """Tokens of a text; linear in its length."""

@@ -1,0 +1,213 @@
+"""Tokens of a text that is still arriving, the same however it is cut into pieces.
+
+The text is cut into *units*: places where nothing that comes can change what stands before. Each
+unit is normalised and tokenised by itself, as soon as it is complete; the rest is held back.
+
+    a unit ends                       it is complete with
+    before space after a word         the space; where two hex digits stand before it, with the
+                                      code point that shows whether a run of hex bytes goes on
+    after a line feed                 the line feed
+    between two letters of scripts    the second letter
+    without spaces that no piece of
+    the vocabulary holds together
+    after `LONGEST` code points       the last of them
+    at the end, at a gap, or at its   that
+    deadline
+
+SentencePiece never joins a word to the space after it, and normalisation looks no further than a
+word but for bytes in hex with spaces in between. So a unit's tokens are those that it has in the
+whole text, save where decoding makes spaces at its edges, where two cuts of a word into pieces are
+equally likely, or where a unit was cut for its length or its deadline.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from operators.dlp.dsl import serialize
+from operators.dlp.markers import Mark
+from operators.dlp.normalise import normalise
+from operators.hierarchy.buffer import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from operators.dlp.dsl import Message
+    from operators.dlp.tokenizer import Tokenizer
+
+LONGEST: Final = 1024
+DEADLINE_US: Final = 10_000_000
+_PAIR_BEFORE: Final = re.compile(r"(?:^|[^0-9A-Za-z])[0-9a-fA-F]{2}\Z")
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_PAIR: Final = 2
+_UNSPACED: Final = (
+    range(0x3001, 0x3040),  # stops and brackets
+    range(0x3041, 0x3097),  # Hiragana
+    range(0x30A1, 0x30FB),  # Katakana
+    range(0x3400, 0xA000),  # Han
+    range(0x20000, 0x32000),
+)
+
+
+class Unit(NamedTuple):
+    """A part of the text that is tokenised by itself.
+
+    Attributes:
+        text: of it; a line feed where code points are missing.
+        start: its first code point in the stream's text.
+        end: place after its last one; equal to `start` where code points are missing.
+        known: how many code points had come when it was complete.
+    """
+
+    text: str
+    start: int
+    end: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrowingState:
+    """What is held back of a text; plain values.
+
+    Attributes:
+        held: the end of the text, at most `LONGEST` code points.
+        offset: place of the first of them; the length of the text if there is none.
+        since_us: time of the piece that brought it.
+    """
+
+    held: str = ""
+    offset: int = 0
+    since_us: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The state again."""
+        return cls(**values)
+
+
+def advance(
+    state: GrowingState,
+    text: str,
+    time_us: int,
+    neighbours: frozenset[str],
+    *,
+    deadline_us: int = DEADLINE_US,
+) -> tuple[GrowingState, list[Unit]]:
+    """Take in a piece of text; linear in what was held back and the piece.
+
+    Args:
+        state: before it.
+        text: that follows.
+        time_us: of the piece.
+        neighbours: `Tokenizer.neighbours`.
+        deadline_us: after which held text is a unit, whatever follows.
+
+    Returns:
+        The state after it, and the units that are complete, in order.
+    """
+    units: list[Unit] = []
+    if state.held and time_us - state.since_us >= deadline_us:
+        state, units = release(state)
+    whole = state.held + text
+    start, place = 0, max(1, len(state.held) - _PAIR - 1)
+    while place <= len(whole):
+        cut, needed = _cut(whole, start, place, neighbours)
+        if needed > len(whole):
+            break
+        if cut:
+            low, high = state.offset + start, state.offset + place
+            units.append(Unit(whole[start:place], low, high, state.offset + needed))
+            start = place
+        place += 1
+    since = state.since_us if start < len(state.held) else time_us
+    return GrowingState(whole[start:], state.offset + start, since), units
+
+
+def release(state: GrowingState) -> tuple[GrowingState, list[Unit]]:
+    """Let go of what is held back: at the end of the stream, and at the deadline."""
+    end = state.offset + len(state.held)
+    units = [Unit(state.held, state.offset, end, end)] if state.held else []
+    return GrowingState("", end, state.since_us), units
+
+
+def skip(state: GrowingState, missing: int) -> tuple[GrowingState, list[Unit]]:
+    """Go on after code points that never came: what stood before ends there, as at a line's end."""
+    state, units = release(state)
+    place = state.offset + missing
+    return replace(state, offset=place), [*units, Unit("\n", place, place, place)]
+
+
+def pending(state: GrowingState) -> Unit | None:
+    """What is held back as if it were a unit: for a verdict in between, to be thought again."""
+    units = release(state)[1]
+    return units[0] if units else None
+
+
+def tokens(tokenizer: Tokenizer, unit: Unit) -> list[Token]:
+    """The tokens of a unit, with the code points of the stream's text that they stand for."""
+    traced = normalise(unit.text)
+    encoding = tokenizer.encode(traced.text)
+    width = unit.end - unit.start
+    found = []
+    for number, start, end in zip(
+        encoding.ids.tolist(), encoding.starts.tolist(), encoding.ends.tolist(), strict=True
+    ):
+        low, high = traced.to_original(start, end)
+        found.append(
+            Token(number, unit.start + min(low, width), unit.start + min(high, width), unit.known)
+        )
+    return found
+
+
+def opening(tokenizer: Tokenizer, message: Message) -> list[Token]:
+    """The tokens before a stream's text: what is known of it before anything was written.
+
+    Args:
+        tokenizer: of the model.
+        message: with its kind, sender, recipients and so on, and no body.
+    """
+    text = serialize(message).text
+    head = text[: text.index(Mark.BODY.value) + 1]
+    return [Token(number, 0, 0, 0) for number in tokenizer.encode(head).ids.tolist()]
+
+
+def _cut(whole: str, start: int, place: int, neighbours: frozenset[str]) -> tuple[bool, int]:
+    """Whether a unit ends before a place, and how many code points it takes to know that."""
+    before = whole[place - 1]
+    if before == "\n" or place - start >= LONGEST:
+        return True, place
+    if place == len(whole):
+        return False, place + 1
+    char = whole[place]
+    if char.isspace():
+        if before.isspace():
+            return False, place + 1
+        return _before_space(whole, start, place)
+    cut = (
+        _is_unspaced(before)
+        and _is_unspaced(char)
+        and before + char not in neighbours
+        and not unicodedata.combining(char)
+    )
+    return cut, place + 1
+
+
+def _before_space(whole: str, start: int, place: int) -> tuple[bool, int]:
+    if whole[place] != " " or not _PAIR_BEFORE.search(whole[max(start, place - _PAIR - 1) : place]):
+        return True, place + 1
+    for ahead in range(place + 1, place + 1 + _PAIR):
+        if ahead >= len(whole) or whole[ahead] not in _HEX:
+            return True, ahead + 1
+    last = place + 1 + _PAIR
+    return last < len(whole) and whole[last].isascii() and whole[last].isalnum(), last + 1
+
+
+def _is_unspaced(char: str) -> bool:
+    return any(ord(char) in one for one in _UNSPACED)
