@@ -67,7 +67,7 @@ class Engine:
             ids: [1, 128, 256, 384 or 512], padded with 0.
             state: slow state before it, [blocks, width].
         """
-        session = self._session(f"segment-{ids.shape[1]}.onnx")
+        session = self.session(f"segment-{ids.shape[1]}.onnx")
         found = session.run(None, {"ids": ids, "mask": ids != 0, "state": state[None]})
         return Outputs(*(value[0] for value in found))
 
@@ -84,16 +84,21 @@ class Engine:
 
     @cached_property
     def _fresh(self) -> NDArray[np.float32]:
-        width = self._session("start.onnx").get_inputs()[0].shape[1]
+        width = self.session("start.onnx").get_inputs()[0].shape[1]
         return self._started(np.zeros(width, np.float32))
 
     def _started(self, memory: NDArray[np.float32]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self._session("start.onnx").run(
+        found: NDArray[np.float32] = self.session("start.onnx").run(
             None, {"memory": memory.astype(np.float32)[None]}
         )[0][0]
         return found
 
-    def _session(self, name: str) -> Any:
+    def session(self, name: str) -> Any:
+        """ONNX Runtime's session for a graph of the model, opened when it is first asked for.
+
+        Raises:
+            ModelUnusable: the graph cannot be loaded.
+        """
         if name not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self._threads

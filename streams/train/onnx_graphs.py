@@ -65,7 +65,7 @@ def float_graph(network: Network, length: int, rows: int = 1) -> onnx.ModelProto
     ids = torch.full((rows, length), 3)
     state = torch.zeros(rows, network.config.slow_blocks, network.config.width)
     inputs = (ids, torch.ones_like(ids, dtype=torch.bool), state)
-    return _traced(wrapped, inputs, INPUTS, OUTPUTS)
+    return traced(wrapped, inputs, INPUTS, OUTPUTS)
 
 
 def start_graph(network: Network) -> onnx.ModelProto:
@@ -74,15 +74,17 @@ def start_graph(network: Network) -> onnx.ModelProto:
     A memory of zeros is that of a new thread.
     """
     memory = torch.zeros(1, network.config.memory)
-    return _traced(StartGraph(network), (memory,), ("memory",), ("state",))
+    return traced(StartGraph(network), (memory,), ("memory",), ("state",))
 
 
-def _traced(
+def traced(
     module: torch.nn.Module,
     inputs: tuple[torch.Tensor, ...],
     names: tuple[str, ...],
     results: tuple[str, ...],
+    free: Mapping[str, dict[int, str]] | None = None,
 ) -> onnx.ModelProto:
+    """The module as a graph; `free` names the dimensions, by tensor, that are not fixed."""
     out = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is the one for this opset
@@ -94,6 +96,7 @@ def _traced(
             dynamo=False,
             input_names=list(names),
             output_names=list(results),
+            dynamic_axes=free,
         )
     return onnx.load_from_string(out.getvalue())
 

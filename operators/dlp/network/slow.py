@@ -73,8 +73,13 @@ class SlowTier(nn.Module):
 
     def forward(self, h: Tensor, valid: Tensor, state: Tensor) -> Tensor:
         """States after each chunk: [batch, chunks, blocks, width]."""
-        inputs = self.norm(self.entry(pooled(h, valid, self.chunk)))
-        advances = valid.view(len(h), -1, self.chunk).any(-1)[..., None]
+        advances = valid.view(len(h), -1, self.chunk).any(-1)
+        return self.after(pooled(h, valid, self.chunk), advances, state)
+
+    def after(self, chunks: Tensor, advances: Tensor, state: Tensor) -> Tensor:
+        """The same from pooled chunks, [batch, chunks, 3 width], and which of them have tokens."""
+        inputs = self.norm(self.entry(chunks))
+        advances = advances[..., None]
         states = []
         for number, block in enumerate(self.blocks):
             after = block(inputs, state[:, number], advances)

@@ -1,0 +1,159 @@
+"""What the encoder keeps of one stream's segment: keys and values, sums over tokens, slow state.
+
+All of it follows from the segment's tokens and the slow state before it, so it need not survive:
+it is rebuilt by encoding them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from operators.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GRANULE: Final = 128
+"""Tokens by which room for keys and values grows."""
+_LOWEST: Final = np.float32(-1e4)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheShape:
+    """Sizes of the network that a cache is for.
+
+    Attributes:
+        layers: with attention.
+        heads: of attention.
+        head: width of one.
+        width: of a token's representation.
+        chunk: tokens per step of the slow tier.
+        segment: most tokens.
+        half: whether keys and values are kept in half precision.
+    """
+
+    layers: int
+    heads: int
+    head: int
+    width: int
+    chunk: int = 64
+    segment: int = 512
+    half: bool = True
+
+
+class SegmentCache:
+    """One segment as far as it has been encoded.
+
+    Args:
+        shape: of the network.
+        state: slow state before the segment, float32 [blocks, width].
+        drive: what fused blocks see of it, float32 [upper, 2, width].
+
+    Attributes:
+        count: tokens encoded.
+        kept: keys and values [layers, 2, heads, room, head]; those from `count` on are 0.
+        state: slow state before the chunk that the next token is in.
+        drive: of that state.
+    """
+
+    def __init__(
+        self, shape: CacheShape, state: NDArray[np.float32], drive: NDArray[np.float32]
+    ) -> None:
+        self.shape = shape
+        self.count = 0
+        self.kept = self._room(GRANULE)
+        self.state = state
+        self.drive = drive
+        self._sum = np.zeros(shape.width, np.float32)
+        self._most = np.full(shape.width, _LOWEST, np.float32)
+        self._first = np.zeros(shape.width, np.float32)
+        self._sums = np.zeros(shape.width, np.float32)
+        self._mosts = np.full(shape.width, _LOWEST, np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.kept.nbytes + self.state.nbytes + self.drive.nbytes + 5 * self._sum.nbytes
+
+    @property
+    def filled(self) -> int:
+        """Tokens of the chunk that the next token is in."""
+        return self.count % self.shape.chunk
+
+    @property
+    def left(self) -> int:
+        """Tokens that there is still room for."""
+        return self.shape.segment - self.count
+
+    def reserve(self, new: int) -> None:
+        """Make room for so many new tokens, padding included."""
+        end = self.count + new
+        if end > self.kept.shape[3]:
+            wider = self._room(-(-end // GRANULE) * GRANULE)
+            wider[:, :, :, : self.count] = self.kept[:, :, :, : self.count]
+            self.kept = wider
+
+    def take(
+        self,
+        made: NDArray[np.floating],
+        lower: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+    ) -> None:
+        """Take in new tokens, which do not go beyond the end of a chunk.
+
+        Args:
+            made: their keys and values, [layers, 2, heads, new, head].
+            lower: what the slow tier reads of them, [new, width].
+            hidden: their last representations, [new, width].
+
+        Raises:
+            InvalidInput: they do.
+        """
+        new = len(lower)
+        if not 0 < new <= self.shape.chunk - self.filled or new > self.left:
+            raise InvalidInput(
+                f"{new} tokens after {self.count}: chunks have {self.shape.chunk} tokens and a "
+                f"segment {self.shape.segment}"
+            )
+        end = self.count + new
+        self.reserve(new)
+        self.kept[:, :, :, self.count : end] = made
+        if not self.filled:
+            self._sum, self._most = np.zeros_like(self._sum), np.full_like(self._most, _LOWEST)
+            self._first = lower[0].copy()
+        self._sum = _added(self._sum, lower)
+        self._most = np.maximum(self._most, lower.max(0))
+        self._sums = _added(self._sums, hidden)
+        self._mosts = np.maximum(self._mosts, hidden.max(0))
+        self.count = end
+
+    def advance(self, state: NDArray[np.float32], drive: NDArray[np.float32]) -> None:
+        """Go on to the next chunk, at the end of one."""
+        self.state, self.drive = state, drive
+
+    def chunk_summary(self) -> NDArray[np.float32]:
+        """Mean, maximum and first of the tokens of the chunk last begun, [3 width]."""
+        count = self.filled or min(self.count, self.shape.chunk)
+        most = np.where(self._most > _LOWEST, self._most, 0.0)
+        return np.concatenate((self._sum / max(1, count), most, self._first)).astype(np.float32)
+
+    def segment_summary(self) -> NDArray[np.float32]:
+        """Mean and maximum of the last representations of all tokens, [2 width]."""
+        most = np.where(self._mosts > _LOWEST, self._mosts, 0.0)
+        return np.concatenate((self._sums / max(1, self.count), most)).astype(np.float32)
+
+    def _room(self, tokens: int) -> NDArray[np.floating]:
+        shape = self.shape
+        return np.zeros(
+            (shape.layers, 2, shape.heads, tokens, shape.head),
+            np.float16 if shape.half else np.float32,
+        )
+
+
+def _added(total: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A sum gone on with row by row, so that it does not matter which rows came together."""
+    added: NDArray[np.float32] = np.concatenate((total[None], rows)).sum(0)
+    return added

@@ -1,0 +1,1 @@
+"""The token stream's machinery around `operators.hierarchy`."""
