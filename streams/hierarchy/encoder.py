@@ -1,8 +1,7 @@
 """ONNX Runtime on the causal graphs with caches: the new tokens of many streams at a time.
 
 What a token gives does not depend on the calls that it and those before it came in, nor on the
-streams that shared them: up to the order in which ONNX Runtime adds floats, less than 1e-3 on
-logits in float (tests/unit/streams/train/test_step.py).
+streams that shared them: in eight bits to the bit, on one machine (docs/decisions/0052).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from operators.errors import InvalidInput
-from operators.hierarchy.cache import GRANULE, CacheShape, SegmentCache
+from operators.hierarchy.cache import CacheShape, SegmentCache
 from operators.hierarchy.calls import NEW, call
 
 if TYPE_CHECKING:
@@ -95,9 +94,7 @@ class StepEngine:
         before = self._engine.start(None) if state is None else state
         return SegmentCache(self.shape, before, self._drives(before[None])[0])
 
-    def encode(
-        self, waiting: Sequence[tuple[SegmentCache, NDArray[np.int64]]]
-    ) -> list[Encoded]:
+    def encode(self, waiting: Sequence[tuple[SegmentCache, NDArray[np.int64]]]) -> list[Encoded]:
         """Encode new tokens; the caches take them in.
 
         Args:

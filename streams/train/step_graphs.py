@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from operators.dlp.network.config import SIZES
 from operators.dlp.network.model import Network
@@ -78,9 +78,7 @@ def _step(network: Network, new: int, *, half: bool) -> onnx.ModelProto:
             inputs[name] = torch.zeros(rows, config.heads, GRANULE, head, dtype=kind)
             free[name] = {0: "rows", 2: "room"}
     graph = StepGraph(network, new)
-    return onnx_graphs.traced(
-        graph, tuple(inputs.values()), tuple(inputs), tuple(results), free
-    )
+    return onnx_graphs.traced(graph, tuple(inputs.values()), tuple(inputs), tuple(results), free)
 
 
 def _read(network: Network) -> onnx.ModelProto:
@@ -200,8 +198,10 @@ def _reuse(
     graph: str, tensor: onnx.TensorProto, value: NDArray[Any], place: onnx.TensorProto
 ) -> None:
     own = numpy_helper.to_array(tensor)
-    if own.shape != value.shape or own.dtype != value.dtype or not np.allclose(
-        own.astype(np.float32), value.astype(np.float32), rtol=_CLOSE, atol=0
+    if (
+        own.shape != value.shape
+        or own.dtype != value.dtype
+        or not np.allclose(own.astype(np.float32), value.astype(np.float32), rtol=_CLOSE, atol=0)
     ):
         raise ValueError(f"{graph}: {tensor.name} is not the model's: export the model anew")
     tensor.CopyFrom(place)

@@ -1,7 +1,8 @@
 """What is exported for texts that are still arriving: causal mode, some tokens at a time.
 
-A segment's keys and values are kept in half precision, those of new tokens rounded before they are
-used, so that it does not matter in which call a token came. The slow tier advances between calls,
+A segment's keys and values are kept in half precision. Those of new tokens are rounded, and put in
+their places among those of the others, before attention sees them, so that it makes no difference,
+not to the bit, in which call a token came (docs/decisions/0052). The slow tier advances between calls,
 at the ends of chunks; only a call of several chunks, which begins at the start of one, has it
 inside. What a chunk's tokens see of the slow tier depends on the state before the chunk alone, and
 is worked out once a chunk (`DriveGraph`).
@@ -78,9 +79,9 @@ class ReadGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One step of the slow tier, and the heads."""
         after = self.network.slow.after(chunk[:, None], advances[:, None], state)[:, 0]
-        summary = torch.cat((segment, after[:, -1]), -1)[:, None]
-        scores, memory = self.network.score_head(summary), self.network.memory_head(summary)
-        return scores[:, 0], memory[:, 0], after
+        summary = torch.cat((segment, after[:, -1]), -1)
+        scores = self.network.score_head(summary[:, None])[:, 0]
+        return scores, self.network.memory_head(summary), after
 
 
 class StepGraph(nn.Module):
@@ -104,7 +105,9 @@ class StepGraph(nn.Module):
         self.new = max(new, _LEAST)
         self.chunks = max(1, new // network.config.chunk)
 
-    def forward(self, ids: Tensor, past: Tensor, drive: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, ids: Tensor, past: Tensor, drive: Tensor, *more: Tensor
+    ) -> tuple[Tensor, ...]:
         """Run the layers over the new tokens."""
         network, caches = self.network, list(more[int(self.chunks > 1) :])
         places = past[:, None] + torch.arange(self.new)
@@ -139,9 +142,7 @@ class StepGraph(nn.Module):
 class _Seen:
     """What attention sees: caches of the layers, one after the other, and the new tokens."""
 
-    def __init__(
-        self, turns: Tensor, slots: Tensor, unseen: Tensor, caches: list[Tensor]
-    ) -> None:
+    def __init__(self, turns: Tensor, slots: Tensor, unseen: Tensor, caches: list[Tensor]) -> None:
         self.turns, self.slots, self.unseen = turns, slots, unseen
         self.caches = caches
         self.made: list[Tensor] = []
