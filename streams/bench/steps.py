@@ -42,6 +42,8 @@ def figures(folder: Path, repeats: int) -> Iterator[dict[str, Any]]:
     """One entry a figure, as soon as it is known."""
     engine = Engine(folder)
     steps = StepEngine(engine)
+    engine.warm()
+    steps.warm()
     ids = np.random.default_rng(0).integers(3, _WORDS, LENGTHS[-1])
     for size in NEW:
         for past in _PASTS:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from operators.errors import InvalidInput
-from operators.hierarchy.cache import CacheShape, SegmentCache
+from operators.hierarchy.cache import GRANULE, CacheShape, SegmentCache
 from operators.hierarchy.calls import NEW, call
 
 if TYPE_CHECKING:
@@ -206,7 +206,8 @@ class StepEngine:
         """A thread's own array to put caches together in; fresh pages would cost more than that."""
         shape = self.shape
         if not hasattr(self._local, "space"):
-            most = shape.layers * 2 * ROWS * shape.heads * shape.segment * shape.head
+            tokens = shape.segment + GRANULE  # padding of the last call may go beyond the segment
+            most = shape.layers * 2 * ROWS * shape.heads * tokens * shape.head
             self._local.space = np.empty(most, np.float16 if shape.half else np.float32)
         dims = (shape.layers, 2, rows, shape.heads, room, shape.head)
         space: NDArray[np.floating] = self._local.space[: np.prod(dims)].reshape(dims)

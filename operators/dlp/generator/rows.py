@@ -136,7 +136,7 @@ class Source:
         stop = min(total, start + length * count)
         ends = encoding.ends[start:stop]
         origin = int(encoding.starts[start]) if total else 0
-        labels = _labels(labelled, ends, origin, count * length // CHUNK)
+        labels = prefix_labels(labelled, ends, origin, count * length // CHUNK)
         found = []
         for number in range(count):
             low, high = start + number * length, min(stop, start + (number + 1) * length)
@@ -161,7 +161,7 @@ def _exchange(rng: Random, ids: NDArray[np.uint16], tags: NDArray[np.uint8], chu
         shaped[[first, second]] = shaped[[second, first]]
 
 
-def _labels(
+def prefix_labels(
     labelled: Labelled, ends: NDArray[np.int32], origin: int, chunks: int
 ) -> NDArray[np.uint8]:
     """The document labels as of the end of each chunk, of what stands in the window up to there."""

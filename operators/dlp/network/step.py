@@ -2,10 +2,11 @@
 
 A segment's keys and values are kept in half precision. Those of new tokens are rounded, and put in
 their places among those of the others, before attention sees them, so that it makes no difference,
-not to the bit, in which call a token came (docs/decisions/0052). The slow tier advances between calls,
-at the ends of chunks; only a call of several chunks, which begins at the start of one, has it
-inside. What a chunk's tokens see of the slow tier depends on the state before the chunk alone, and
-is worked out once a chunk (`DriveGraph`).
+not to the bit, in which call a token came (docs/decisions/0052).
+
+The slow tier advances between calls, at the ends of chunks; only a call of several chunks, which
+begins at the start of one, has it inside. What a chunk's tokens see of the slow tier depends on the
+state before the chunk alone, and is worked out once a chunk (`DriveGraph`).
 """
 
 from __future__ import annotations

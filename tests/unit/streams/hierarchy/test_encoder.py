@@ -132,6 +132,17 @@ def test_full_segment_takes_no_more(
     assert len(engine.encode([(cache, ids[510:])])[0].spans) == 2
 
 
+def test_last_tokens_of_many_segments_go_together(
+    engine: StepEngine, expected: dict[str, NDArray[np.float32]]
+) -> None:
+    """Padding goes beyond the segments' ends and leaves no trace."""
+    ids = ids_of(expected, 512)
+    caches = [engine.begin() for _ in range(ROWS)]
+    engine.encode([(cache, ids[:509]) for cache in caches])
+    for out in engine.encode([(cache, ids[509:]) for cache in caches]):
+        assert np.abs(out.spans - expected["spans.512"][-3:]).max() < 1e-3
+
+
 def test_cache_grows_with_its_tokens(
     engine: StepEngine, expected: dict[str, NDArray[np.float32]]
 ) -> None:
