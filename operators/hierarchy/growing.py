@@ -155,14 +155,15 @@ def tokens(tokenizer: Tokenizer, unit: Unit) -> list[Token]:
     traced = normalise(unit.text)
     encoding = tokenizer.encode(traced.text)
     width = unit.end - unit.start
+    reached = 0
     found = []
     for number, start, end in zip(
         encoding.ids.tolist(), encoding.starts.tolist(), encoding.ends.tolist(), strict=True
     ):
-        low, high = traced.to_original(start, end)
-        found.append(
-            Token(number, unit.start + min(low, width), unit.start + min(high, width), unit.known)
-        )
+        low, high = traced.to_original(start, end) if start < end else (reached, reached)
+        reached = max(reached, min(high, width))
+        low = min(low, reached)
+        found.append(Token(number, unit.start + low, unit.start + reached, unit.known))
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import operators.dlp
@@ -82,6 +82,7 @@ def test_any_chunking_gives_the_same_units(text: str, cuts: list[int]) -> None:
 
 @settings(deadline=None)
 @given(TEXTS)
+@example("¼")
 def test_units_and_tokens_cover_the_text(text: str) -> None:
     """Units follow each other; tokens stay in their unit and never go back."""
     units = fed([text])
