@@ -2,6 +2,7 @@
 
     python -m streams.train.levels --data data --pieces out/base.0.pt,… --out out
 
+Without pieces the weights are those that the shipped model has in eight bits.
 ``--tokenizer`` and ``--size`` are as for `streams.train.run`. Writes ``levels.npz``, which
 `operators.hierarchy.levels.Weights.from_arrays` reads, and ``levels.jsonl`` with the loss by step
 and, at the end, figures of development documents: average precision of each score by tenth of the
@@ -28,7 +29,7 @@ from operators.dlp.scoring import average_precision
 from operators.dlp.tags import SCORES
 from operators.dlp.tokenizer import Tokenizer
 from streams.dlp import development, package
-from streams.train import checkpoint
+from streams.train import checkpoint, unpack
 from streams.train.levels_data import Document, documents
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="with pools.xz and carriers.xz")
     parser.add_argument("--tokenizer", type=Path, default=package.SHIPPED / "tokenizer.model")
-    parser.add_argument("--pieces", required=True, help="of the trained network, comma-separated")
+    parser.add_argument("--pieces", default="", help="of the trained network, comma-separated")
     parser.add_argument("--size", default="base", choices=sorted(SIZES))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
@@ -60,7 +61,10 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, dev = development.both(options.data, Tokenizer(options.tokenizer.read_bytes()))
     network = Network(SIZES[options.size])
-    checkpoint.import_pieces(network, map(Path, options.pieces.split(",")))
+    if options.pieces:
+        checkpoint.import_pieces(network, map(Path, options.pieces.split(",")))
+    else:
+        unpack.restore(network, package.SHIPPED)
     network.to(device).eval().requires_grad_(requires_grad=False)
     torch.manual_seed(1)
     levels = Levels(network.config.width, options.width).to(device)
