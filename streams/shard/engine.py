@@ -25,6 +25,7 @@ from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.changelog import StateCheckpoint
 from state.snapshots.writing import About
 from streams.keys import CellKeys, KeyVersions
+from streams.shard.cell_formats import CELL_FORMAT
 from streams.shard.columns import Decoder, Rejected, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from schemas.hashing import FeatureHasher
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
-
-CELL_FORMAT = 1
-"""Version of the layout of the cells' arrays in checkpoints."""
 
 
 class Engine:
