@@ -392,7 +392,8 @@ class Engine:
                     f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
                     f"offset {self.next_offset} gave another audit chain than the one committed. "
                     "The configuration, the keys or the program differ from those that wrote it: "
-                    "start with the same ones, or begin anew under another application id"
+                    "start with the same ones (another release can take over once these have "
+                    "stopped in order), or begin anew under another application id"
                 )
 
 
