@@ -120,6 +120,7 @@ class Worker:
             source_topic=self._source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
             cell_type=self._cell_type,
         )
         producer = ShardProducer(

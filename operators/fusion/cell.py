@@ -13,6 +13,7 @@ from operators.fusion import controller
 from operators.fusion import layout as at
 from operators.fusion.columns import checked, longest
 from operators.fusion.config import CellConfig, FusionConfig
+from operators.fusion.kernel_late import KEPT, learn_late_events
 from operators.fusion.kernel_step import step_events
 from operators.fusion.outputs import FIELDS, STEP_DTYPE
 from operators.hlm.kernels import UNKNOWN
@@ -40,6 +41,7 @@ _SERA = "sera."
 _TALLY = "tally"
 _NO_BLOCKS = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
+_NOTHING_KEPT = np.zeros((0, KEPT))
 _BLANK = np.zeros(1, STEP_DTYPE)
 _BLANK[list(FIELDS)] = np.nan
 
@@ -94,11 +96,13 @@ class Cell:
         """Steps done; quarantined events are none."""
         return int(self._tally[at.STEPS])
 
-    def step_batch(self, batch: EventBatch) -> Rows:
+    def step_batch(self, batch: EventBatch, kept: Floats | None = None) -> Rows:
         """Predict and learn events in turn.
 
         Args:
             batch: ``n`` events, with vectors of the configured lengths.
+            kept: float64[n, KEPT], filled with what ``learn_late`` will need of each event; None:
+                nothing is kept.
 
         Returns:
             STEP_DTYPE[n]. A row with a status other than 0 is of a refused event, which changed
@@ -108,11 +112,37 @@ class Cell:
             InvalidInput: the columns do not fit together; nothing has changed.
             OutOfCapacity: an event has more new ids than Hlm may take; those before are learnt.
         """
-        rows = self._run(batch, learn=True)
+        rows = self._run(batch, learn=True, kept=kept)
         done = np.flatnonzero(rows["status"] == 0)
         if done.size:
             self._last = rows[done[-1]].copy()
         return rows
+
+    def learn_late(self, batch: EventBatch, kept: Floats) -> Rows:
+        """Teach labels that came after their events had been stepped, in turn.
+
+        Args:
+            batch: ``n`` events as they were, each with its label now.
+            kept: float64[n, KEPT], as ``step_batch`` filled it for these events.
+
+        Returns:
+            STEP_DTYPE[n], a step each: predictions are those that were made, with their errors.
+
+        Raises:
+            InvalidInput: the columns do not fit together, or an event has no label.
+            OutOfCapacity: as ``step_batch``.
+        """
+        batch = checked(batch, self.config.sera.d, self.config.sera.d_v)
+        if kept.shape != (batch.events, KEPT) or not batch.has_label.all():
+            raise InvalidInput(f"{batch.events} late labels, and what was kept of {len(kept)}")
+        rows = np.repeat(_BLANK, batch.events)
+        scratch = at.working_memory(self.config, longest(batch.indptr), longest(batch.ctx_indptr))
+        done = 0
+        while True:
+            done = learn_late_events(self._arrays(), scratch, batch, kept, rows, done)
+            if done == batch.events:
+                return rows
+            self._hlm.attend(int(scratch.slots[UNKNOWN]))
 
     def step(self, event: EventBatch) -> np.void:
         """Predict and learn one event: a batch of one, and its row.
@@ -229,14 +259,15 @@ class Cell:
             "steps": float(self.steps),
         }
 
-    def _run(self, batch: EventBatch, *, learn: bool) -> Rows:
+    def _run(self, batch: EventBatch, *, learn: bool, kept: Floats | None = None) -> Rows:
         config = self.config
         batch = checked(batch, config.sera.d, config.sera.d_v)
         rows = np.repeat(_BLANK, batch.events)
         scratch = at.working_memory(config, longest(batch.indptr), longest(batch.ctx_indptr))
+        kept = _NOTHING_KEPT if kept is None else kept
         done = 0
         while True:
-            done = step_events(self._arrays(), scratch, batch, rows, done, int(learn))
+            done = step_events(self._arrays(), scratch, batch, rows, done, int(learn), kept)
             if done == batch.events:
                 return rows
             self._hlm.attend(int(scratch.slots[UNKNOWN]))

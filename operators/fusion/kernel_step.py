@@ -13,6 +13,8 @@ from operators.compiled import inlined, kernel
 from operators.fusion import codes
 from operators.fusion import layout as at
 from operators.fusion.controller import Controls, advance
+from operators.fusion.kernel_health import write_health
+from operators.fusion.kernel_late import keep_step
 from operators.fusion.kernel_learn import learn_fusion, learn_linear, reserve
 from operators.fusion.kernel_status import status_of
 from operators.fusion.kernels import (
@@ -91,26 +93,6 @@ def _write_prediction(
 
 
 @inlined
-def _write_health(rows: Rows, t: int, hlm: HlmArrays, sera: SeraArrays) -> None:
-    """Write counters and maxima as they stand."""
-    row = rows[t]
-    tally, meta = sera.state.tally, hlm.meta
-    coordinates, vectors = tally[sera_at.COORDINATES], tally[sera_at.VECTORS]
-    row.clip_rate = tally[sera_at.CLIPPED] / coordinates if coordinates > 0.0 else 0.0
-    row.max_exponent = tally[sera_at.MAX_EXPONENT]
-    row.norm_guard_rate = tally[sera_at.GUARDED] / vectors if vectors > 0.0 else 0.0
-    row.residual_r = tally[sera_at.RESIDUAL_R]
-    row.residual_s = tally[sera_at.RESIDUAL_S]
-    row.c_lookup = float(meta[hlm_at.LOOKUP_MAX])
-    row.c_insert = float(meta[hlm_at.INSERT_MAX])
-    row.ring_occupancy = float(meta[hlm_at.RING_OCCUPANCY])
-    row.stash_occupancy = float(meta[hlm_at.STASH_OCCUPANCY])
-    row.emergency_used = float(meta[hlm_at.EMERGENCY_USED])
-    row.delta_load = float(meta[hlm_at.ACTIVE_KNOWN]) / float(meta[hlm_at.ACTIVE_CAPACITY])
-    row.rebuilds = float(meta[hlm_at.REBUILDS])
-
-
-@inlined
 def _ingest_event(sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int) -> None:
     """Give Sera the event's own value, or its label where values are single numbers.
 
@@ -131,7 +113,13 @@ def _ingest_event(sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int)
 
 @kernel
 def step_events(
-    cell: CellArrays, scratch: Scratch, batch: EventBatch, rows: Rows, start: int, learn: int
+    cell: CellArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    rows: Rows,
+    start: int,
+    learn: int,
+    kept: Floats,
 ) -> int:
     """Step events ``start ..`` in turn and write their rows.
 
@@ -142,6 +130,7 @@ def step_events(
         rows: STEP_DTYPE[n], filled with NaN.
         start: first event.
         learn: 0 to predict each event from the cell as it is and change nothing.
+        kept: float64[n, KEPT] for what a late label will need of each event; or [0, KEPT].
 
     Returns:
         The number of events; or the event before which Hlm is to be attended to, for
@@ -179,6 +168,7 @@ def step_events(
         if learn and labelled and not reserve(hlm, scratch, batch, t, own):
             return t
         _write_prediction(rows, t, tally[at.STEPS], hlm, sera, reading, out, now)
+        keep_step(kept, t, scratch, gates, out)
         y = batch.label[t]
         if labelled:
             rows[t].error = y - out.y_hat
@@ -200,7 +190,7 @@ def step_events(
             _keep(tally, controls)
             rows[t].actions += float(actions | diverged)
             tally[at.STEPS] += 1.0
-        _write_health(rows, t, hlm, sera)
+        write_health(rows, t, hlm, sera)
     return int(batch.time_us.shape[0])
 
 
