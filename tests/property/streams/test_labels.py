@@ -102,7 +102,7 @@ def any_log(seed: int, count: int = 90) -> list[Record]:
             events.append(observation(number, label, **tenant))
             number += 1
         elif kind == 1:
-            events.append(late(int(rng.integers(max(0, number - 20), number)), **tenant))
+            events.append(late(int(rng.integers(max(0, number - 20), number))) | tenant)
         elif kind == 2:
             again = events[int(rng.integers(len(events)))]
             events.append(again)
