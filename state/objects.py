@@ -51,7 +51,7 @@ class ObjectStore:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            self._fs, self._root = fsspec.core.url_to_fs(url)
+            self._fs, self._root = fsspec.core.url_to_fs(url, skip_instance_cache=True)
         except (ValueError, ImportError) as error:
             raise ConfigError(f"{url} names no store that can be used: {error}") from error
         self._root = self._root.rstrip("/")

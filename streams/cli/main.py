@@ -32,7 +32,7 @@ COMMANDS = {
     "prove": ("streams.cli.prove", "Prove what the audit trail holds, or check such a proof."),
     "witness": (
         "streams.cli.witness",
-        "Watch the audit trail, cosign what only grew, and prove forks.",
+        "Watch the audit trail, cosign it, and prove forks.",
     ),
     "export": ("streams.cli.export", "Export the audit trail to objects that nobody changes."),
     "snapshot": ("streams.cli.snapshot", "Show, check and prune snapshots."),

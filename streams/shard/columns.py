@@ -218,12 +218,12 @@ class Decoder:
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
         if late:
+            if event["label"] is None:
+                raise BadMessage(Reason.BAD_FIELD, "a late label without a label")
             if not self._admission.serves(tenant):
                 raise BadMessage(
                     Reason.LATE_LABEL_UNMATCHED, "no observation of this tenant has come yet"
                 )
-            if event["label"] is None:
-                raise BadMessage(Reason.BAD_FIELD, "a late label without a label")
             event = event | dict.fromkeys(_NOT_OF_A_LABEL)
             table.late[row] = True
         hasher = self._admission.hasher(tenant)

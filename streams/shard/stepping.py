@@ -172,7 +172,15 @@ class Stepping:
         self._put(index, FORMAT, rows)
 
     def _repetition(self, row: int) -> None:
-        """Put down that an event came again."""
+        """Put down that an event came again; one that is of no use in itself is refused for that.
+
+        What came again need not be the same bytes: a broken one is to be found in quarantine.
+        """
+        status = self._cell.predict_batch(self._columns.batch.select([row]))["status"][0]
+        if status:
+            reason = QUARANTINE_STATUS[int(status)]
+            self._reject(row, BadMessage(reason, "refused by the learner"))
+            return
         blank = np.zeros(1, STEP_DTYPE)
         blank["step"] = self._cell.steps
         self._put(np.array([row]), REPEAT, blank)

@@ -296,6 +296,14 @@ def test_an_event_that_was_refused_may_come_again(keys: CellKeys) -> None:
     assert kinds([unit]) == [FORMAT, REPEAT]
 
 
+def test_a_broken_event_under_a_known_name_is_refused_for_what_it_is(keys: CellKeys) -> None:
+    """A retry has the same bytes; what came with others, and is of no use, is not hidden."""
+    engine = make_engine(keys)
+    unit = engine.process(records_of(observation(0, 1.0), observation(0, float("nan"))))
+    assert kinds([unit]) == [FORMAT]
+    assert reasons([unit]) == ["NON_FINITE_LABEL"]
+
+
 def test_names_that_only_run_together_are_different(keys: CellKeys) -> None:
     """Entity and event id are told apart, and tenants share no names."""
     engine = make_engine(keys)
