@@ -20,7 +20,7 @@ from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
 from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
 from streams.shard.columns import Rejected
-from streams.shard.observations import Observations, joined
+from streams.shard.observations import Observations, Place, joined
 from streams.shard.repeat_window import RepeatWindow
 
 if TYPE_CHECKING:
@@ -164,9 +164,10 @@ class Stepping:
             index, rows = index[good], rows[good]
         if kept is not None:
             newest = np.maximum.accumulate(np.where(good, batch.time_us, 0))
-            for row in np.flatnonzero(good & unlabelled).tolist():
-                observations.see(int(newest[row]))
-                observations.add(int(self._hashes[start + row]), batch, row, kept[row])
+            waits = np.flatnonzero(good & unlabelled)
+            if len(waits):
+                names = self._hashes[start:stop][waits]
+                observations.add(names, newest[waits], batch.select(waits), kept[waits])
         if good.any():
             observations.see(int(batch.time_us[good].max()))
         self._put(index, FORMAT, rows)
@@ -195,7 +196,7 @@ class Stepping:
             error = self._fault(label)
             if error is None:
                 found = observations.take(int(self._hashes[row]))
-                if isinstance(found, tuple):
+                if isinstance(found, Place):
                     waiting.append(found)
                     labels.append(label)
                     times.append(int(batch.time_us[row]))
