@@ -23,20 +23,16 @@ The folder: ``state/shard-<n>.json`` (replaced whole), ``cosigned/<log>/<size>.n
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import time
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from schemas.errors import StateError
 from state.audit.errors import AuditError
 from state.audit.fork import ForkProof
 from state.audit.merkle import CompactRange
 from state.audit.proof import consistency_spans, span_roots
+from state.audit.witness_memory import WitnessedLog, WitnessMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -98,40 +94,6 @@ class ShardLog(Protocol):
         """What tells these topics from others of the same name."""
 
 
-class _Log:
-    """What a witness remembers of one log."""
-
-    def __init__(self) -> None:
-        self.edge = CompactRange()
-        self.size = 0  # of the newest cosigned checkpoint
-        self.root = b""
-        self.note = ""
-        self.forked = False
-        # The topic was made anew and is read from its start: what was cosigned is to be confirmed.
-        self.unconfirmed = False
-        self.changed = False
-
-    def to_plain(self) -> dict[str, Any]:
-        return {
-            "edge": base64.b64encode(self.edge.to_bytes()).decode(),
-            "size": self.size,
-            "root": self.root.hex(),
-            "note": self.note,
-            "forked": self.forked,
-            "unconfirmed": self.unconfirmed,
-            "changed": self.changed,
-        }
-
-    @classmethod
-    def of_plain(cls, plain: dict[str, Any]) -> _Log:
-        log = cls()
-        log.edge = CompactRange.from_bytes(base64.b64decode(plain["edge"]))
-        log.size, log.root = plain["size"], bytes.fromhex(plain["root"])
-        log.note, log.forked = plain["note"], plain["forked"]
-        log.unconfirmed, log.changed = plain["unconfirmed"], plain["changed"]
-        return log
-
-
 class Witness:
     """Follows the logs of one shard.
 
@@ -156,16 +118,11 @@ class Witness:
         now: Callable[[], float] = time.time,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._folder = folder
-        self._path = folder / "state" / f"shard-{shard:05d}.json"
+        self._memory = WitnessMemory(folder, shard)
         self._keys = keys
         self._cosigner = cosigner
         self._now = now
         self._patience_s = patience_s
-        self._logs: dict[str, _Log] = {}
-        self._checkpoints_from = self._records_from = 0
-        self._identity: str | None = None
-        self._load()
 
     def observe(self, source: ShardLog) -> list[Finding]:
         """Make one pass over what is new, at most ``PORTION`` checkpoints.
@@ -176,19 +133,19 @@ class Witness:
         self._begin_anew(source)
         findings: list[Finding] = []
         pending: dict[str, list[tuple[CheckpointNote, Checkpoint]]] = {}
-        reached = self._checkpoints_from
-        for offset, note in islice(source.checkpoints(self._checkpoints_from), PORTION):
+        reached = self._memory.checkpoints_from
+        for offset, note in islice(source.checkpoints(self._memory.checkpoints_from), PORTION):
             reached = offset + 1
             checkpoint = self._opened(note, findings)
             if checkpoint is not None:
                 pending.setdefault(checkpoint.origin, []).append((note, checkpoint))
         fitting = self._read_records(source, pending, findings)
         for origin, (note, checkpoint) in fitting.items():
-            log = self._logs[origin]
+            log = self._memory.logs[origin]
             if not log.forked and checkpoint.size > log.size:
                 findings.append(self._cosign(log, note, checkpoint))
-        self._checkpoints_from = reached
-        self._save()
+        self._memory.checkpoints_from = reached
+        self._memory.save()
         return findings
 
     def compare(self, note: CheckpointNote, source: ShardLog) -> Finding | None:
@@ -201,7 +158,7 @@ class Witness:
         checkpoint = self._opened(note, findings)
         if checkpoint is None:
             return findings[0]
-        log = self._logs.get(checkpoint.origin)
+        log = self._memory.logs.get(checkpoint.origin)
         if log is None or not checkpoint.size or checkpoint.size > log.edge.size:
             return None
         root = self._root_at(source, checkpoint.origin, checkpoint.size)
@@ -213,7 +170,9 @@ class Witness:
         try:
             return note.open(self._keys)
         except AuditError as error:
-            path = self._write(note.origin, note.tree_size, Verdict.REFUSED, note.note)
+            path = self._memory.write_evidence(
+                note.origin, note.tree_size, Verdict.REFUSED, note.note
+            )
             findings.append(Finding(Verdict.REFUSED, note.origin, note.tree_size, path, str(error)))
             return None
 
@@ -229,13 +188,13 @@ class Witness:
             items.sort(key=lambda item: item[1].size)
             self._judge(source, origin, items, fitting, findings)
         deadline = time.monotonic() + self._patience_s
-        while any(pending.values()) or any(log.unconfirmed for log in self._logs.values()):
-            for offset, origin, leaf in source.records(self._records_from):
-                log = self._logs.setdefault(origin, _Log())
+        while any(pending.values()) or any(log.unconfirmed for log in self._memory.logs.values()):
+            for offset, origin, leaf in source.records(self._memory.records_from):
+                log = self._memory.log(origin)
                 log.edge.append(leaf)
                 if log.unconfirmed and log.edge.size == log.size:
                     log.unconfirmed, log.changed = False, log.edge.root() != log.root
-                self._records_from = offset + 1
+                self._memory.records_from = offset + 1
                 items = pending.get(origin, [])
                 if items and items[0][1].size <= log.edge.size:
                     self._judge(source, origin, items, fitting, findings)
@@ -247,16 +206,20 @@ class Witness:
         findings += self._cut_off()
         for origin, items in pending.items():
             for note, checkpoint in items:
-                path = self._write(origin, checkpoint.size, Verdict.TRUNCATED, note.note)
+                path = self._memory.write_evidence(
+                    origin, checkpoint.size, Verdict.TRUNCATED, note.note
+                )
                 detail = (
                     f"signed for {checkpoint.size} records, the topic has "
-                    f"{self._logs.setdefault(origin, _Log()).edge.size}"
+                    f"{self._memory.log(origin).edge.size}"
                 )
                 findings.append(Finding(Verdict.TRUNCATED, origin, checkpoint.size, path, detail))
         return fitting
 
     def _nothing_awaited(self, pending: dict[str, list[tuple[CheckpointNote, Checkpoint]]]) -> bool:
-        return not any(pending.values()) and not any(g.unconfirmed for g in self._logs.values())
+        return not any(pending.values()) and not any(
+            g.unconfirmed for g in self._memory.logs.values()
+        )
 
     def _begin_anew(self, source: ShardLog) -> None:
         """Read from the start where the topics are others than before, or were cut off.
@@ -264,19 +227,19 @@ class Witness:
         What was cosigned is then to be confirmed by the records that are there.
         """
         identity, end = source.identity(), source.records_end()
-        if identity == self._identity and end >= self._records_from:
+        if identity == self._memory.identity and end >= self._memory.records_from:
             return
-        if self._identity is not None:
-            for log in self._logs.values():
+        if self._memory.identity is not None:
+            for log in self._memory.logs.values():
                 log.edge, log.unconfirmed = CompactRange(), bool(log.note)
-            self._records_from = self._checkpoints_from = 0
-        self._identity = identity
+            self._memory.records_from = self._memory.checkpoints_from = 0
+        self._memory.identity = identity
 
     def _cut_off(self) -> Iterator[Finding]:
         """Find the logs that have fewer records than were cosigned."""
-        for origin, log in self._logs.items():
+        for origin, log in self._memory.logs.items():
             if log.unconfirmed:
-                path = self._write(origin, log.size, Verdict.TRUNCATED, log.note)
+                path = self._memory.write_evidence(origin, log.size, Verdict.TRUNCATED, log.note)
                 detail = f"{log.size} records were cosigned, the topic has {log.edge.size}"
                 yield Finding(Verdict.TRUNCATED, origin, log.size, path, detail)
 
@@ -289,7 +252,7 @@ class Witness:
         findings: list[Finding],
     ) -> None:
         """Judge the checkpoints whose size the log has reached, and take them off the list."""
-        log = self._logs.setdefault(origin, _Log())
+        log = self._memory.log(origin)
         while items and items[0][1].size <= log.edge.size:
             note, checkpoint = items.pop(0)
             if not checkpoint.size:
@@ -308,14 +271,14 @@ class Witness:
     ) -> Finding:
         """Write down a checkpoint that does not fit, with a proof where there is one."""
         origin = checkpoint.origin
-        log = self._logs[origin]
+        log = self._memory.logs[origin]
         proof = self._fork_proof(source, note, checkpoint)
         if proof is None:
-            path = self._write(origin, checkpoint.size, Verdict.MISMATCH, note.note)
+            path = self._memory.write_evidence(origin, checkpoint.size, Verdict.MISMATCH, note.note)
             detail = f"the records do not give the root {checkpoint.root.hex()} that was signed"
             return Finding(Verdict.MISMATCH, origin, checkpoint.size, path, detail)
         log.forked = True
-        path = self._write(origin, checkpoint.size, Verdict.FORK, proof.to_json())
+        path = self._memory.write_evidence(origin, checkpoint.size, Verdict.FORK, proof.to_json())
         detail = f"two signed histories: of {log.size} and of {checkpoint.size} records"
         return Finding(Verdict.FORK, origin, checkpoint.size, path, detail)
 
@@ -323,8 +286,8 @@ class Witness:
         self, source: ShardLog, note: CheckpointNote, checkpoint: Checkpoint
     ) -> ForkProof | None:
         """Make a proof from the checkpoint and one that was cosigned, if the two contradict."""
-        log = self._logs[checkpoint.origin]
-        same = self._cosigned(checkpoint.origin, checkpoint.size)
+        log = self._memory.logs[checkpoint.origin]
+        same = self._memory.cosigned(checkpoint.origin, checkpoint.size)
         if same is not None:
             proof = ForkProof(same, note.note, checkpoint.root)
             return proof if self._proves(proof) else None
@@ -362,65 +325,8 @@ class Witness:
                     break
         return edge.root()
 
-    # -- the folder -------------------------------------------------------------------------------
-
-    def _cosign(self, log: _Log, note: CheckpointNote, checkpoint: Checkpoint) -> Finding:
+    def _cosign(self, log: WitnessedLog, note: CheckpointNote, checkpoint: Checkpoint) -> Finding:
         cosigned = self._cosigner.cosign(note.note, int(self._now()))
-        path = self._note_path(checkpoint.origin, checkpoint.size)
-        _replace(path, cosigned)
+        path = self._memory.keep(checkpoint.origin, checkpoint.size, cosigned)
         log.size, log.root, log.note = checkpoint.size, checkpoint.root, cosigned
         return Finding(Verdict.COSIGNED, checkpoint.origin, checkpoint.size, path, "")
-
-    def _note_path(self, origin: str, size: int) -> Path:
-        return self._folder / "cosigned" / quote(origin, safe="") / f"{size:020d}.note"
-
-    def _cosigned(self, origin: str, size: int) -> str | None:
-        path = self._note_path(origin, size)
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-
-    def _write(self, origin: str, size: int, verdict: Verdict, text: str) -> Path:
-        suffix = "json" if verdict is Verdict.FORK else "note"
-        name = f"{quote(origin, safe='')}-{size:020d}-{verdict.lower()}.{suffix}"
-        path = self._folder / "evidence" / name
-        _replace(path, text)
-        return path
-
-    def _load(self) -> None:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return
-        try:
-            plain = json.loads(text)
-            if plain["format"] != _FORMAT:
-                raise ValueError(f"format {plain['format']}")
-            self._checkpoints_from = plain["checkpoints_from"]
-            self._records_from = plain["records_from"]
-            self._identity = plain["identity"]
-            self._logs = {name: _Log.of_plain(log) for name, log in plain["logs"].items()}
-        except (ValueError, KeyError, TypeError) as error:
-            raise StateError(
-                f"{self._path} is damaged or of another version ({error}): bring back a copy; "
-                "without it the witness cannot tell whether the log was changed before today"
-            ) from error
-
-    def _save(self) -> None:
-        plain = {
-            "format": _FORMAT,
-            "checkpoints_from": self._checkpoints_from,
-            "records_from": self._records_from,
-            "identity": self._identity,
-            "logs": {name: log.to_plain() for name, log in self._logs.items()},
-        }
-        _replace(self._path, json.dumps(plain, ensure_ascii=False) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole: whoever reads it sees all of the old text or all of the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
