@@ -170,9 +170,7 @@ class Witness:
         try:
             return note.open(self._keys)
         except AuditError as error:
-            path = self._memory.write_evidence(
-                note.origin, note.tree_size, Verdict.REFUSED, note.note
-            )
+            path = self._memory.evidence(note.origin, note.tree_size, Verdict.REFUSED, note.note)
             findings.append(Finding(Verdict.REFUSED, note.origin, note.tree_size, path, str(error)))
             return None
 
@@ -206,9 +204,7 @@ class Witness:
         findings += self._cut_off()
         for origin, items in pending.items():
             for note, checkpoint in items:
-                path = self._memory.write_evidence(
-                    origin, checkpoint.size, Verdict.TRUNCATED, note.note
-                )
+                path = self._memory.evidence(origin, checkpoint.size, Verdict.TRUNCATED, note.note)
                 detail = (
                     f"signed for {checkpoint.size} records, the topic has "
                     f"{self._memory.log(origin).edge.size}"
@@ -239,7 +235,7 @@ class Witness:
         """Find the logs that have fewer records than were cosigned."""
         for origin, log in self._memory.logs.items():
             if log.unconfirmed:
-                path = self._memory.write_evidence(origin, log.size, Verdict.TRUNCATED, log.note)
+                path = self._memory.evidence(origin, log.size, Verdict.TRUNCATED, log.note)
                 detail = f"{log.size} records were cosigned, the topic has {log.edge.size}"
                 yield Finding(Verdict.TRUNCATED, origin, log.size, path, detail)
 
@@ -274,11 +270,11 @@ class Witness:
         log = self._memory.logs[origin]
         proof = self._fork_proof(source, note, checkpoint)
         if proof is None:
-            path = self._memory.write_evidence(origin, checkpoint.size, Verdict.MISMATCH, note.note)
+            path = self._memory.evidence(origin, checkpoint.size, Verdict.MISMATCH, note.note)
             detail = f"the records do not give the root {checkpoint.root.hex()} that was signed"
             return Finding(Verdict.MISMATCH, origin, checkpoint.size, path, detail)
         log.forked = True
-        path = self._memory.write_evidence(origin, checkpoint.size, Verdict.FORK, proof.to_json())
+        path = self._memory.evidence(origin, checkpoint.size, Verdict.FORK, proof.to_json())
         detail = f"two signed histories: of {log.size} and of {checkpoint.size} records"
         return Finding(Verdict.FORK, origin, checkpoint.size, path, detail)
 

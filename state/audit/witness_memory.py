@@ -31,6 +31,7 @@ class WitnessedLog:
         self.changed = False
 
     def to_plain(self) -> dict[str, Any]:
+        """Give it as JSON can hold it."""
         return {
             "edge": base64.b64encode(self.edge.to_bytes()).decode(),
             "size": self.size,
@@ -43,6 +44,7 @@ class WitnessedLog:
 
     @classmethod
     def of_plain(cls, plain: dict[str, Any]) -> WitnessedLog:
+        """Read what ``to_plain`` gave."""
         log = cls()
         log.edge = CompactRange.from_bytes(base64.b64decode(plain["edge"]))
         log.size, log.root = plain["size"], bytes.fromhex(plain["root"])
@@ -91,7 +93,7 @@ class WitnessMemory:
         path = self._note_path(origin, size)
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    def write_evidence(self, origin: str, size: int, kind: str, text: str) -> Path:
+    def evidence(self, origin: str, size: int, kind: str, text: str) -> Path:
         """Write down what does not fit, and return where."""
         suffix = "json" if text.startswith("{") else "note"
         name = f"{quote(origin, safe='')}-{size:020d}-{kind.lower()}.{suffix}"
