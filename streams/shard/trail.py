@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from schemas.errors import Bug
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from streams.shard.tenant import Tenant
 
 
-class Trail:
+class Trail(ABC):
     """What an engine does with its chains, whatever its cells do.
 
     Args:
@@ -56,13 +57,13 @@ class Trail:
         self._source_topic = source_topic
         self._root = ShardRoot()
 
+    @abstractmethod
     def member(self, tenant: str) -> Tenant:
         """Return a tenant, with an empty cell if it is new."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_checkpoint(self, unit: UnitOfWork) -> None:
         """Add to the unit all state that changed since the last checkpoint."""
-        raise NotImplementedError
 
     def append(self, _tenant: str, chain: Chain, leaves: np.ndarray) -> list[bytes]:
         """Append the leaves of a batch to a tenant's chain; a replay puts marks between them."""
