@@ -141,7 +141,7 @@ class ShardProducer:
         """Commit outputs, state and source offset in one transaction.
 
         Returns:
-            Changelog offset of the unit's last state record.
+            Changelog offset of the unit's last state record; -1 for a unit without state.
 
         Raises:
             Fenced: another worker owns the shard now.
@@ -161,7 +161,8 @@ class ShardProducer:
                     headers=headers,
                 )
             )
-        self._send_state(unit)
+        if unit.state:
+            self._send_state(unit)
         offsets = [TopicPartition(self._source_topic, self._shard, unit.next_offset)]
         self._call(
             lambda: producer.send_offsets_to_transaction(
@@ -171,6 +172,8 @@ class ShardProducer:
         )
         self._call(lambda: producer.commit_transaction(CALL_S), "commit_transaction")
         unit.retries, self._retries = self._retries, 0
+        if not unit.state:
+            return -1
         if self._changelog_end is None:
             raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
         return self._changelog_end

@@ -33,8 +33,9 @@ FREE = initial(PARAMS)
 LATE = FREE._replace(stage=2.0)
 
 QUIET = Signals(
-    alarm=0, red=0, floored=0, labelled=1, tested=1, margin=1.0, crowded=0, emergency=0, diverged=0
-)
+    predicted=1, alarm=0, red=0, floored=0, labelled=1, tested=1, margin=1.0, crowded=0,
+    emergency=0, diverged=0,
+)  # fmt: skip
 ALARM = QUIET._replace(alarm=1, margin=-0.1)
 RED = QUIET._replace(red=1)
 FLOORED = QUIET._replace(floored=1)
