@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operators.fusion.cell import CellConfig, FusionConfig
+from operators.sera.config import SeraConfig
 from schemas.codec import Codec
 from schemas.errors import ConfigError
 from state import cell_keys
 from state.audit.leaf import FORMAT, LATE_LABEL, RECORD_DTYPE, REPEAT
+from state.objects import ObjectStore
 from state.secrets import FileSecrets
+from state.snapshots.reading import list_snapshots, load_snapshot
+from state.snapshots.writing import write_snapshot
 from state.store import ShardStore
-from streams.backtest import state_digest
+from streams.backtest import run_backtest, state_digest
+from streams.feed import FedEvent
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import PlainReader
-from streams.settings import LabelSettings
+from streams.messages import PlainReader, build_codecs
+from streams.settings import LabelSettings, load_settings
 from streams.shard import restore
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
@@ -36,22 +43,45 @@ ENCODE = Codec("event").encode
 LABELS = LabelSettings(keep_observations=12, ttl_s=1, repeat_window=25)
 STEP_US = 40_000
 
+UNSTABLE = CellConfig(
+    sera=SeraConfig(
+        d=3, r=8, prior=0.5, burn_in=4, gamma=0.9, max_r=24, retune=True, tune_clip=True,
+        alpha=0.9, c_yellow=0.02, c_red=0.03,
+    ),
+    fusion=FusionConfig(stage_events=2, red_limit=3, hold=2, recovery=0.5),
+)  # fmt: skip
+"""All that may change while a label is awaited does: stages, alarms, controls, a larger Sera."""
+
+VECTORS = replace(
+    UNSTABLE,
+    sera=replace(UNSTABLE.sera, d_v=2, r_v=2, lowrank=True),
+    fusion=replace(UNSTABLE.fusion, rollout="all"),
+)
+configs = st.sampled_from([CONFIG, UNSTABLE, VECTORS])
+
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> CellKeys:
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Secrets made for this run."""
     folder = tmp_path_factory.mktemp("secrets") / "keys"
     FileSecrets.initialise(folder)
-    return CellKeys(FileSecrets(folder), "test")
+    return folder
 
 
-def make_engine(keys: CellKeys, labels: LabelSettings = LABELS) -> Engine:
+@pytest.fixture(scope="session")
+def keys(secrets: Path) -> CellKeys:
+    return CellKeys(FileSecrets(secrets), "test")
+
+
+def make_engine(
+    keys: CellKeys, labels: LabelSettings = LABELS, config: CellConfig = CONFIG
+) -> Engine:
     codecs = MessageCodecs(
         PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
     )
     return Engine(
         SHARD,
-        CONFIG,
+        config,
         keys,
         codecs,
         application_id="test",
@@ -75,6 +105,7 @@ def observation(number: int, label: float | None = None, **fields: Any) -> dict[
         "feature_ids": rng.integers(0, 50, 3).astype("<u8").tobytes(),
         "feature_values": rng.normal(size=3).tobytes(),
         "key": rng.normal(size=3).tobytes() if number % 3 else None,
+        "query": rng.normal(size=3).tobytes() if number % 5 == 1 else None,
         "context": {"channel": "web"} if number % 4 == 0 else None,
     } | fields
 
@@ -89,7 +120,7 @@ def records_of(*events: dict[str, Any]) -> list[Record]:
     return [Record(at, 0, b"k", ENCODE(event)) for at, event in enumerate(events)]
 
 
-def any_log(seed: int, count: int = 90) -> list[Record]:
+def any_log(seed: int, config: CellConfig = CONFIG, count: int = 90) -> list[Record]:
     """Observations, labels of old and of unknown ones, repetitions, things of no use."""
     rng = np.random.default_rng(seed)
     events: list[dict[str, Any]] = []
@@ -99,7 +130,10 @@ def any_log(seed: int, count: int = 90) -> list[Record]:
         tenant = {"tenant": ["acme", "globex"][rng.integers(2)]}
         if kind == 0 or not number:
             label = [None, 0.0, 1.0, float("nan")][rng.choice(4, p=[0.7, 0.1, 0.1, 0.1])]
-            events.append(observation(number, label, **tenant))
+            fields: dict[str, Any] = dict(tenant)
+            if config.sera.d_v > 1 and number % 3:
+                fields["value"] = rng.normal(size=config.sera.d_v).tobytes()
+            events.append(observation(number, label, **fields))
             number += 1
         elif kind == 1:
             events.append(late(int(rng.integers(max(0, number - 20), number))) | tenant)
@@ -141,12 +175,18 @@ def standing(engine: Engine) -> dict[str, Any]:
     return found
 
 
-@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 90), max_size=12))
+@given(
+    seed=st.integers(0, 2**32),
+    config=configs,
+    cuts=st.lists(st.integers(0, 90), max_size=12),
+)
 @settings(max_examples=60, deadline=None)
-def test_the_cut_into_units_changes_no_byte(keys: CellKeys, seed: int, cuts: list[int]) -> None:
+def test_the_cut_into_units_changes_no_byte(
+    keys: CellKeys, seed: int, config: CellConfig, cuts: list[int]
+) -> None:
     """Labels and repetitions mean the same wherever a batch ends."""
-    records = any_log(seed)
-    whole, cut, single = make_engine(keys), make_engine(keys), make_engine(keys)
+    records = any_log(seed, config)
+    whole, cut, single = (make_engine(keys, config=config) for _ in range(3))
     one, many = run(whole, records, []), run(cut, records, cuts)
     each = run(single, records, list(range(len(records))))
     for role in ("predictions", "audit"):
@@ -162,6 +202,7 @@ def test_the_cut_into_units_changes_no_byte(keys: CellKeys, seed: int, cuts: lis
 
 @given(
     seed=st.integers(0, 2**32),
+    config=configs,
     checkpoint=st.integers(1, 80),
     crash=st.integers(0, 60),
 )
@@ -170,13 +211,14 @@ def test_a_restart_remembers_what_waits_for_a_label(
     keys: CellKeys,
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,
+    config: CellConfig,
     checkpoint: int,
     crash: int,
 ) -> None:
     """From a checkpoint and a silent re-step, memory and weights go on as if undisturbed."""
-    records = any_log(seed)
+    records = any_log(seed, config)
     crash = min(checkpoint + crash, len(records))
-    undisturbed, first = make_engine(keys), make_engine(keys)
+    undisturbed, first, second = (make_engine(keys, config=config) for _ in range(3))
     run(undisturbed, records, [])
     with ShardStore(tmp_path_factory.mktemp("store")) as store:
         for start, stop in ((0, checkpoint // 2), (checkpoint // 2, checkpoint)):
@@ -186,7 +228,6 @@ def test_a_restart_remembers_what_waits_for_a_label(
                 store.write(unit.state, changelog_offset=start)
         if crash > checkpoint:
             store.write(first.process(records[checkpoint:crash]).state, changelog_offset=100)
-        second = make_engine(keys)
         restore.load_engine(second, store)
         if crash > checkpoint:
             second.process(records[checkpoint:crash], emit=False)
@@ -198,6 +239,73 @@ def test_a_restart_remembers_what_waits_for_a_label(
     if crash < len(records):
         second.process(records[crash:])
     assert standing(second) == standing(undisturbed)
+
+
+@pytest.mark.parametrize("config", [CONFIG, UNSTABLE, VECTORS])
+def test_a_snapshot_holds_what_waits_for_a_label(
+    keys: CellKeys, tmp_path: Path, config: CellConfig
+) -> None:
+    """A replay from a snapshot gives the records that the log gave, labels and repetitions too."""
+    records = any_log(7, config)
+    original, again = (make_engine(keys, config=config) for _ in range(2))
+    objects = ObjectStore(str(tmp_path / "objects"))
+    with ShardStore(tmp_path / "table") as store:
+        unit = original.process(records[:50])
+        original.add_checkpoint(unit)
+        store.write(unit.state, changelog_offset=0)
+        with store.view() as view:
+            write_snapshot(objects, view, original.about(created_us=1))
+    assert any(len(at.memory.observations) for at in original.members.values())
+    rest = original.process(records[50:])
+    [found] = list_snapshots(objects, "test", SHARD)
+    _, loaded = load_snapshot(objects, found)
+    restore.load_records(again, loaded, "a snapshot")
+    replayed = again.process(records[50:])
+    assert LATE_LABEL in kinds([rest])
+    assert REPEAT in kinds([rest])
+    assert replayed.outputs == rest.outputs
+    assert replayed.quarantine == rest.quarantine
+    assert standing(again) == standing(original)
+
+
+def test_a_backtest_gives_the_bytes_of_the_stream_and_judges_late_labels(
+    secrets: Path, tmp_path: Path
+) -> None:
+    """The same audit root and weights, and scores of all predictions whose label has come."""
+    chosen = load_settings(
+        application_id="test",
+        topics={"partitions": 1},
+        secrets={"directory": secrets},
+        learner=UNSTABLE,
+        labels=LABELS,
+    )
+    records = any_log(3, UNSTABLE)
+    fed = [FedEvent(b"k", record.value or b"") for record in records]
+    report = run_backtest(chosen, fed, tmp_path / "out", unit_events=17)
+    engine = Engine(
+        0,
+        UNSTABLE,
+        CellKeys(FileSecrets(secrets), "test"),
+        build_codecs(chosen),
+        application_id="test",
+        source_topic=chosen.topics.name("events"),
+        max_event_bytes=chosen.stream.max_event_bytes,
+        max_tenants=chosen.stream.max_tenants,
+        labels=LABELS,
+    )
+    unit = engine.process(records)
+    for cell in report.cells:
+        assert cell.chain_head == engine.chain(cell.tenant).head
+        assert cell.state_digest == state_digest(engine.tenants[cell.tenant])
+    values = b"".join(message["value"] for message in unit.outputs["audit"])
+    leaves = np.frombuffer(values, RECORD_DTYPE)["leaf"]
+    labelled = (leaves["format"] != REPEAT) & ~np.isnan(leaves["label"])
+    late_ones = leaves["format"] == LATE_LABEL
+    assert late_ones.any()
+    assert (labelled & ~late_ones).any()
+    assert report.scores.labels == labelled.sum()
+    errors = leaves["error"][labelled]
+    assert report.scores.scores["fused"].rmse == pytest.approx(np.sqrt((errors**2).mean()))
 
 
 def test_a_late_label_teaches_what_was_kept(keys: CellKeys) -> None:
