@@ -154,6 +154,35 @@ class StreamSettings(Section):
         return self
 
 
+class LabelSettings(Section):
+    """Labels that come after their observation, and events that come twice.
+
+    Part of the state: a shard that was learnt with other settings is refused.
+    """
+
+    topic: str | None = Field(
+        default=None,
+        description="topic of late labels, forwarded into the events; none: send them there",
+    )
+    keep_observations: int = Field(
+        default=10_000,
+        ge=0,
+        description="unlabelled observations that a cell keeps for their label; 0: none",
+    )
+    ttl_s: Positive = Field(
+        default=7 * 86_400, description="how long one is kept, in seconds of event time"
+    )
+    repeat_window: int = Field(
+        default=10_000,
+        ge=0,
+        description="latest events of a cell whose repetition is recognised; 0: none",
+    )
+
+    def of_state(self) -> dict[str, int]:
+        """Return the settings that the state depends on."""
+        return self.model_dump(exclude={"topic"})
+
+
 class SnapshotSettings(Section):
     """Snapshots of the shards' state."""
 
@@ -214,6 +243,7 @@ class Settings(BaseSettings):
     learner: CellConfig = Field(default_factory=CellConfig)
     secrets: SecretSettings = SecretSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
+    labels: LabelSettings = LabelSettings()
     http: HttpSettings = HttpSettings()
     registry: RegistrySettings = RegistrySettings()
 

@@ -29,6 +29,7 @@ from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
 from streams.keys import CellKeys
+from streams.labels import LabelForwarder, prepare_labels
 from streams.messages import build_codecs
 from streams.metrics import Metrics
 from streams.shard.commit import ShardProducer
@@ -119,6 +120,8 @@ class Worker:
         self._codecs = build_codecs(settings, quarantine_bytes)
         self._source = settings.topics.name(SOURCE_ROLE)
         self._changelog = changelog_name(settings.application_id)
+        if settings.labels.topic is not None:
+            prepare_labels(settings, self._partitions)
         url = settings.snapshots.url
         self._objects = ObjectStore(url) if url is not None else None
         self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
@@ -137,6 +140,7 @@ class Worker:
             source_topic=self._source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
             cell_type=self._parts.cell,
         )
 
@@ -165,7 +169,13 @@ class Worker:
             observer=self.metrics,
             failed=end_process,
             snapshots=self._make_snapshots(number),
+            labels=self._make_labels(number),
         )
+
+    def _make_labels(self, number: int) -> LabelForwarder | None:
+        if self.settings.labels.topic is None:
+            return None
+        return LabelForwarder(self.settings, number, end_process)
 
     def _make_snapshots(self, number: int) -> ShardSnapshots | None:
         if self._objects is None:

@@ -148,7 +148,7 @@ class ShardProducer:
         """Commit outputs, state and source offset in one transaction.
 
         Returns:
-            Changelog offset of the unit's last state record.
+            Changelog offset of the unit's last state record; -1 for a unit without state.
 
         Raises:
             Fenced: another worker owns the shard now.
@@ -168,12 +168,14 @@ class ShardProducer:
         return self.acknowledged(unit)
 
     def acknowledged(self, unit: UnitOfWork) -> int:
-        """Return the changelog offset of a sent unit's last state record.
+        """Return the changelog offset of a sent unit's last state record; -1 if it has none.
 
         Raises:
             CommitFailed: it was not acknowledged.
         """
         unit.retries, self._retries = self._retries, 0
+        if not unit.state:
+            return -1
         if self._changelog_end is None:
             raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
         return self._changelog_end
@@ -197,7 +199,8 @@ class ShardProducer:
                     headers=headers,
                 )
             )
-        self._send_state(unit)
+        if unit.state:
+            self._send_state(unit)
 
     def flush(self) -> None:
         """Wait until all that was sent is acknowledged.

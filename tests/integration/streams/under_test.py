@@ -298,6 +298,7 @@ class Stream:
             source_topic=self.topic("events"),
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
         )
 
     def cells(self) -> dict[tuple[str, int], tuple[int, bytes, bytes, bytes]]:

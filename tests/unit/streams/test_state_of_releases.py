@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import fastavro
 import pytest
 
+from operators.fusion.cell import CellConfig
 from schemas.errors import StateError
 from state import cell_keys, changelog
 from state.objects import ObjectStore
@@ -89,11 +90,12 @@ def test_state_of_a_newer_release_is_refused(version: int, tmp_path: Path) -> No
 def test_arrays_are_taken_over_version_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step is applied once, from the version of the checkpoint on."""
     steps = tuple(
-        lambda arrays, number=number: arrays | {f"since {number}": number} for number in (2, 3, 4)
+        lambda arrays, _, number=number: arrays | {f"since {number}": number}
+        for number in (2, 3, 4)
     )
     monkeypatch.setattr(cell_formats, "TAKEN_OVER", steps)
-    assert list(cell_formats.as_present({}, 2)) == ["since 3", "since 4"]
-    assert not cell_formats.as_present({}, 4)
+    assert list(cell_formats.as_present({}, 2, CellConfig())) == ["since 3", "since 4"]
+    assert not cell_formats.as_present({}, 4, CellConfig())
 
 
 def test_the_present_format_is_kept_as_a_release() -> None:
