@@ -21,7 +21,7 @@ from streams.containers import ContainerFile
 from streams.feed import FedEvent, RejectedRow, murmur2_partition
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import build_codecs
+from streams.messages import file_codecs
 from streams.scores import LEARNERS, Scoreboard
 from streams.shard.engine import Engine
 
@@ -178,7 +178,7 @@ def run_backtest(
         SecretError: a secret is missing.
     """
     keys = CellKeys.open(settings)
-    codecs = build_codecs(settings)
+    codecs = file_codecs()
     source = settings.topics.name("events")
     shards = [
         Engine(

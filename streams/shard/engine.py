@@ -21,6 +21,7 @@ from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
 from state.changelog import StateCheckpoint
 from streams.keys import CellKeys, KeyVersions
 from streams.settings import LabelSettings
+from streams.shard.cell_formats import CELL_FORMAT
 from streams.shard.columns import Decoder, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from schemas.hashing import FeatureHasher
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
-
-CELL_FORMAT = 1
-"""Version of the layout of the cells' arrays in checkpoints."""
 
 
 class Engine(Trail):
@@ -298,5 +296,6 @@ class Engine(Trail):
                     f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
                     f"offset {self.next_offset} gave another audit chain than the one committed. "
                     "The configuration, the keys or the program differ from those that wrote it: "
-                    "start with the same ones, or begin anew under another application id"
+                    "start with the same ones (another release can take over once these have "
+                    "stopped in order), or begin anew under another application id"
                 )
