@@ -11,31 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from operators.sera import margin
+from operators.sera.layout import INGESTED
 from schemas.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from operators.fusion.cell import CellConfig
-
     Arrays = dict[str, np.ndarray[Any, Any]]
 
-_MARGIN_TALLY: Final = "margin.tally"
 
+def _with_time_of_reference(arrays: Arrays) -> Arrays:
+    """Since 2 the margin's tally ends with what Sera had ingested when the reference was taken.
 
-def _ready_for_late_labels(arrays: Arrays, config: CellConfig) -> Arrays:
-    """Version 2 keeps observations that wait for their labels, and dates the margin's reference.
-
-    An empty memory has no arrays. A reference is dated by the events ingested before it, which
-    matters to labels of those only: none of them waits, so 0 stands for all.
+    It is not known of an older one: all that has been ingested since counts as known to it. From
+    2 on a cell also has what waits for a label; an older one has nothing of that.
     """
-    tally = arrays[_MARGIN_TALLY]
-    referred = 0.0 if tally[margin.SEEN] > config.sera.burn_in else -1.0
-    return arrays | {_MARGIN_TALLY: np.append(tally, referred)}
+    referred = arrays["sera.tally"][INGESTED] if arrays["margin.counts"].any() else -1.0
+    return arrays | {"margin.tally": np.append(arrays["margin.tally"], referred)}
 
 
-TAKEN_OVER: Final[tuple[Callable[[Arrays, CellConfig], Arrays], ...]] = (_ready_for_late_labels,)
+TAKEN_OVER: Final[tuple[Callable[[Arrays], Arrays], ...]] = (_with_time_of_reference,)
 """The i-th takes arrays of version i + 1 to the next version."""
 
 CELL_FORMAT: Final = 1 + len(TAKEN_OVER)
@@ -60,15 +55,14 @@ def check_cell_format(version: int, where: str) -> None:
     )
 
 
-def as_present(arrays: Mapping[str, Any], version: int, config: CellConfig) -> Arrays:
+def as_present(arrays: Mapping[str, Any], version: int) -> Arrays:
     """Return a cell's arrays in the layout of this release.
 
     Args:
         arrays: name → array, as a checkpoint has them.
-        config: of the cell.
         version: of the checkpoint; see ``check_cell_format``.
     """
     present = dict(arrays)
     for take_over in TAKEN_OVER[version - 1 :]:
-        present = take_over(present, config)
+        present = take_over(present)
     return present

@@ -168,7 +168,7 @@ class ShardProducer:
         return self.acknowledged(unit)
 
     def acknowledged(self, unit: UnitOfWork) -> int:
-        """Return the changelog offset of a sent unit's last state record; -1 if it has none.
+        """Return the changelog offset of a sent unit's last state record; -1 if it had none.
 
         Raises:
             CommitFailed: it was not acknowledged.

@@ -21,7 +21,7 @@ from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
 from state.changelog import StateCheckpoint
 from streams.keys import CellKeys, KeyVersions
 from streams.settings import LabelSettings
-from streams.shard.cell_formats import CELL_FORMAT, as_present
+from streams.shard.cell_formats import CELL_FORMAT
 from streams.shard.columns import Decoder, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
@@ -256,16 +256,8 @@ class Engine(Trail):
         record = store.get(cell_keys.learner_key())
         check_learner(record, self._config, where, self._labels.of_state())
 
-    def load(
-        self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray], version: int
-    ) -> None:
+    def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Put a cell back as a checkpoint left it.
-
-        Args:
-            store: has its chain.
-            tenant: whose.
-            arrays: name → array.
-            version: of their layout.
 
         Raises:
             StateError: the tenant has arrays but no audit chain, or either is damaged.
@@ -276,9 +268,6 @@ class Engine(Trail):
                 f"shard {self.shard} has arrays of tenant {tenant!r} but no audit chain: delete "
                 "the state folder, it will be restored from the changelog"
             )
-        arrays = as_present(arrays, version, self._config)
-        # Of another layout's arrays nothing stands in the store as it is: all is written anew.
-        known = cells.manifests(store, tenant) if version == CELL_FORMAT else {}
         cell_arrays = {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
         versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
         seeds = self._keys.seeds(tenant, self.shard, versions)
@@ -288,7 +277,7 @@ class Engine(Trail):
             Chain.from_bytes(self._log_name(tenant), chain),
             seeds,
             versions,
-            cells.CellWriter(tenant, known),
+            cells.CellWriter(tenant, cells.manifests(store, tenant)),
             self._memory(seeds),
         )
         self.members[tenant].memory.load(arrays)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import StateError
 from state import cell_keys, cells, changelog
-from streams.shard.cell_formats import check_cell_format
+from streams.shard.cell_formats import CELL_FORMAT, as_present, check_cell_format
 
 if TYPE_CHECKING:
     from state.store import ShardStore
@@ -101,7 +101,9 @@ def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int 
     check_cell_format(found.app_format, where)
     engine.check_settings(store)
     for tenant, arrays in cells.load_cells(store):
-        engine.load(store, tenant, arrays, found.app_format)
+        engine.load(store, tenant, as_present(arrays, found.app_format))
+        # The next checkpoint is of the present format: no cell may stay behind in another.
+        engine.members[tenant].touched = found.app_format != CELL_FORMAT
     engine.next_offset = found.source_offset
     return found.source_offset, changelog.decode_offset(committed)
 
