@@ -286,7 +286,7 @@ def test_a_backtest_gives_the_bytes_of_the_stream_and_judges_late_labels(
         0,
         UNSTABLE,
         CellKeys(FileSecrets(secrets), "test"),
-        build_codecs(chosen),
+        file_codecs(),
         application_id="test",
         source_topic=chosen.topics.name("events"),
         max_event_bytes=chosen.stream.max_event_bytes,
