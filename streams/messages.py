@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
@@ -15,6 +15,8 @@ from streams.shard.encode import MessageCodecs
 from streams.shard.quarantine import QuarantineEncoder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schemas.registry import SchemaName
     from streams.kafka.fetch import SourceRecord
     from streams.settings import Settings
@@ -61,6 +63,19 @@ def build_codecs(settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -
         output("prediction", "predictions").header(),
         output("audit_record", "audit").header(),
     )
+
+
+def event_encoder(settings: Settings) -> Callable[[dict[str, Any]], bytes]:
+    """Return what encodes events for the source topic: plain Avro, or with a registry's header.
+
+    Raises:
+        RegistryUnavailable: the registry does not answer.
+    """
+    if settings.registry.url is None:
+        return Codec("event").encode
+    registry = SchemaRegistry(settings.registry.url)
+    topic = settings.topics.name(SOURCE_ROLE)
+    return WireCodec("event", registry, topic, may_register=True).encode
 
 
 class PlainReader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from operators.fusion.cell import Cell, CellConfig
 from operators.seeds import Seeds
 from schemas.codec import Codec
@@ -52,6 +54,7 @@ def warm_up(config: CellConfig) -> None:
     one = columns.batch
     rows = cell.step_batch(one)
     cell.predict_batch(one)
+    cell.query(np.zeros(config.sera.d))
     encode_predictions(
         avro_string("t"),
         columns.ids,
