@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from streams.shard.observer import Observer
     from streams.shard.snapshots import ShardSnapshots
     from streams.shard.unit import UnitOfWork
 
@@ -176,7 +177,14 @@ class Lab:
         self.folder = folder
         self.config = CONFIG
 
-    def shard(self, table: str = "table", snapshots: ShardSnapshots | None = None) -> Shard:
+    def shard(
+        self,
+        table: str = "table",
+        snapshots: ShardSnapshots | None = None,
+        *,
+        store: ShardStore | None = None,
+        observer: Observer | None = None,
+    ) -> Shard:
         """Return a closed shard over a table of its own or of an earlier one."""
         codecs = MessageCodecs(
             PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
@@ -194,7 +202,7 @@ class Lab:
         kafka: Any = self.kafka
         return Shard(
             engine,
-            ShardStore(self.folder / table),
+            store or ShardStore(self.folder / table),
             kafka,
             kafka,
             source_topic=SOURCE,
@@ -203,7 +211,7 @@ class Lab:
                 max_unit_events=UNIT, checkpoint_events=CHECKPOINT, gather_ms=0
             ),
             executor=self.executor,
-            observer=self.watching,
+            observer=observer or self.watching,
             failed=self.failures.append,
             snapshots=snapshots,
         )

@@ -59,7 +59,7 @@ def agrees(cell: Cell, query: list[float]) -> None:
 
 
 @given(configs(), events(), st.lists(st.floats(-3, 3), min_size=D, max_size=D))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_query_reads_what_a_step_would(
     config: CellConfig, stream: list[Event], query: list[float]
 ) -> None:

@@ -12,9 +12,9 @@ from streams.backtest import state_digest
 from streams.kafka.reader import Record
 from streams.replay.compare import read_audit, read_prediction
 from streams.service import queries
+from streams.service.answers import FuseAnswer
 from streams.service.bodies import FusePredict, HlmPredict, SeraQuery
 from streams.shard.questions import AT_ONCE, NotServing
-from streams.warmup import warm_up
 from tests.unit.streams.test_shard_life import (
     CONFIG,
     PATIENCE_S,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from streams.service.answers import FuseAnswer
     from streams.shard.engine import Engine
     from streams.shard.shard import Shard
 
@@ -39,20 +38,6 @@ BODY = FusePredict(
     query=[0.1, 0.7], context={"channel": "web"},
 )  # fmt: skip
 PLACE = queries.Place(SOURCE, 0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled() -> None:
-    """Compile the kernels before anybody waits for a unit."""
-    warm_up(CONFIG)
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """An empty Kafka and an empty folder."""
-    made = Lab(tmp_path)
-    yield made
-    made.executor.shutdown()
 
 
 def asked(engine: Engine) -> FuseAnswer:
@@ -199,7 +184,8 @@ async def test_who_gives_up_leaves_the_others_their_answers(lab: Lab) -> None:
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
     assert isinstance(found[1], ValueError)
-    assert found[2].as_of.offset == 5  # type: ignore[union-attr]
+    assert isinstance(found[2], FuseAnswer)
+    assert found[2].as_of.offset == 5
 
 
 async def test_an_answer_is_what_the_next_event_is_predicted(lab: Lab) -> None:
