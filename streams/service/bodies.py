@@ -5,14 +5,18 @@ Fields have the names that an event has (docs/mapping.md); the seed's letters ar
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from operators.fusion.kernel_status import MAX_INPUT
 from operators.fusion.layout import RESERVED
+from schemas.errors import BadMessage
 from schemas.packed import pack_f64, pack_u64
+from schemas.reasons import Reason
 from streams.shard.event_spans import MAX_ID_CHARACTERS, MAX_TENANT_BYTES, MAX_TIME_US
+from streams.shard.notes import ENTRY
 
 Event = dict[str, Any]
 
@@ -184,6 +188,24 @@ class AuditorAppend(_Sent):
     """Something that a caller wants in the tenant's audit trail."""
 
     entry: dict[str, JsonValue] = Field(description="json_blob: any JSON object")
+
+    def event(self) -> Event:
+        """Return the note; its text is the entry as JSON with sorted names and no spaces.
+
+        Raises:
+            BadMessage: a number of the entry is none that JSON has.
+        """
+        try:
+            text = json.dumps(
+                self.entry,
+                sort_keys=True,
+                separators=(",", ":"),
+                ensure_ascii=False,
+                allow_nan=False,
+            )
+        except ValueError as error:
+            raise BadMessage(Reason.BAD_FIELD, f"entry: {error}") from error
+        return super().event() | {"kind": "NOTE", "context": {ENTRY: text}}
 
 
 def _utf8(text: str) -> None:

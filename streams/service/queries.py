@@ -26,7 +26,7 @@ from streams.service.answers import (
     Versions,
 )
 from streams.shard.event_spans import WORD
-from streams.shard.normal_form import normal_form
+from streams.shard.normal_form import OPTIONAL, normal_form
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -132,24 +132,12 @@ def _predicted(engine: Engine, tenant: str, event: Event) -> tuple[Cell, np.void
             f"shard {engine.shard} has stepped no event of this tenant: there is nothing to ask"
         )
     sera = cell.config.sera
-    nothing = dict.fromkeys(_OPTIONAL)
+    nothing = dict.fromkeys(OPTIONAL)
     parts = normal_form(nothing | event, engine.hasher(tenant), WORD * sera.d, WORD * sera.d_v)
     row = cell.predict_batch(_one(parts, sera.d, sera.d_v))[0]
     if row["status"]:
         raise BadMessage(QUARANTINE_STATUS[int(row["status"])], "a step would refuse such an event")
     return cell, row
-
-
-_OPTIONAL = (
-    "label",
-    "features",
-    "feature_ids",
-    "feature_values",
-    "key",
-    "value",
-    "query",
-    "context",
-)
 
 
 def _one(parts: NormalForm, d: int, d_v: int) -> EventBatch:

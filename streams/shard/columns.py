@@ -13,7 +13,7 @@ from schemas.reasons import Reason
 from streams.shard.event_spans import ABSENT, MAX_TENANT_BYTES, WORD, copy_parts
 from streams.shard.event_table import EventTable
 from streams.shard.known_names import KnownNames
-from streams.shard.normal_form import NormalForm, normal_form
+from streams.shard.normal_form import OPTIONAL, NormalForm, normal_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,8 @@ class TenantColumns(NamedTuple):
         ids: entity ids.
         event_ids: ids of the events.
         digests: uint8[n, 32], SHA-256 of each event's Avro bytes.
+        notes: bool[n], whether it is a note for the audit trail: then only its digest means
+            anything (see ``streams.shard.notes``).
         batch: the columns.
     """
 
@@ -94,6 +96,7 @@ class TenantColumns(NamedTuple):
     ids: Text
     event_ids: Text
     digests: npt.NDArray[np.uint8]
+    notes: npt.NDArray[np.bool_]
     batch: EventBatch
 
     def select(self, rows: npt.NDArray[np.int64]) -> TenantColumns:
@@ -103,6 +106,7 @@ class TenantColumns(NamedTuple):
             ids=self.ids.select(rows),
             event_ids=self.event_ids.select(rows),
             digests=self.digests[rows],
+            notes=self.notes[rows],
             batch=self.batch.select(rows),
         )
 
@@ -194,7 +198,10 @@ class Decoder:
             BadMessage: it cannot be used.
         """
         event = self._reader.event(table.values[row])
-        if event["kind"] != "OBSERVATION":
+        if event["kind"] == "NOTE":
+            event = event | dict.fromkeys(OPTIONAL)
+            table.notes[row] = True
+        elif event["kind"] != "OBSERVATION":
             raise BadMessage(
                 Reason.LATE_LABEL_UNMATCHED,
                 "a late label whose observation is not held; send the label with the event",
@@ -277,6 +284,7 @@ class Decoder:
             ids=text("id"),
             event_ids=text("event_id"),
             digests=table.digests[rows],
+            notes=table.notes[rows],
             batch=batch,
         )
 

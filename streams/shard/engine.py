@@ -28,6 +28,7 @@ from streams.keys import CellKeys, KeyVersions
 from streams.shard.columns import Decoder, Rejected, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
+from streams.shard.notes import Noted, interleaved, split
 from streams.shard.tenant import VERSIONS_ARRAY, Outputs, Tenant, in_order
 from streams.shard.unit import UnitOfWork
 
@@ -113,30 +114,26 @@ class Engine:
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
             at = self._tenant(tenant)
+            used, notes = split(columns)
+            before = at.cell.steps
             stepping = time.perf_counter()
-            rows = at.cell.step_batch(columns.batch)
+            rows = at.cell.step_batch(used.batch)
             stepped = time.perf_counter()
             good = rows["status"] == 0
-            used = columns
             if not good.all():
-                rejected.extend(_refused(columns, rows["status"]))
-                used, rows = columns.select(np.flatnonzero(good)), rows[good]
+                rejected.extend(_refused(used, rows["status"]))
+                used, rows = used.select(np.flatnonzero(good)), rows[good]
             leaves = leaf_rows(rows, used, self._config, at.seeds)
-            values = self.append(tenant, at.chain, leaves)
+            noted = interleaved(leaves, used.positions, notes, before)
+            values = self.append(tenant, at.chain, noted.leaves)
             at.touched = True
-            unit.steps += len(values)
+            unit.steps += len(rows)
             unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
             chained = time.perf_counter()
             kernel_s += stepped - stepping
             audit_s += chained - stepped
             if emit and values:
-                outputs.append(
-                    Outputs(
-                        used.positions,
-                        self._codecs.predictions(tenant, used, rows, values),
-                        self._codecs.audit(tenant, values),
-                    )
-                )
+                outputs.append(self._outputs(tenant, used, rows, values, noted))
                 signed.append(tenant)
         self._sign(unit, signed)
         self.next_offset = unit.next_offset
@@ -157,6 +154,15 @@ class Engine:
             "encode": time.perf_counter() - decoded - kernel_s - audit_s,
         }
         return unit
+
+    def _outputs(
+        self, tenant: str, used: TenantColumns, rows: np.ndarray, values: list[bytes], noted: Noted
+    ) -> Outputs:
+        """Encode what a tenant's steps and notes give out; notes are not predicted."""
+        audit = self._codecs.audit(tenant, values)
+        steps = values if len(values) == len(rows) else [values[at] for at in noted.steps.tolist()]
+        predictions = self._codecs.predictions(tenant, used, rows, steps) if steps else []
+        return Outputs(used.positions, predictions, noted.positions, audit)
 
     def append(self, _tenant: str, chain: Chain, leaves: np.ndarray) -> list[bytes]:
         """Append the leaves of a batch to a tenant's chain; a replay puts marks between them."""

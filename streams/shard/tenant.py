@@ -55,10 +55,11 @@ class Tenant:
 
 
 class Outputs(NamedTuple):
-    """What a tenant's steps of a batch give out."""
+    """What a tenant's steps of a batch give out, and where in the batch each came from."""
 
-    positions: np.ndarray
+    predicted: np.ndarray
     predictions: list[Message]
+    audited: np.ndarray
     audit: list[Message]
 
 
@@ -66,7 +67,13 @@ def in_order(outputs: list[Outputs]) -> tuple[list[Message], list[Message]]:
     """Return all tenants' predictions and audit records in the order of the log."""
     if len(outputs) == 1:
         return outputs[0].predictions, outputs[0].audit
-    order = np.argsort(np.concatenate([[], *(of.positions for of in outputs)])).tolist()
-    predictions = [item for of in outputs for item in of.predictions]
-    audit = [item for of in outputs for item in of.audit]
-    return [predictions[row] for row in order], [audit[row] for row in order]
+    return (
+        _sorted([of.predicted for of in outputs], [of.predictions for of in outputs]),
+        _sorted([of.audited for of in outputs], [of.audit for of in outputs]),
+    )
+
+
+def _sorted(positions: list[np.ndarray], messages: list[list[Message]]) -> list[Message]:
+    order = np.argsort(np.concatenate([[], *positions]), kind="stable").tolist()
+    together = [item for of in messages for item in of]
+    return [together[row] for row in order]

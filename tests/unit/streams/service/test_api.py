@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +23,25 @@ if TYPE_CHECKING:
     from tests.unit.streams.test_shard_life import Lab
 
 WHO = {"tenant": "acme", "id": "id-1"}
-FUSE = WHO | {
+FUSE: dict[str, Any] = WHO | {
     "features": {"amount": 3.25},
     "feature_ids": [1, 2, 2**64 - 2**48 - 1],
     "feature_values": [0.5, -1.0, 2.0],
     "query": [0.1, 0.7],
     "context": {"channel": "web"},
 }
-UPDATE = WHO | {
+UPDATE: dict[str, Any] = WHO | {
     "event_id": "e-1",
     "feature_ids": [1, 5],
     "feature_values": [1.0, 2.0],
     "label": 1.0,
 }
-INGEST = WHO | {"event_id": "e-2", "key": [0.3, 0.4], "value": [0.5], "time_us": 5_000_000}
+INGEST: dict[str, Any] = WHO | {
+    "event_id": "e-2",
+    "key": [0.3, 0.4],
+    "value": [0.5],
+    "time_us": 5_000_000,
+}
 PROBLEM = "application/problem+json"
 
 
@@ -196,6 +200,25 @@ def test_a_waiting_update_is_answered_after_its_commit(
     assert ack["c_lookup_p100"] > 0
     if path == "/Sera.Ingest":
         assert shard.engine.tenants["acme"].sera.health().ingested == 41
+
+
+def test_an_entry_stands_in_the_audit_trail(worker: WorkerUnderTest) -> None:
+    """Its mark holds the digest of the event; nothing is predicted, learnt or counted as a step."""
+    entry = {"reviewer": "j.doe", "note": "grün", "case": [1, 2.5, None]}
+    with worker.client() as client:
+        ack = client.post(
+            "/Auditor.Append?wait=true", json=WHO | {"event_id": "n", "entry": entry}
+        ).json()
+        after = client.post("/Hlm.Predict", json=WHO).json()["as_of"]
+    assert ack["ok"]
+    assert ack["committed"]
+    assert ack["merkle_curr"] == after["chain_head"]
+    assert ack["prediction"] is ack["ver_sera"] is None
+    assert (ack["step"], after["step"]) == (40, 40)
+    assert (after["tree_size"], after["offset"]) == (41, 41)
+    event = Codec("event").decode(worker.producer.sent[0][1])
+    assert json.loads(event["context"]["entry"]) == entry
+    assert len(worker.lab.kafka.outputs) == 40
 
 
 def test_a_wait_that_is_too_long_ends_with_the_place(worker: WorkerUnderTest) -> None:
@@ -384,12 +407,3 @@ def test_requests_are_counted_by_route_and_nothing_else(worker: WorkerUnderTest)
     assert 'weir_http_requests_total{route="/Hlm.Predict",status="422"} 1.0' in text
     assert 'weir_http_requests_total{route="other",status="404"} 1.0' in text
     assert "secret-path" not in text
-
-
-def test_the_clock_of_an_update_is_that_of_the_request_where_it_has_one() -> None:
-    """Event time decides, and the digest is over exactly what is sent."""
-    body = bodies.SeraIngest(**INGEST)
-    event = body.sent(77)
-    assert event["time_us"] == 5_000_000
-    assert math.isclose(Codec("event").decode(Codec("event").encode(event))["time_us"], 5_000_000)
-    assert len(hashlib.sha256(Codec("event").encode(event)).digest()) == 32

@@ -16,7 +16,6 @@ from streams.service.answers import FuseAnswer
 from streams.service.bodies import FusePredict, HlmPredict, SeraQuery
 from streams.shard.questions import AT_ONCE, NotServing
 from tests.unit.streams.test_shard_life import (
-    CONFIG,
     PATIENCE_S,
     SOURCE,
     Lab,
@@ -26,9 +25,6 @@ from tests.unit.streams.test_shard_life import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from streams.shard.engine import Engine
     from streams.shard.shard import Shard
 
