@@ -71,8 +71,8 @@ def advertised_url(settings: HttpSettings, port: int) -> str:
     host = settings.host
     if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - it is compared with, not bound
         host = socket.getfqdn()
-    elif is_loopback(host):
-        host = "localhost" if scheme == "https" else "127.0.0.1"
+    elif scheme == "https" and is_loopback(host):
+        host = "localhost"  # what a certificate names
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
