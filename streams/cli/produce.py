@@ -19,7 +19,7 @@ from streams.cli.sender import EventSender
 from streams.cli.source_options import FileOptions, takes_file
 from streams.feed import LOOKED_AT, Feed, RejectedRow
 from streams.kafka.topics import SOURCE_ROLE
-from streams.messages import event_encoder
+from streams.messages import codec_of
 
 EXAMPLES = (
     "weir produce cards.csv --id card --label fraud --time at --time-unit s",
@@ -78,7 +78,8 @@ def command(
         text = f"in the first {LOOKED_AT:,} rows: {warning}"
         say.print(text, style="yellow", markup=False, soft_wrap=True)
     sender = EventSender(settings, rate)
-    feed = Feed(events, tenant=tenant, rounds=loop, encode=event_encoder(settings))
+    encode = codec_of(settings, "event", SOURCE_ROLE).encode
+    feed = Feed(events, tenant=tenant, rounds=loop, encode=encode)
     started = time.monotonic()
     with Rejects(rejects, say) as rejected:
         with _delivered(sender), WorkProgress(say, "Sending", "events") as bar:

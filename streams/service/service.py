@@ -20,7 +20,7 @@ from schemas.errors import BadMessage
 from schemas.reasons import Reason
 from state.audit.leaf import STEPS
 from streams.kafka.topics import SOURCE_ROLE
-from streams.messages import event_encoder
+from streams.messages import codec_of
 from streams.replay.compare import read_audit, read_prediction
 from streams.service.answers import Ack, Prediction
 from streams.service.bodies import HlmUpdate, SeraIngest
@@ -82,7 +82,7 @@ class Service:
         self._producer = producer
         self._forwarder = forwarder
         self._clock = clock
-        self._encode = event_encoder(settings)
+        self._encode = codec_of(settings, "event", SOURCE_ROLE).encode
         self._plain = Codec("event")
         self._places = Places(settings.http.max_requests, "requests are being answered")
 
