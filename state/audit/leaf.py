@@ -26,7 +26,7 @@ SNAPSHOT: Final = 4.0
 """``format`` of a mark: a snapshot was taken; ``event_digest`` is the hash of its manifest."""
 EPOCH: Final = 5.0
 """``format`` of a mark: the cell was set back to ``step``; ``prev`` names the old head."""
-NOTE: Final = 6.0
+NOTE: Final = 7.0
 """``format`` of a mark: a caller's own entry; ``event_digest`` is that of the event with it."""
 
 STEPS: Final = (FORMAT, LATE_LABEL)
