@@ -101,13 +101,14 @@ class ShardTable(faust.Table[bytes, bytes]):
         return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
 
 
-def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
+def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> BatchApp:
     """Wire agent, table and shards together.
 
     Args:
         settings: all of them; ``broker.bootstrap`` known.
         shards: the shards of this worker, empty.
         partitions: of the source topic and the changelog.
+        url: where other workers reach this one's HTTP server; told to the whole group.
     """
     source = settings.topics.name(SOURCE_ROLE)
     stream = settings.stream
@@ -126,6 +127,7 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         store="rocksdb://",
         datadir=str(settings.state_dir / "faust"),
         web_enabled=False,
+        canonical_url=url,
         autodiscover=False,
         topic_disable_leader=True,
         topic_partitions=partitions,

@@ -130,6 +130,12 @@ class Metrics:
         }
         self.chain_height = gauge("weir_chain_height", "Records in the audit log.", CELL)
         self.alarms = counter("weir_alarms_total", "Times that the margin fell below 0.", CELL)
+        self.requests = counter(
+            "weir_http_requests_total", "HTTP requests answered.", ("route", "status")
+        )
+        self.request_seconds = histogram(
+            "weir_http_request_seconds", "From an HTTP request to its answer.", labels=("route",)
+        )
         self._alarms: dict[tuple[str, str], int] = {}
         self._seen: set[tuple[str, str]] = set()
 
@@ -140,9 +146,18 @@ class Metrics:
         return Counter(name, documentation, labels, registry=self.registry)
 
     def _histogram(
-        self, name: str, documentation: str, buckets: tuple[float, ...] = STAGE_BUCKETS
+        self,
+        name: str,
+        documentation: str,
+        buckets: tuple[float, ...] = STAGE_BUCKETS,
+        labels: tuple[str, ...] = SHARD,
     ) -> Histogram:
-        return Histogram(name, documentation, SHARD, buckets=buckets, registry=self.registry)
+        return Histogram(name, documentation, labels, buckets=buckets, registry=self.registry)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """An HTTP request has been answered."""
+        self.requests.labels(route, status).inc()
+        self.request_seconds.labels(route).observe(seconds)
 
     # -- Observer ---------------------------------------------------------------------------------
 

@@ -12,11 +12,9 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -32,6 +30,8 @@ from pydantic_settings import (
 
 from operators.fusion.config import CellConfig
 from schemas.errors import ConfigError
+from streams.section import Positive, Section, existing_file
+from streams.service.settings import HttpSettings, ScannerSettings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -43,14 +43,6 @@ OTHER_VARIABLES = frozenset({"WEIR_CONFIG"})
 
 # Kubernetes tells each container of a Service named "weir" in such variables.
 SERVICE_LINK = re.compile(r"WEIR_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_(TCP|UDP)\w*)?)")
-
-Positive = Annotated[int, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A group of settings; unknown names are refused, so that a misspelt one is noticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BrokerSettings(Section):
@@ -71,9 +63,7 @@ class BrokerSettings(Section):
     @field_validator("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
     @classmethod
     def _is_a_file(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_file():
-            raise ValueError(f"{path} is not a file")
-        return path
+        return existing_file(path)
 
     @model_validator(mode="after")
     def _credentials_are_complete(self) -> BrokerSettings:
@@ -209,14 +199,6 @@ class SecretSettings(Section):
     )
 
 
-class HttpSettings(Section):
-    """The worker's HTTP server: /metrics, /healthz, /readyz."""
-
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8088, ge=0, le=65535, description="0: any free port")
-
-
 class RegistrySettings(Section):
     """A Confluent schema registry; without one, messages are framed as ``topics.framing`` says."""
 
@@ -245,6 +227,7 @@ class Settings(BaseSettings):
     snapshots: SnapshotSettings = SnapshotSettings()
     labels: LabelSettings = LabelSettings()
     http: HttpSettings = HttpSettings()
+    scanner: ScannerSettings = ScannerSettings()
     registry: RegistrySettings = RegistrySettings()
 
     @classmethod

@@ -60,6 +60,10 @@ class Shards:
         """Tell whether the shard is this worker's, and not a standby."""
         return partition in self._shards
 
+    def get(self, partition: int) -> Shard | None:
+        """Return a shard of this worker; None: it is not."""
+        return self._shards.get(partition)
+
     def store(self, partition: int) -> ShardStore:
         """Return the table of a shard or standby, opened if need be.
 

@@ -70,6 +70,8 @@ def warm_up(config: CellConfig) -> None:
     memory.load(memory.to_state())
     columns = columns.select(np.arange(1))
     one = columns.batch
+    cell.predict_batch(one)
+    cell.query(np.zeros(config.sera.d))
     encode_predictions(
         avro_string("t"),
         columns.ids,

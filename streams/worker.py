@@ -23,7 +23,6 @@ from schemas.errors import Bug, StateError, WeirError
 from state.objects import ObjectStore
 from streams.app import build_app
 from streams.collector import relax_collector
-from streams.http import HttpServer, build_http
 from streams.kafka.group import translated
 from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
@@ -32,6 +31,7 @@ from streams.keys import CellKeys
 from streams.labels import LabelForwarder, prepare_labels
 from streams.messages import build_codecs
 from streams.metrics import Metrics
+from streams.service.serving import Serving
 from streams.shard.commit import ShardProducer
 from streams.shard.engine import Engine
 from streams.shard.shard import Shard
@@ -115,6 +115,7 @@ class Worker:
         self._parts = parts
         self.metrics = Metrics()
         self._folder = StateFolder(settings.state_dir)
+        self._serving = Serving(settings, self.metrics)
         self._keys = CellKeys.open(settings)
         self._partitions, quarantine_bytes = prepare_topics(settings)
         self._codecs = build_codecs(settings, quarantine_bytes)
@@ -166,7 +167,7 @@ class Worker:
             changelog_topic=self._changelog,
             settings=self.settings.stream,
             executor=executor,
-            observer=self.metrics,
+            observer=self._serving.watch,
             failed=end_process,
             snapshots=self._make_snapshots(number),
             labels=self._make_labels(number),
@@ -188,27 +189,21 @@ class Worker:
         """Serve until a signal; return the exit code."""
         warm_up(self.settings.learner)
         relax_collector()
-        http = None
-        if self.settings.http.enabled:
-            http = HttpServer(
-                build_http(self.metrics.registry, lambda: self.shards.ready), self.settings.http
-            )
-            http.start()
-            log.info("http", port=http.port)
+        url = self._serving.start(self.shards, self._partitions)
         try:
-            asyncio.run(self._serve())
+            asyncio.run(self._serve(url))
         finally:
-            if http is not None:
-                http.stop()
+            self._serving.stop()
             self._folder.release()
         return 0
 
-    async def _serve(self) -> None:
+    async def _serve(self, url: str) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
         hold_back_repetitions()
-        app = build_app(self.settings, self.shards, self._partitions)
+        app = build_app(self.settings, self.shards, self._partitions, url)
+        self._serving.attach(loop, app.router.external_topics_metadata)
         watchdog = Watchdog(
             lambda: self.shards.active,
             PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
@@ -229,6 +224,7 @@ class Worker:
             reason = app.crash_reason or Bug("Faust crashed without a reason")
             end_process(translated(reason))
         watchdog.stop()
+        self._serving.detach()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()
         await self._stop(app)

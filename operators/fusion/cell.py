@@ -31,7 +31,7 @@ from operators.sera.succession import SUCCESSION, SeraSuccession
 if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.sera.layout import Floats
-    from operators.sera.sera import Sera
+    from operators.sera.sera import Readouts, Sera
 
 __all__ = ["Cell", "CellConfig", "FusionConfig", "Seeds"]
 
@@ -168,6 +168,27 @@ class Cell:
             InvalidInput: the columns do not fit together.
         """
         return self._run(batch, learn=False)
+
+    def query(self, q: Floats, *, lowrank: bool = False) -> Readouts:
+        """Readout of Sera for one query, float64[d], under the controls in force. Changes nothing.
+
+        Its first component is the ``y_sera`` that a step with this query would have, to the bit,
+        before it is kept within a probability's range where predictions are probabilities.
+
+        Args:
+            q: the query.
+            lowrank: answer by the low-rank statistics; see ``Sera.query_batch``.
+
+        Raises:
+            InvalidInput: wrong length, or no low rank was configured.
+            NonFiniteInput: NaN or infinity.
+        """
+        return self.sera.query_batch(
+            q[np.newaxis],
+            lowrank=lowrank,
+            raised=float(self._tally[at.LAMBDA_STAR]) - self._control.lambda_star,
+            beta_floor=float(self._tally[at.BETA_FLOOR]),
+        )
 
     def explain(self, event: EventBatch) -> CellExplanation:
         """What each input adds to the prediction that a step would make. Changes nothing.

@@ -158,13 +158,22 @@ class Sera:
         """
         return self.query_batch(q[np.newaxis], lowrank=lowrank)
 
-    def query_batch(self, queries: Floats, *, lowrank: bool = False) -> Readouts:
+    def query_batch(
+        self,
+        queries: Floats,
+        *,
+        lowrank: bool = False,
+        raised: float = 0.0,
+        beta_floor: float | None = None,
+    ) -> Readouts:
         """Readouts for queries float64[n, d], all from the present statistics. Changes nothing.
 
         Args:
             queries: float64[n, d].
             lowrank: answer U(phi H / den), in O(r r_v) instead of O(r d_v): the part of the readout
                 that lies in the span of the seeded basis U.
+            raised: by how much a controller has raised lambda_*.
+            beta_floor: least denominator, where a controller has moved it; None: the configured.
 
         Raises:
             InvalidInput: wrong shape, or no low rank was configured.
@@ -176,7 +185,8 @@ class Sera:
         n = len(queries)
         y = np.empty((n, self.config.d_v))
         columns = np.empty((len(Readouts._fields) - 1, n))
-        kernels.query_events(self._arrays, queries, int(lowrank), y, columns)
+        floor = self._arrays.params.beta_floor if beta_floor is None else beta_floor
+        kernels.query_events(self._arrays, queries, int(lowrank), raised, floor, y, columns)
         return Readouts(y, *columns)
 
     def health(self) -> Health:

@@ -13,7 +13,7 @@ from schemas.reasons import Reason
 from streams.shard.event_spans import ABSENT, MAX_TENANT_BYTES, WORD, copy_parts
 from streams.shard.event_table import EventTable
 from streams.shard.known_names import KnownNames
-from streams.shard.normal_form import NormalForm, normal_form
+from streams.shard.normal_form import OPTIONAL, NormalForm, normal_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +102,8 @@ class TenantColumns(NamedTuple):
         event_ids: ids of the events.
         digests: uint8[n, 32], SHA-256 of each event's Avro bytes.
         late: bool[n], whether it is a late label: then only its label means anything.
+        notes: bool[n], whether it is a note for the audit trail: then only its digest means
+            anything (see ``streams.shard.notes``).
         batch: the columns.
     """
 
@@ -110,6 +112,7 @@ class TenantColumns(NamedTuple):
     event_ids: Text
     digests: npt.NDArray[np.uint8]
     late: npt.NDArray[np.bool_]
+    notes: npt.NDArray[np.bool_]
     batch: EventBatch
 
     def select(self, rows: npt.NDArray[np.int64]) -> TenantColumns:
@@ -120,6 +123,7 @@ class TenantColumns(NamedTuple):
             event_ids=self.event_ids.select(rows),
             digests=self.digests[rows],
             late=self.late[rows],
+            notes=self.notes[rows],
             batch=self.batch.select(rows),
         )
 
@@ -211,7 +215,10 @@ class Decoder:
             BadMessage: it cannot be used.
         """
         event = self._reader.event(table.values[row])
-        late = event["kind"] != "OBSERVATION"
+        if event["kind"] == "NOTE":
+            event = event | dict.fromkeys(OPTIONAL)
+            table.notes[row] = True
+        late = event["kind"] == "LABEL"
         tenant: str = event["tenant"]
         if not tenant or len(tenant.encode()) > MAX_TENANT_BYTES:
             raise BadMessage(
@@ -300,6 +307,7 @@ class Decoder:
             event_ids=text("event_id"),
             digests=table.digests[rows],
             late=table.late[rows],
+            notes=table.notes[rows],
             batch=batch,
         )
 

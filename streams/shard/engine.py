@@ -25,6 +25,7 @@ from streams.shard.cell_formats import CELL_FORMAT
 from streams.shard.columns import Decoder, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
+from streams.shard.notes import Noted, interleaved, split
 from streams.shard.stepping import PREFIX, Memory, Stepping
 from streams.shard.tenant import VERSIONS_ARRAY, Outputs, Tenant, in_order
 from streams.shard.trail import Trail
@@ -106,14 +107,17 @@ class Engine(Trail):
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
             at = self.member(tenant)
+            others, notes = split(columns)
+            before = at.cell.steps
             begun = time.perf_counter()
-            done = Stepping(at.cell, at.memory, columns).run()
+            done = Stepping(at.cell, at.memory, others).run()
             stepped = time.perf_counter()
             rejected += done.rejected
-            whole = len(done.places) == len(columns.late)
-            used = columns if whole else columns.select(done.places)
+            whole = len(done.places) == len(others.late)
+            used = others if whole else others.select(done.places)
             leaves = leaf_rows(done.rows, used, self._config, at.seeds, done.kinds)
-            values = self.append(tenant, at.chain, leaves)
+            noted = interleaved(leaves, used.positions, notes, before)
+            values = self.append(tenant, at.chain, noted.leaves)
             at.touched = True
             predicted = done.kinds == FORMAT
             unit.steps += int((done.kinds != REPEAT).sum())
@@ -126,7 +130,7 @@ class Engine(Trail):
             kernel_s += stepped - begun
             audit_s += chained - stepped
             if emit and values:
-                outputs.append(self._outputs(tenant, used, done.rows, values, predicted))
+                outputs.append(self._outputs(tenant, used, done.rows, values, noted, predicted))
                 signed.append(tenant)
         self._sign(unit, signed)
         self.next_offset = unit.next_offset
@@ -154,16 +158,17 @@ class Engine(Trail):
         used: TenantColumns,
         rows: np.ndarray,
         values: list[bytes],
+        noted: Noted,
         predicted: np.ndarray,
     ) -> Outputs:
-        """Encode what a tenant's steps give out; only observations are predicted."""
-        audit, audited = self._codecs.audit(tenant, values), used.positions
-        if not predicted.all():
-            places = np.flatnonzero(predicted)
+        """Encode what a tenant's steps and notes give out; only observations are predicted."""
+        audit = self._codecs.audit(tenant, values)
+        places = np.flatnonzero(predicted)
+        if len(places) < len(values):
             used, rows = used.select(places), rows[places]
-            values = [values[place] for place in places.tolist()]
+            values = [values[at] for at in noted.steps[places].tolist()]
         predictions = self._codecs.predictions(tenant, used, rows, values) if values else []
-        return Outputs(used.positions, predictions, audited, audit)
+        return Outputs(used.positions, predictions, noted.positions, audit)
 
     # -- cells ------------------------------------------------------------------------------------
 

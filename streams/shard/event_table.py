@@ -27,6 +27,7 @@ class EventTable:
         positions: where each stood in the batch.
         values: in our own schema.
         digests: of what is audited.
+        notes: bool[n], whether the codec found a note.
         spans: SPAN_DTYPE[n].
         events: uint8[bytes], the values one after the other.
         late: bool[n], whether the codec found a late label.
@@ -47,6 +48,7 @@ class EventTable:
         self.positions = np.array(positions, dtype=np.int64)
         self.values = values
         self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        self.notes = np.zeros(len(values), bool)
         ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
         self.spans: Spans = np.empty(len(values), SPAN_DTYPE)
         self._bytes = b"".join(values)

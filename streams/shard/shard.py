@@ -20,13 +20,14 @@ import contextlib
 import enum
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from schemas.errors import Bug, StateError, WeirError
 from streams.shard import restore
 from streams.shard.backlog import Backlog
+from streams.shard.questions import Question, Questions
 from streams.shard.snapshots import MICROSECOND
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from streams.shard.unit import UnitOfWork
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class ShardState(enum.Enum):
@@ -123,6 +126,9 @@ class Shard:
         self._marks: deque[bytes] = deque()
         self._room = asyncio.Event()
         self._room.set()
+        # Held while a unit runs and while questions are answered: never both at once.
+        self._turn = asyncio.Lock()
+        self._questions = Questions(engine, executor, self._turn, lambda: self.state in TAKING)
 
     # -- opening and closing ----------------------------------------------------------------------
 
@@ -190,7 +196,8 @@ class Shard:
         self._room.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._expected = self._reached = self.engine.next_offset
+        async with self._turn:
+            self._expected = self._reached = self.engine.next_offset
 
     def resume(self) -> None:
         """Go on after a rebalance that left the shard here."""
@@ -277,6 +284,14 @@ class Shard:
             self._room.clear()
             await self._room.wait()
 
+    async def ask(self, question: Question[T]) -> T:
+        """Let a question be answered from what the last transaction committed.
+
+        Raises:
+            NotServing: the shard is being restored or moved.
+        """
+        return await self._questions.ask(question)
+
     def request_snapshot(self) -> None:
         """Take a snapshot as soon as the unit in flight has committed; on the event loop."""
         if self._snapshots is not None:
@@ -338,13 +353,15 @@ class Shard:
             while self._has_work():
                 started = loop.time()
                 if self._marks or not self._queue:
-                    await loop.run_in_executor(self._executor, self._quiet_unit, loop)
+                    async with self._turn:
+                        await loop.run_in_executor(self._executor, self._quiet_unit, loop)
                     continue
                 records = self._queue.take(self._settings.max_unit_events)
                 self._reached = records[-1].offset + 1
                 if len(self._queue) < self._settings.max_buffered_events:
                     self._room.set()
-                unit = await loop.run_in_executor(self._executor, self._unit, records, loop)
+                async with self._turn:
+                    unit = await loop.run_in_executor(self._executor, self._unit, records, loop)
                 self._observer.committed(self, unit, records[0].timestamp)
                 left = started + gather_s - loop.time()
                 if left > 0 and len(self._queue) < self._settings.max_unit_events:

@@ -62,7 +62,7 @@ class Tenant:
 
 
 class Outputs(NamedTuple):
-    """What a tenant's steps of a batch give out."""
+    """What a tenant's steps of a batch give out, and where in the batch each came from."""
 
     predicted: np.ndarray
     predictions: list[Message]

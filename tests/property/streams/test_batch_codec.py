@@ -18,7 +18,7 @@ from streams.messages import PlainReader
 from streams.shard import known_names
 from streams.shard.columns import Decoder, Text
 from streams.shard.event_spans import ABSENT, SPAN_DTYPE, WORD, find_spans
-from streams.shard.normal_form import normal_form
+from streams.shard.normal_form import OPTIONAL, normal_form
 from streams.shard.prediction_rows import NUMBERS, avro_string, encode_predictions
 from tests.property.schemas.records import records
 from tests.property.streams.raw_events import long, raw_event, text
@@ -182,9 +182,11 @@ def expected(value: bytes) -> tuple[str, Any]:
         if not value:
             return "", "EMPTY_VALUE"
         event = EVENT.decode(value)
+        if event["kind"] == "NOTE":
+            event |= dict.fromkeys(OPTIONAL)
         if not 1 <= len(event["tenant"].encode()) <= 200:
             return "", "BAD_FIELD"
-        if event["kind"] != "OBSERVATION":
+        if event["kind"] == "LABEL":
             if event["label"] is None:
                 return "", "BAD_FIELD"
             named = ("tenant", "id", "event_id", "time_us", "label", "kind")

@@ -26,7 +26,7 @@ from streams.backtest import run_backtest, state_digest
 from streams.feed import FedEvent
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import PlainReader, build_codecs
+from streams.messages import PlainReader, file_codecs
 from streams.settings import LabelSettings, load_settings
 from streams.shard import restore
 from streams.shard.encode import MessageCodecs
