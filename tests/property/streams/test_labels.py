@@ -26,7 +26,7 @@ from streams.backtest import run_backtest, state_digest
 from streams.feed import FedEvent
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import PlainReader, build_codecs
+from streams.messages import PlainReader, file_codecs
 from streams.settings import LabelSettings, load_settings
 from streams.shard import restore
 from streams.shard.encode import MessageCodecs
@@ -286,7 +286,7 @@ def test_a_backtest_gives_the_bytes_of_the_stream_and_judges_late_labels(
         0,
         UNSTABLE,
         CellKeys(FileSecrets(secrets), "test"),
-        build_codecs(chosen),
+        file_codecs(),
         application_id="test",
         source_topic=chosen.topics.name("events"),
         max_event_bytes=chosen.stream.max_event_bytes,
