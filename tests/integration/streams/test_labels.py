@@ -12,7 +12,9 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from schemas.codec import Codec
+from schemas.wire import without_header
 from state.audit.leaf import FORMAT, LATE_LABEL, RECORD_DTYPE, REPEAT
+from streams.audit_reader import leaf_of
 from streams.cli.main import app
 from streams.feed import FedEvent
 from streams.kafka.clients import client_config
@@ -52,8 +54,8 @@ def send(stream: Stream, topic: str, events: Sequence[FedEvent]) -> None:
 
 def kinds(stream: Stream) -> Counter[float]:
     """How many audit records there are of each kind."""
-    values = [value for part in stream.values("audit") for value in part if value]
-    leaves = np.frombuffer(b"".join(values), RECORD_DTYPE)["leaf"]
+    records = [leaf_of(value) for part in stream.values("audit") for value in part]
+    leaves = np.frombuffer(b"".join(records), RECORD_DTYPE)["leaf"]
     return Counter(float(kind) for kind in leaves["format"])
 
 
@@ -92,7 +94,8 @@ def test_labels_are_forwarded_and_learnt_exactly_once(stream: Stream) -> None:
     assert second.terminate() == 0
     assert kinds(stream) == {FORMAT: COUNT, LATE_LABEL: COUNT, REPEAT: 30}
     read = Codec("quarantine").decode
-    refused = [read(value)["reason"] for part in stream.values("quarantine") for value in part]
+    values = [value or b"" for part in stream.values("quarantine") for value in part]
+    refused = [read(without_header(value))["reason"] for value in values]
     assert Counter(refused) == {"LATE_LABEL_REPEATED": 10, "LATE_LABEL_UNMATCHED": 1}
     assert sum(len(part) for part in stream.values("predictions")) == COUNT
     # Each label stands once in the events, in its own partition.
