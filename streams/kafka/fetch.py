@@ -174,27 +174,30 @@ class BatchTransport(driver.Transport):
     Consumer = BatchConsumer
 
 
-class StandbyRecovery(Recovery):
-    """Faust's table recovery, for standbys only.
+class NoRecovery(Recovery):
+    """Faust's table recovery, with nothing to recover.
 
     Active partitions are restored before Faust looks at them (shards are ready once assigned).
     Faust would wait for records up to the changelog's end, which is a transaction marker that
-    never arrives.
+    never arrives. Standbys are kept by ``streams.standby``, which says why.
     """
+
+    def add_standby(self, table: Any, tp: TP) -> None:
+        """Leave it to others."""
 
     def need_recovery(self) -> bool:
         """Tell that no active partition waits for Faust."""
         return False
 
 
-class StandbyTableManager(TableManager):
+class ShardTableManager(TableManager):
     """Faust's table manager with the recovery above."""
 
     @property
     def recovery(self) -> Recovery:
         """Recovery service used by this table manager."""
         if self._recovery is None:
-            self._recovery = StandbyRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = NoRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
 
