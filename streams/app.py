@@ -14,6 +14,7 @@ import faust
 from faust.stores import base
 
 from schemas.errors import Bug
+from streams.kafka.assignor import ShardAssignor
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.fetch import BatchApp, FetchedBatch, ShardTableManager
 from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
@@ -111,6 +112,7 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         fetch_wait_ms=max(1, stream.gather_ms // 2),
         failed=shards.failed,
         TableManager=ShardTableManager,
+        PartitionAssignor=ShardAssignor,
         broker=[f"kafka://{address}" for address in settings.broker.bootstrap.split(",")],
         broker_client_id=f"weir-{settings.application_id}",
         broker_credentials=faust_credentials(settings.broker),
