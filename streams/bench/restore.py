@@ -1,44 +1,53 @@
 """``restore_s``: how long a shard takes to come back, by the size of its state and where it lies.
 
-A shard's cell learns so many weights and is checkpointed into a changelog, once, which is what
-compaction leaves, or ten times over, which is what there is before. Then an empty engine is filled
+A cell learns so many weights and is checkpointed into a changelog: once, which is what compaction
+leaves, or ten times over, which is what there is before. Then an empty engine is filled
 
 - from the changelog of one checkpoint, and from that of ten (``changelog_uncompacted``);
-- from a standby's table, which followed the changelog of ten;
+- from the table of a standby, which has followed the changelog of ten;
 - from the worker's own table (``rocksdb``), and from a snapshot in a folder.
 
-The floor is a raw read: a consumer that takes the same changelog and does nothing with it.
+The floor is a raw read: a consumer that takes the same changelog and does nothing with it. The peer
+is Quix Streams, which restores as many keys from its own changelog.
 """
 
 from __future__ import annotations
 
-import tempfile
+import math
+import shutil
 import time
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from operators.fusion.config import CellConfig
 from operators.hlm.config import HlmConfig
 from operators.sera.config import SeraConfig
 from schemas.codec import Codec
 from state.objects import ObjectStore
-from state.snapshots.reading import find_snapshot
+from state.snapshots.reading import list_snapshots
+from state.snapshots.writing import write_snapshot
 from state.store import ShardStore
+from streams.backtest import state_digest
 from streams.bench import machine
 from streams.bench.errors import BenchFailed
 from streams.bench.lab import open_lab
 from streams.bench.measured import Measured, measured
-from streams.kafka.reader import PartitionReader, Record
-from streams.kafka.topics import OUTPUT_ROLES, admin, create_topics
+from streams.kafka.reader import POLL_MESSAGES, POLL_S, PartitionReader, Record, reader_config
+from streams.kafka.topics import OUTPUT_ROLES, changelog_name, prepare_topics
 from streams.shard import restore
 from streams.shard.commit import ShardProducer
 from streams.snapshots import build_engine, load_into
 from streams.standby import Standbys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from streams.bench.lab import Lab
+    from streams.settings import Settings
+    from streams.shard.engine import Engine
 
 BENCH = "durable"
 METRIC = "restore_s"
@@ -48,31 +57,40 @@ REPEATS = 3
 SHARD = 0
 TENANT = "bench"
 IDS_AN_EVENT = 1_000
+EVENTS_A_UNIT = 500
 LOAD = 0.59
 """Share of the learner's slots in use: just below where a rebuild would begin."""
-UNIT_EVENTS = 500
-TRANSACTION_S, PATIENCE_S = 600, 300
+
+PATIENCE_S, TRANSACTION_S = 300, 600
 FOLLOW_S = 900
 
 
-class Filled(NamedTuple):
-    """A state that was learnt, and where it lies.
+class Log(NamedTuple):
+    """A changelog, and what it holds.
 
     Attributes:
-        lab: on whose broker.
-        settings: of the application that learnt it.
-        once: changelog of one checkpoint.
-        often: changelog of ``CHECKPOINTS``.
-        folder: of tables and snapshots.
-        cells: digest of what was learnt.
+        settings: of the application that wrote it.
+        topic: its name.
+        records: how many state records it has.
+        digest: hash of the arrays that they give.
     """
 
     settings: Settings
-    once: str
-    often: str
-    folder: Path
+    topic: str
+    records: int
     digest: bytes
-    records: dict[str, int]
+
+
+class Source(NamedTuple):
+    """Where state is restored from.
+
+    Attributes:
+        log: the changelog that has the same state.
+        fill: restores it into an empty engine.
+    """
+
+    log: Log
+    fill: Callable[[Engine], None]
 
 
 def restore_rows(
@@ -81,7 +99,7 @@ def restore_rows(
     """Measure; yield figures as soon as they are known.
 
     Args:
-        repeats: runs of each; every one restores from where nothing is left of the one before.
+        repeats: restores of each kind.
         say: told what is going on.
         weights: sizes of state.
 
@@ -93,6 +111,215 @@ def restore_rows(
     with open_lab() as lab:
         for size in weights:
             say(f"learning {size:,} weights")
-            filled = fill(lab, size)
-            yield from _measure(filled, size, repeats, say, params)
-            _forget(filled)
+            once, often = learn(lab, size, 1), learn(lab, size, CHECKPOINTS)
+            folder = lab.folder / f"restore-{size}"
+            say(f"following the changelog of {size:,} weights")
+            sources = prepare(once, often, folder)
+            ours: dict[str, list[float]] = {name: [] for name in sources}
+            floors: dict[str, list[float]] = {once.topic: [], often.topic: []}
+            for repeat in range(repeats):
+                where = f"{size:,} weights, repeat {repeat + 1}"
+                for log in (once, often):
+                    say(f"{where}: raw read of {log.records:,} records")
+                    floors[log.topic].append(raw_read_s(log))
+                for name, source in sources.items():
+                    say(f"{where}: {name}")
+                    ours[name].append(restore_s(source))
+            for name, source in sources.items():
+                said = {"weights": size, "source": name, "records": source.log.records}
+                floor = floors[source.log.topic]
+                yield measured(
+                    BENCH, METRIC, "s", ours[name], {**params, **said}, "raw_read", floor
+                )
+            shutil.rmtree(folder)
+
+
+# -- what is restored -----------------------------------------------------------------------------
+
+
+def learn(lab: Lab, size: int, checkpoints: int) -> Log:
+    """Learn so many weights, so many times over, each time with a checkpoint of all of them."""
+    name = f"restore-{size}-{checkpoints}"
+    base = lab.settings(f"{name}.", name)
+    lab.make_topics(base.topics.prefix)
+    capacity = max(HlmConfig().capacity, 1 << math.ceil(math.log2(size / LOAD)))
+    learner = CellConfig(hlm=HlmConfig(capacity=capacity), sera=SeraConfig(d=4, r=32))
+    settings = base.model_copy(update={"learner": learner})
+    prepare_topics(settings)
+    engine = build_engine(settings, SHARD)
+    topic = changelog_name(name)
+    source = settings.topics.name("events")
+    topics = {role: settings.topics.name(role) for role in OUTPUT_ROLES}
+    producer = ShardProducer(
+        settings.broker, name, SHARD, source, topic, topics, TRANSACTION_S, PATIENCE_S
+    )
+    producer.fence()
+    records = 0
+    try:
+        for number in range(checkpoints):
+            for unit_records in _events(size, number):
+                unit = engine.process(unit_records, emit=False)
+            engine.add_checkpoint(unit)
+            producer.commit(unit)
+            records += len(unit.state)
+    finally:
+        producer.close()
+    return Log(settings, topic, records, _digest(engine))
+
+
+def _events(size: int, turn: int) -> Iterator[list[Record]]:
+    """Yield events that touch each of so many ids once, unit by unit."""
+    encode = Codec("event").encode
+    rng = np.random.default_rng(turn)
+    count = -(-size // IDS_AN_EVENT)
+    ids = rng.permutation(count * IDS_AN_EVENT).astype("<u8")
+    values = rng.normal(size=(count, IDS_AN_EVENT)).astype("<f8") / IDS_AN_EVENT**0.5
+    unit: list[Record] = []
+    for number, of in enumerate(ids.reshape(count, IDS_AN_EVENT)):
+        offset = turn * count + number
+        event = {
+            "kind": "OBSERVATION",
+            "tenant": TENANT,
+            "id": "entity",
+            "event_id": str(offset),
+            "time_us": 1_700_000_000_000_000 + offset,
+            "label": float(number % 2),
+            "feature_ids": of.tobytes(),
+            "feature_values": values[number].tobytes(),
+            "key": np.full(4, 0.5).tobytes(),
+        }
+        unit.append(Record(offset, 0, b"entity", encode(event)))
+        if len(unit) == EVENTS_A_UNIT or number == count - 1:
+            yield unit
+            unit = []
+
+
+def _digest(engine: Engine) -> bytes:
+    return state_digest(engine.tenants[TENANT])
+
+
+# -- where it is restored from --------------------------------------------------------------------
+
+
+def prepare(once: Log, often: Log, folder: Path) -> dict[str, Source]:
+    """Fill a table, follow with a standby, and take a snapshot; return what can be restored from.
+
+    Raises:
+        BenchFailed: the standby does not come to the end.
+    """
+    own, followed, scratch = folder / "own", folder / "standby", folder / "scratch"
+    objects = ObjectStore(str(folder / "snapshots"))
+    engine = build_engine(once.settings, SHARD)
+    with ShardStore(own) as store:
+        _from_changelog(once, store)
+        restore.load_engine(engine, store)
+        with store.view() as view:
+            write_snapshot(objects, view, engine.about(0))
+    _follow(often, followed)
+    [snapshot] = list_snapshots(objects, once.settings.application_id, SHARD)
+
+    def from_log(log: Log) -> Callable[[Engine], None]:
+        def fill(engine: Engine) -> None:
+            shutil.rmtree(scratch, ignore_errors=True)
+            with ShardStore(scratch) as store:
+                _from_changelog(log, store)
+                restore.load_engine(engine, store)
+
+        return fill
+
+    def from_table(log: Log, path: Path) -> Callable[[Engine], None]:
+        def fill(engine: Engine) -> None:
+            with ShardStore(path) as store:
+                if _from_changelog(log, store):
+                    raise BenchFailed(f"the table {path} was not complete")
+                restore.load_engine(engine, store)
+
+        return fill
+
+    def from_snapshot(engine: Engine) -> None:
+        load_into(engine, objects, snapshot)
+
+    return {
+        "changelog": Source(once, from_log(once)),
+        "changelog_uncompacted": Source(often, from_log(often)),
+        "standby": Source(often, from_table(often, followed)),
+        "rocksdb": Source(once, from_table(once, own)),
+        "snapshot": Source(once, from_snapshot),
+    }
+
+
+def _from_changelog(log: Log, store: ShardStore) -> int:
+    reader = PartitionReader(log.settings.broker)
+    try:
+        return restore.restore_store(reader, store, log.topic, SHARD, lambda _: None)
+    finally:
+        reader.close()
+
+
+class _Lag:
+    """How far a standby is behind."""
+
+    def __init__(self) -> None:
+        self.lag = math.inf
+
+    def standby(self, shard: int, lag: float | None) -> None:
+        """Note it."""
+        assert shard == SHARD
+        if lag is not None:
+            self.lag = lag
+
+
+def _follow(log: Log, path: Path) -> None:
+    lag, failures = _Lag(), list[BaseException]()
+    standbys = Standbys(log.settings.broker, log.topic, lag, failures.append)
+    standbys.start()
+    deadline = time.monotonic() + FOLLOW_S
+    with ShardStore(path) as store:
+        standbys.follow({SHARD: store})
+        while lag.lag:
+            if failures or time.monotonic() > deadline:
+                raise BenchFailed(f"the standby did not come to the end: {failures or lag.lag}")
+            time.sleep(POLL_S)
+        standbys.close()
+
+
+# -- the clocks -----------------------------------------------------------------------------------
+
+
+def restore_s(source: Source) -> float:
+    """Restore into an empty engine; return the seconds.
+
+    Raises:
+        BenchFailed: it is not what was learnt.
+    """
+    engine = build_engine(source.log.settings, SHARD)
+    started = time.perf_counter()
+    source.fill(engine)
+    seconds = time.perf_counter() - started
+    if _digest(engine) != source.log.digest:
+        raise BenchFailed(f"{source.log.topic}: what was restored is not what was learnt")
+    return seconds
+
+
+def raw_read_s(log: Log) -> float:
+    """Read a changelog and do nothing with it; return the seconds.
+
+    Raises:
+        BenchFailed: records are missing.
+    """
+    reader = PartitionReader(log.settings.broker)
+    end = reader.stable_end(log.topic, [SHARD])[SHARD]
+    reader.close()
+    started = time.perf_counter()
+    consumer = Consumer(reader_config(log.settings.broker))
+    consumer.assign([TopicPartition(log.topic, SHARD, OFFSET_BEGINNING)])
+    count, reached = 0, 0
+    while reached < end:
+        messages = consumer.consume(POLL_MESSAGES, POLL_S)
+        for message in messages[-1:]:
+            reached = (message.offset() or 0) + (message.error() is None)
+        count += len(messages) - any(message.error() for message in messages[-1:])
+    consumer.close()
+    if count != log.records:
+        raise BenchFailed(f"{log.topic}: {count} records were read of {log.records}")
+    return time.perf_counter() - started

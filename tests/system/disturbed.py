@@ -31,6 +31,9 @@ PORTIONS = 40
 MAY_END_WITH = frozenset({69, 75})
 """A worker may give up when a transaction failed or the brokers are gone; it is started again."""
 
+STOPPED = frozenset({0, -signal.SIGTERM})
+"""After SIGTERM; the signal itself where it came before the interpreter had begun."""
+
 STATIC = "w1"
 """This worker is a static member, the others are not."""
 
@@ -184,9 +187,9 @@ class Disturbed:
         worker = slot.worker
         if worker is not None and (code := worker.process.poll()) is not None:
             if not slot.killed:
-                expected = MAY_END_WITH | ({0} if slot.asked_to_end else frozenset())
+                expected = MAY_END_WITH | (STOPPED if slot.asked_to_end else frozenset())
                 assert code in expected, f"{slot.name} ended with {code}\n{worker.text()[-4000:]}"
-                if code:
+                if code not in STOPPED:
                     self.codes[code] += 1
             slot.worker, slot.asked_to_end, slot.killed = None, False, False
         if slot.worker is None and slot.wanted and time.monotonic() >= slot.not_before:
