@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,12 +32,19 @@ from state.snapshots.reading import list_snapshots
 from state.snapshots.writing import write_snapshot
 from state.store import ShardStore
 from streams.backtest import state_digest
-from streams.bench import machine
+from streams.bench import machine, peers
 from streams.bench.errors import BenchFailed
 from streams.bench.lab import open_lab
 from streams.bench.measured import Measured, measured
+from streams.feed import FedEvent
 from streams.kafka.reader import POLL_MESSAGES, POLL_S, PartitionReader, Record, reader_config
-from streams.kafka.topics import OUTPUT_ROLES, changelog_name, prepare_topics
+from streams.kafka.topics import (
+    OUTPUT_ROLES,
+    admin,
+    changelog_name,
+    create_topics,
+    prepare_topics,
+)
 from streams.shard import restore
 from streams.shard.commit import ShardProducer
 from streams.snapshots import build_engine, load_into
@@ -43,7 +52,6 @@ from streams.standby import Standbys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from streams.bench.lab import Lab
     from streams.settings import Settings
@@ -63,6 +71,12 @@ LOAD = 0.59
 
 PATIENCE_S, TRANSACTION_S = 300, 600
 FOLLOW_S = 900
+
+PEER_WEIGHTS = 1_000_000
+"""The peer is left out above: to fill its state takes it minutes."""
+
+PEER_S = 900
+QUIX_KEYS_A_MESSAGE = 500  # as in quix_restore.py, which imports nothing of this project
 
 
 class Log(NamedTuple):
@@ -132,6 +146,15 @@ def restore_rows(
                     BENCH, METRIC, "s", ours[name], {**params, **said}, "raw_read", floor
                 )
             shutil.rmtree(folder)
+            if size <= PEER_WEIGHTS and peers.python().exists():
+                theirs = []
+                for repeat in range(repeats):
+                    say(f"{size:,} keys, repeat {repeat + 1}: Quix Streams")
+                    theirs.append(quix_restore_s(lab, size, repeat))
+                said = {"weights": size, "source": "changelog", "records": once.records}
+                yield measured(
+                    BENCH, METRIC, "s", ours["changelog"], {**params, **said}, "quix", theirs
+                )
 
 
 # -- what is restored -----------------------------------------------------------------------------
@@ -323,3 +346,32 @@ def raw_read_s(log: Log) -> float:
     if count != log.records:
         raise BenchFailed(f"{log.topic}: {count} records were read of {log.records}")
     return time.perf_counter() - started
+
+
+def quix_restore_s(lab: Lab, keys: int, repeat: int) -> float:
+    """Let Quix Streams fill as many keys and restore them; return the seconds of its recovery.
+
+    Raises:
+        BenchFailed: it did not.
+    """
+    name = f"quix-restore-{keys}-{repeat}"
+    broker = lab.settings("").broker
+    create_topics(admin(broker), {name: (1, 1, {})})
+    messages = -(-keys // QUIX_KEYS_A_MESSAGE)
+    # One more than fills: it is what the restored application is waited for with.
+    lab.fill(name, (FedEvent(b"key", str(number).encode()) for number in range(messages + 1)))
+    script = Path(__file__).with_name("quix_restore.py")
+    folder = lab.folder / name
+    # -I: nothing of this project is on its path.
+    command = [str(peers.python()), "-I", str(script), lab.bootstrap, name, name, str(folder)]
+    done = subprocess.run(  # noqa: S603 - the program above
+        [*command, str(keys)],
+        cwd=lab.folder,
+        capture_output=True,
+        text=True,
+        timeout=PEER_S,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchFailed(f"Quix Streams restored nothing:\n{done.stderr[-3_000:]}")
+    return float(done.stdout.split()[-1])
