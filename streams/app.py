@@ -121,6 +121,8 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         web_enabled=False,
         autodiscover=False,
         topic_disable_leader=True,
+        # They are there. Faust would ask one broker to make them, and fail if that one is away.
+        topic_allow_declare=False,
         topic_partitions=partitions,
         table_standby_replicas=stream.standby_replicas,
         consumer_group_instance_id=stream.static_member,

@@ -210,10 +210,14 @@ class Worker:
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()
         await self._stop(app)
-        for task in (starting, crashed):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        crashed.cancel()
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await crashed
+        try:
+            await starting
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
+            log.info("stopped before Faust had started", reason=repr(error))
 
     async def _stop(self, app: BatchApp) -> None:
         try:
