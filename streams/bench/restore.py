@@ -34,11 +34,12 @@ from state.store import ShardStore
 from streams.backtest import state_digest
 from streams.bench import machine, peers
 from streams.bench.errors import BenchFailed
-from streams.bench.lab import open_lab
+from streams.bench.lab import PARTITIONS, open_lab
 from streams.bench.measured import Measured, measured
 from streams.feed import FedEvent
 from streams.kafka.reader import POLL_MESSAGES, POLL_S, PartitionReader, Record, reader_config
 from streams.kafka.topics import (
+    CHANGELOG_CONFIG,
     OUTPUT_ROLES,
     admin,
     changelog_name,
@@ -126,19 +127,10 @@ def restore_rows(
         for size in weights:
             say(f"learning {size:,} weights")
             once, often = learn(lab, size, 1), learn(lab, size, CHECKPOINTS)
-            folder = lab.folder / f"restore-{size}"
             say(f"following the changelog of {size:,} weights")
+            folder = lab.folder / f"restore-{size}"
             sources = prepare(once, often, folder)
-            ours: dict[str, list[float]] = {name: [] for name in sources}
-            floors: dict[str, list[float]] = {once.topic: [], often.topic: []}
-            for repeat in range(repeats):
-                where = f"{size:,} weights, repeat {repeat + 1}"
-                for log in (once, often):
-                    say(f"{where}: raw read of {log.records:,} records")
-                    floors[log.topic].append(raw_read_s(log))
-                for name, source in sources.items():
-                    say(f"{where}: {name}")
-                    ours[name].append(restore_s(source))
+            ours, floors = _seconds(sources, repeats, say)
             for name, source in sources.items():
                 said = {"weights": size, "source": name, "records": source.log.records}
                 floor = floors[source.log.topic]
@@ -147,14 +139,33 @@ def restore_rows(
                 )
             shutil.rmtree(folder)
             if size <= PEER_WEIGHTS and peers.python().exists():
-                theirs = []
-                for repeat in range(repeats):
-                    say(f"{size:,} keys, repeat {repeat + 1}: Quix Streams")
-                    theirs.append(quix_restore_s(lab, size, repeat))
+                say(f"{size:,} keys in Quix Streams")
+                theirs = [quix_restore_s(lab, size, repeat) for repeat in range(repeats)]
                 said = {"weights": size, "source": "changelog", "records": once.records}
                 yield measured(
                     BENCH, METRIC, "s", ours["changelog"], {**params, **said}, "quix", theirs
                 )
+
+
+def _seconds(
+    sources: dict[str, Source], repeats: int, say: Callable[[str], None]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Restore from each source, and read each changelog, in turns.
+
+    Returns:
+        Seconds by source, and of the raw reads by topic.
+    """
+    ours: dict[str, list[float]] = {name: [] for name in sources}
+    floors: dict[str, list[float]] = {source.log.topic: [] for source in sources.values()}
+    logs = {source.log.topic: source.log for source in sources.values()}
+    for repeat in range(1, repeats + 1):
+        for topic, log in logs.items():
+            say(f"repeat {repeat}: raw read of {log.records:,} records")
+            floors[topic].append(raw_read_s(log))
+        for name, source in sources.items():
+            say(f"repeat {repeat}: {name}")
+            ours[name].append(restore_s(source))
+    return ours, floors
 
 
 # -- what is restored -----------------------------------------------------------------------------
@@ -168,9 +179,12 @@ def learn(lab: Lab, size: int, checkpoints: int) -> Log:
     capacity = max(HlmConfig().capacity, 1 << math.ceil(math.log2(size / LOAD)))
     learner = CellConfig(hlm=HlmConfig(capacity=capacity), sera=SeraConfig(d=4, r=32))
     settings = base.model_copy(update={"learner": learner})
+    topic = changelog_name(name)
+    # The broker must not compact what is measured uncompacted.
+    kept = CHANGELOG_CONFIG | {"cleanup.policy": "delete", "retention.ms": "-1"}
+    create_topics(admin(settings.broker), {topic: (PARTITIONS, 1, kept)})
     prepare_topics(settings)
     engine = build_engine(settings, SHARD)
-    topic = changelog_name(name)
     source = settings.topics.name("events")
     topics = {role: settings.topics.name(role) for role in OUTPUT_ROLES}
     producer = ShardProducer(
