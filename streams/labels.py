@@ -84,7 +84,7 @@ class LabelForwarder:
         self._partition = partition
         self._failed = failed
         self._closing = threading.Event()
-        self._reader = PartitionReader(settings.broker)
+        self._reader = PartitionReader(settings.broker, settings.stream.broker_patience_s)
         self._producer = ShardProducer(
             settings.broker,
             labels_group(settings.application_id),
@@ -93,6 +93,7 @@ class LabelForwarder:
             "",
             {"events": settings.topics.name("events")},
             settings.stream.transaction_timeout_s,
+            settings.stream.broker_patience_s,
         )
         self._thread = threading.Thread(target=self._run, name=f"labels-{partition}", daemon=True)
 

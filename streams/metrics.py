@@ -76,6 +76,10 @@ class Metrics:
         self.restore_progress = gauge(
             "weir_shard_restore_progress", "Share of the changelog applied, 0 to 1."
         )
+        self.standby_lag = gauge(
+            "weir_standby_lag",
+            "Offsets of the changelog that the standby table has to go; +Inf: it is not kept.",
+        )
         self.rocksdb_bytes = gauge("weir_rocksdb_bytes", "Size of the shard's table on disk.")
         self.tx_in_flight = gauge("weir_tx_in_flight", "1 while a unit of work runs.")
         self.state = gauge(
@@ -175,6 +179,14 @@ class Metrics:
     def snapshot(self, shard: int, *, taken: bool) -> None:
         """A snapshot was taken, or could not be."""
         self.snapshots.labels(shard, "taken" if taken else "failed").inc()
+
+    def standby(self, shard: int, lag: float | None) -> None:
+        """A standby has so many records to go; None: it is not this worker's any more."""
+        if lag is not None:
+            self.standby_lag.labels(shard).set(lag)
+            return
+        with contextlib.suppress(KeyError):
+            self.standby_lag.remove(str(shard))
 
     def closed(self, shard: Shard) -> None:
         """The shard is another worker's now: what was last seen of it must not stand for ever."""

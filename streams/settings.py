@@ -123,15 +123,39 @@ class StreamSettings(Section):
         default=1_000,
         description="tenants a shard may hold; events of further ones are quarantined",
     )
-    transaction_timeout_s: Positive = 60
-    session_timeout_s: Positive = 10
+    transaction_timeout_s: Positive = Field(
+        default=90, description="an open transaction of a worker that hangs is aborted after this"
+    )
+    session_timeout_s: Positive = Field(
+        default=10,
+        description="a worker that is silent for this long loses its shards; a static member must "
+        "be back within it",
+    )
+    broker_patience_s: Positive = Field(
+        default=60,
+        description="a worker whose broker does not answer for this long ends with exit code 75",
+    )
     watchdog_s: Positive = Field(
         default=120, description="lag without progress for this long ends the worker, stacks dumped"
     )
     static_member: str | None = Field(
         default=None, description="group.instance.id: a restart within the session keeps its shards"
     )
-    standby_replicas: int = Field(default=0, ge=0)
+    standby_replicas: int = Field(
+        default=1,
+        ge=0,
+        description="other workers that keep a warm copy of a shard's table, where there are any",
+    )
+
+    @model_validator(mode="after")
+    def _transactions_outlast_the_broker(self) -> StreamSettings:
+        if self.transaction_timeout_s <= self.broker_patience_s:
+            raise ValueError(
+                f"stream.transaction_timeout_s is {self.transaction_timeout_s} and "
+                f"stream.broker_patience_s {self.broker_patience_s}: a transaction must live "
+                "longer than a worker waits for its broker, or waiting is in vain"
+            )
+        return self
 
     @model_validator(mode="after")
     def _watchdog_is_patient(self) -> StreamSettings:

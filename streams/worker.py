@@ -2,7 +2,8 @@
 
 Exit codes: 0 after SIGTERM or SIGINT; 130 when a second SIGINT cuts the first short; 69 the broker
 is gone or a transaction failed (restart me); 70 a bug; 71 a shard stalled; 73 state or disk cannot
-be used; 78 configuration, secrets or topics are wrong (restarting does not help).
+be used; 75 the broker has been gone for stream.broker_patience_s (restart me); 78 configuration,
+secrets or topics are wrong (restarting does not help).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from streams.shard.engine import Engine
 from streams.shard.shard import Shard
 from streams.shard.snapshots import ShardSnapshots
 from streams.shards import Shards
+from streams.standby import Standbys
 from streams.state_folder import StateFolder
 from streams.warmup import warm_up
 from streams.watchdog import Watchdog
@@ -126,8 +128,13 @@ class Worker:
         url = settings.snapshots.url
         self._objects = ObjectStore(url) if url is not None else None
         self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._standbys = Standbys(settings.broker, self._changelog, self.metrics, end_process)
         self.shards = Shards(
-            settings.state_dir, self._make_shard, end_process, threads=max(4, self._partitions)
+            settings.state_dir,
+            self._make_shard,
+            end_process,
+            threads=max(4, self._partitions),
+            standbys=self._standbys,
         )
 
     def _make_engine(self, number: int) -> Engine:
@@ -155,6 +162,7 @@ class Worker:
             self._changelog,
             {role: settings.topics.name(role) for role in OUTPUT_ROLES},
             settings.stream.transaction_timeout_s,
+            settings.stream.broker_patience_s,
         )
 
     def _make_shard(self, number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:
@@ -162,7 +170,7 @@ class Worker:
             self._make_engine(number),
             store,
             self._make_producer(number),
-            PartitionReader(self.settings.broker),
+            PartitionReader(self.settings.broker, self.settings.stream.broker_patience_s),
             source_topic=self._source,
             changelog_topic=self._changelog,
             settings=self.settings.stream,
@@ -209,10 +217,12 @@ class Worker:
             PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
             self._source,
             self.settings.stream.watchdog_s,
+            self.settings.stream.broker_patience_s,
             self.metrics,
             end_process,
         )
         watchdog.start()
+        self._standbys.start()
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -228,10 +238,14 @@ class Worker:
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()
         await self._stop(app)
-        for task in (starting, crashed):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        crashed.cancel()
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await crashed
+        try:
+            await starting
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
+            log.info("stopped before Faust had started", reason=repr(error))
 
     async def _stop(self, app: BatchApp) -> None:
         try:

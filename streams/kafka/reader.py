@@ -23,6 +23,7 @@ from streams.kafka.errors import is_passing, translated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streams.kafka.clients import ClientConfig
     from streams.settings import BrokerSettings
 
 T = TypeVar("T")
@@ -42,6 +43,25 @@ class Record(NamedTuple):
     value: bytes | None
 
 
+def reader_config(broker: BrokerSettings) -> ClientConfig:
+    """Return the configuration of a consumer that reads ranges.
+
+    Raises:
+        ConfigError: there is no bootstrap address.
+    """
+    return client_config(
+        broker,
+        group_id="weir-reader",  # required by the client, never joined nor committed to
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        enable_partition_eof=True,
+        auto_offset_reset="error",
+        fetch_wait_max_ms=50,
+        queued_max_messages_kbytes=65_536,
+        max_partition_fetch_bytes=8_388_608,
+    )
+
+
 class PartitionReader:
     """Reads ranges of partitions with ``read_committed``.
 
@@ -53,19 +73,7 @@ class PartitionReader:
     def __init__(self, broker: BrokerSettings, patience_s: float = 60) -> None:
         self._broker = broker
         self._patience_s = patience_s
-        self._consumer = Consumer(
-            client_config(
-                broker,
-                group_id="weir-reader",  # required by the client, never joined nor committed to
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                enable_partition_eof=True,
-                auto_offset_reset="error",
-                fetch_wait_max_ms=50,
-                queued_max_messages_kbytes=65_536,
-                max_partition_fetch_bytes=8_388_608,
-            )
-        )
+        self._consumer = Consumer(reader_config(broker))
         self._admin: AdminClient | None = None
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:

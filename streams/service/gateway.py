@@ -67,7 +67,7 @@ class Gateway:
         Raises:
             NotServing: nobody does at present.
         """
-        if self._shards.owns(partition):
+        if self._shards.get(partition) is not None:
             return None
         if self._shards.ready:
             for url, topics in self._owners().items():

@@ -250,13 +250,14 @@ class Shard:
         """Events that wait."""
         return len(self._queue)
 
-    def overdue(self, now: float) -> WeirError | None:
+    def overdue(self, now: float, back_at: float) -> WeirError | None:
         """Return an error if the unit in flight waits for a call that will not return.
 
         Args:
             now: ``time.monotonic()``.
+            back_at: time at which the broker was last back from being away.
         """
-        return self._producer.overdue(now)
+        return self._producer.overdue(now, back_at)
 
     async def offer(self, batch: FetchedBatch) -> None:
         """Queue a batch and return once the queue has room for another.

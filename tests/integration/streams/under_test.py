@@ -373,8 +373,14 @@ def _bits(value: Any) -> Any:
 
 
 @contextmanager
-def open_stream(broker: CrashableBroker, folder: Path) -> Iterator[Stream]:
-    """Make topics, secrets and settings for one test; whatever still runs at its end is killed."""
+def open_stream(broker: CrashableBroker, folder: Path, dimension: int = 4) -> Iterator[Stream]:
+    """Make topics, secrets and settings for one test; whatever still runs at its end is killed.
+
+    Args:
+        broker: where.
+        folder: of everything that the test writes.
+        dimension: of the events' keys.
+    """
     name = f"t{uuid4().hex[:10]}"
     secrets = folder / "secrets"
     FileSecrets.initialise(secrets)
@@ -384,7 +390,7 @@ def open_stream(broker: CrashableBroker, folder: Path) -> Iterator[Stream]:
         topics={"prefix": f"{name}.", "partitions": SHARDS},
         secrets={"directory": secrets},
         stream={"checkpoint_events": 500, "max_unit_events": 200, "session_timeout_s": 6},
-        learner={"sera": {"d": 4, "r": 32}},
+        learner={"sera": {"d": dimension, "r": 32}},
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WEIR_")}
     environment |= {
@@ -396,7 +402,7 @@ def open_stream(broker: CrashableBroker, folder: Path) -> Iterator[Stream]:
         "WEIR_STREAM__CHECKPOINT_EVENTS": "500",
         "WEIR_STREAM__MAX_UNIT_EVENTS": "200",
         "WEIR_STREAM__SESSION_TIMEOUT_S": "6",
-        "WEIR_LEARNER__SERA__D": "4",
+        "WEIR_LEARNER__SERA__D": str(dimension),
         "WEIR_LEARNER__SERA__R": "32",
     }
     create_source(settings)

@@ -130,7 +130,7 @@ class MemoryKafka:
         """Tell what has been committed."""
         return self.committed
 
-    def overdue(self, _: float) -> None:
+    def overdue(self, _: float, __: float) -> None:
         """Every call returns."""
 
     def commit(self, unit: UnitOfWork) -> int:
