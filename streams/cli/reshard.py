@@ -293,21 +293,16 @@ def _show(about: Resharding, reader: PartitionReader, as_json: bool) -> None:
 
 def _report_copy(about: Resharding, copier: Copier, checked: Checked, as_json: bool) -> None:
     say = messages()
-    for count, text in (
-        (checked.gone, "deleted from the old log before they were compared"),
-        (checked.keyless, "without a key: they stay together with those of their partition"),
-        (
-            checked.elsewhere,
-            (
-                f"not where murmur2 of their key puts them in {about.old_log}: let producers of the "
-                "new log partition by murmur2, or an id meets two shards"
-            ),
+    notes = {
+        "deleted from the old log before they were compared": checked.gone,
+        "without a key: they stay together with those of their partition": checked.keyless,
+        f"not where murmur2 of their key puts them in {about.old_log}: let producers of the new "
+        "log partition by murmur2, or an id meets two shards": checked.elsewhere,
+        "left out: they were sent again from quarantine, and the log has them twice": (
+            checked.left_out
         ),
-        (
-            checked.left_out,
-            "left out: they were sent again from quarantine, and the log has them twice",
-        ),
-    ):
+    }
+    for text, count in notes.items():
         if count:
             say.print(f"{count:,} records {text}", style="yellow", markup=False, soft_wrap=True)
     if as_json:

@@ -161,9 +161,10 @@ def high_ends(settings: Settings, topic: str, shards: int) -> dict[int, int]:
     """Return the high watermark of each partition, behind what is in open transactions."""
     request = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(shards)}  # type: ignore[no-untyped-call]
     what = f"end offsets of {topic}"
+    client = admin(settings.broker)  # must outlive its answers
 
     def ask() -> dict[int, int]:
-        answers = admin(settings.broker).list_offsets(
+        answers = client.list_offsets(
             request, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=CALL_S
         )
         return {tp.partition: answer.result().offset for tp, answer in answers.items()}

@@ -23,16 +23,16 @@ AFTER = {"committed": "commit_transaction"}
 
 def arm(stage: str, number: int) -> None:
     """Let the process die at a stage of the n-th transaction that has records."""
-    call = Copier._call  # noqa: SLF001 - the stages are inside a step
+    really = Copier._call  # noqa: SLF001 - the stages are inside a step
     count = -1  # the first transaction has none
 
-    def dying(self: Copier, action: Any, what: str) -> None:
+    def dying(self: Copier, call: Any, what: str) -> None:
         nonlocal count
         count += what == "begin_transaction"
         if count >= number and what == BEFORE.get(stage):
-            self._producer.flush(10)  # noqa: SLF001 - the records are to be at the broker
+            self._producer.flush(10)
             os.kill(os.getpid(), signal.SIGKILL)
-        call(self, action, what)
+        really(self, call, what)
         if count >= number and what == AFTER.get(stage):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from schemas.codec import Codec
@@ -19,11 +19,12 @@ from streams.backtest import run_backtest
 from streams.cli import reshard
 from streams.cli.main import app
 from streams.feed import FedEvent
-from streams.kafka.clients import client_config
 from streams.kafka.reader import PartitionReader, Record
+from streams.kafka.topics import create_source
 from streams.quarantine import HEADER
 from streams.reshard.merged import MergedLog
 from streams.reshard.plan import PLACE_HEADER
+from streams.reshard.processed import check_quiet
 from streams.settings import load_settings
 from tests.integration.streams.under_test import Stream, make_events, open_stream
 
@@ -68,9 +69,7 @@ def successor(old: Stream, name: str) -> Stream:
     }
     topics = old.settings.topics.model_copy(update={"prefix": f"{name}.", "partitions": NEW})
     settings = old.settings.model_copy(update={"application_id": name, "topics": topics})
-    return replace(
-        old, settings=settings, environment=environment, shards=NEW, sent=[], workers=[]
-    )
+    return replace(old, settings=settings, environment=environment, shards=NEW, sent=[], workers=[])
 
 
 def log_of(stream: Stream) -> list[list[Record]]:
@@ -116,27 +115,14 @@ def old(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> It
         worker = stream.start(WEIR_STREAM__MAX_TENANTS="1")
         stream.wait_committed()
         assert worker.terminate() == 0
-        waiting = objects(weir(stream, "quarantine", "list", "--reason", "UNKNOWN_TENANT", "--json"))
+        waiting = objects(
+            weir(stream, "quarantine", "list", "--reason", "UNKNOWN_TENANT", "--json")
+        )
         places = [one["place"] for one in waiting[:2]]
         done = objects(weir(stream, "quarantine", "redrive", *places, "--yes", "--json"))
         assert done == [{"sent": 2, "already": 0, "gone": []}]
         stream.produce(make_events(EVENTS - 2 * REFUSED, start=2 * REFUSED, tenants=TENANTS))
         yield stream
-
-
-@pytest.fixture(scope="module")
-def worker_of_old(old: Stream) -> None:
-    """Let the old application process what it has, and end."""
-    worker = old.start()
-    reader = PartitionReader(old.settings.broker)
-    ends = [reader.bounds(old.topic("events"), p)[1] for p in range(OLD)]
-    reader.close()
-    # A partition that ends in the marker of a transaction is never committed to its very end.
-    old.until(
-        lambda: all(end - at <= 1 for at, end in zip(old.committed(), ends, strict=True)),
-        f"committed offsets {ends}",
-    )
-    assert worker.terminate() == 0
 
 
 def test_a_merge_does_not_depend_on_fetches(old: Stream) -> None:
@@ -161,10 +147,11 @@ def test_a_merge_does_not_depend_on_fetches(old: Stream) -> None:
         heads[partition] += 1
 
 
-def test_a_copy_is_killed_and_loses_and_repeats_nothing(old: Stream) -> None:
-    """Kill -9 in each stage of a transaction; the log is that of a copy that nobody killed."""
-    name = f"{old.settings.application_id}-killed"
-    new = successor(old, name)
+@pytest.fixture(scope="module")
+def new(old: Stream) -> Stream:
+    """The new application; its copy was killed in each stage of a transaction."""
+    made = successor(old, f"{old.settings.application_id}-new")
+    name = made.settings.application_id
     for number, stage in enumerate(("open", "offsets", "committed"), start=1):
         died = subprocess.run(
             [sys.executable, str(CRASHING), stage, str(number), *asked(name)[1:]],
@@ -174,11 +161,156 @@ def test_a_copy_is_killed_and_loses_and_repeats_nothing(old: Stream) -> None:
             check=False,
         )
         assert died.returncode == -signal.SIGKILL, died.stderr
+        if number == 1:
+            made.start("new")  # follows the copy from here on
+    return made
+
+
+def test_a_copy_is_killed_and_loses_and_repeats_nothing(old: Stream, new: Stream) -> None:
+    """Kill -9 in each stage of a transaction; the log is that of a copy that nobody killed."""
+    name = new.settings.application_id
     planned = objects(weir(old, *asked(name, "--dry-run")))
     assert 0 < sum(row["position"] for row in planned) < sum(row["end"] for row in planned)
     copied = objects(weir(old, *asked(name)))[-1]
-    assert copied["records"] == EVENTS + 1
-    assert copied["left_out"] == 2
+    assert (copied["phase"], copied["records"], copied["left_out"]) == ("copied", EVENTS + 1, 2)
+    again = objects(weir(old, *asked(name)))[-1]
+    assert again["records"] == EVENTS + 1
     whole = successor(old, f"{old.settings.application_id}-whole")
     weir(old, *asked(whole.settings.application_id))
-    assert contents(log_of(new)) == contents(log_of(whole))
+    log = log_of(new)
+    assert contents(log) == contents(log_of(whole))
+
+    sources = {(p, record.offset): record for p, part in enumerate(log_of(old)) for record in part}
+    for record in (record for part in log for record in part):
+        *others, (place_name, place) = record.headers
+        assert place_name == PLACE_HEADER
+        partition, _, offset = (place or b"").decode().rpartition("/")[2].partition("@")
+        source = sources.pop((int(partition), int(offset)))
+        assert source._replace(offset=0, headers=()) == record._replace(offset=0, headers=())
+        assert source.headers == tuple(others)
+    assert len(sources) == 2, "what was sent again is there once, where it was learnt"
+    assert not any(name == HEADER for record in sources.values() for name, _ in record.headers)
+
+    before, after = (event_ids(list(chain(*one))) for one in (log_of(old), log))
+    assert before.keys() == after.keys()
+    for key, ids in after.items():
+        twice = {one for one in ids if before[key].count(one) > 1}
+        assert [one for one in ids if one not in twice] == [
+            one for one in before[key] if one not in twice
+        ]
+
+
+def test_what_does_not_fit_is_refused(old: Stream, new: Stream) -> None:
+    """Names of its own, the same number of partitions, and nobody else in the new log."""
+    own = old.settings.application_id
+    assert "name of its own" in weir(old, *asked(own, "--prefix", "x."), code=78).stderr
+    prefix = old.settings.topics.prefix
+    shared = weir(old, *asked("other", "--prefix", prefix), code=78)
+    assert "these are the topics of" in shared.stderr
+    name = new.settings.application_id
+    other = weir(old, "reshard", "--application", name, "--shards", "5", "--yes", code=78)
+    assert "has 3 partitions" in other.stderr
+    both = weir(old, *asked(name, "--follow", "--cut-over"), code=78)
+    assert "give one of them" in both.stderr
+
+    strange = successor(old, f"{own}-strange")
+    strange_name = strange.settings.application_id
+    weir(old, *asked(strange_name))
+    strange.produce(make_events(1, start=9_000_000))
+    old.produce(make_events(1, start=8_000_000))
+    found = weir(old, *asked(strange_name), code=4)
+    assert "was not copied from" in found.stderr
+
+    taken = successor(old, f"{own}-taken")
+    create_source(taken.settings)
+    taken.produce(make_events(1))
+    assert (
+        "no offsets of a copy" in weir(old, *asked(taken.settings.application_id), code=78).stderr
+    )
+
+
+def test_a_cut_over_waits_for_the_end(
+    old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses while the old log grows or events are unprocessed, and says who and what."""
+    name = new.settings.application_id
+
+    def produce_and_look(*arguments: Any) -> None:
+        old.produce(make_events(5, start=7_000_000))
+        check_quiet(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("streams.cli.reshard.check_quiet", produce_and_look)
+        growing = weir(old, *asked(name, "--cut-over"), code=78)
+    assert "still grows" in growing.stderr
+    monkeypatch.setattr(reshard, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(reshard, "QUIET_S", 0.2)
+    waiting = weir(old, *asked(name, "--cut-over"), code=78)
+    assert "no worker serves it" in waiting.stderr
+    assert f"application_id = '{old.settings.application_id}'" in waiting.stderr
+
+
+def test_the_cut_over(old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consumers and producers that go on where it says see each event once; all of it verifies."""
+    name = new.settings.application_id
+    monkeypatch.setattr(reshard, "QUIET_S", 0.2)
+    worker = old.start()
+    said = objects(weir(old, *asked(name, "--cut-over", "--verify-replay")))
+    assert worker.terminate() == 0
+    assert [one["equal"] for one in said if "roots" in one] == [True] * NEW
+    done = said[-1]
+    assert done["phase"] == "cut-over"
+
+    log = log_of(new)
+    copies = sum(len(part) for part in log)
+    assert copies == done["copied"]["records"]
+    assert sum(one["events"] for one in done["to"]["partitions"]) == copies
+    assert {one["outcome"] for one in done["to"]["audit"]} == {"OK"}
+    assert len(done["from"]["audit"]) == OLD * len(TENANTS)
+
+    settings = load_settings(**new.settings.model_dump())
+    fed = [FedEvent(r.key or b"", r.value or b"") for part in log for r in part]
+    report = run_backtest(settings, fed, new.folder / "backtest")
+    expected = {
+        (c.tenant, c.shard): (c.steps, c.audit_root, c.chain_head, c.state_digest)
+        for c in report.cells
+    }
+    assert new.cells() == expected
+
+    new.produce(make_events(200, start=5_000_000, tenants=TENANTS))
+    follower = new.workers[0]
+    consumers = done["consumers"]["predictions"]
+    decode = Codec("prediction").decode
+
+    def seen() -> list[str]:
+        found = []
+        for stream, starts in ((new, consumers["from"]), (old, [0] * OLD)):
+            for partition, start in enumerate(starts):
+                found += [
+                    decode(record.value)["event_id"]
+                    for record in stream.read(stream.topic("predictions"), partition)
+                    if record.value and record.offset >= start
+                ]
+        return found
+
+    pending = objects(weir(old, "quarantine", "list", "--pending", "--json"))
+    refused = {one["event"]["event_id"] for one in pending if one["event"]}
+    assert len(refused) == REFUSED - 2
+    sent = {
+        Codec("event").decode(event.value)["event_id"]
+        for event in (*old.sent, *new.sent)
+        if event != GARBAGE
+    }
+    new.until(lambda: len(seen()) >= len(sent - refused), "predictions of all events")
+    assert follower.terminate() == 0
+    assert sorted(seen()) == sorted(sent - refused)
+    reports = objects(weir(new, "verify", "--json"))
+    assert {one["outcome"] for one in reports} == {"OK"}
+
+    again = objects(weir(old, *asked(name)))
+    assert again[-1]["sha256"] == done["sha256"]
+    old.produce(make_events(3, start=6_000_000))
+    assert "still grows" in weir(old, *asked(name), code=78).stderr
+    file = Path(done["file"])
+    file.write_text(file.read_text().replace('"records"', '"record"'), encoding="utf-8")
+    assert "is damaged" in weir(old, *asked(name), code=73).stderr
