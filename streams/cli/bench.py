@@ -17,6 +17,7 @@ from streams.bench.fuse import run_fuse
 from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
 from streams.bench.sera import run_sera
+from streams.bench.shards import run_shards
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
 from streams.cli.console import messages, output, print_json, table
 from streams.cli.options import AsJson
@@ -27,6 +28,7 @@ EXAMPLES = (
     "weir bench hlm --json",
     "weir bench sera --json",
     "weir bench drift --plot drift.png",
+    "weir bench shards --json",
     "weir bench dlp --json",
     "weir bench all",
 )
@@ -43,6 +45,7 @@ class Bench(StrEnum):
     FUSE = "fuse"
     ACCURACY = "accuracy"
     DRIFT = "drift"
+    SHARDS = "shards"
     DLP = "dlp"
     ALL = "all"
 
@@ -54,6 +57,7 @@ RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
     Bench.FUSE: lambda plan: run_fuse(plan.repeats, plan.say),
     Bench.ACCURACY: lambda plan: run_accuracy(plan.say),
     Bench.DRIFT: lambda plan: run_drift(plan.plot, plan.say),
+    Bench.SHARDS: lambda plan: run_shards(plan.plot, plan.say),
     Bench.DLP: lambda plan: run_dlp(plan.repeats, plan.say),
 }
 
@@ -63,7 +67,8 @@ def command(
         Bench,
         typer.Argument(
             metavar="NAME",
-            help=f"stream, hlm, sera, fuse, accuracy, drift, dlp, or all: each, and write {PAGE}.",
+            help="stream, hlm, sera, fuse, accuracy, drift, shards, dlp, or all: each, and write "
+            f"{PAGE}.",
         ),
     ],
     only: Annotated[
@@ -86,7 +91,10 @@ def command(
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Of drift: draw it, as PNG, SVG or PDF.", dir_okay=False
+            "--plot",
+            metavar="FILE",
+            help="Of drift or shards: draw it, as PNG, SVG or PDF.",
+            dir_okay=False,
         ),
     ] = None,
     as_json: AsJson = False,

@@ -45,6 +45,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 
     monkeypatch.setattr(bench, "run_stream", run)
     monkeypatch.setattr(bench, "run_hlm", lambda *_: iter(HLM_LINES))
+    monkeypatch.setattr(bench, "run_shards", lambda *_: iter(()))
     monkeypatch.setattr(bench, "run_sera", lambda *_: iter(SERA_LINES))
     return asked
 
