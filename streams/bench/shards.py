@@ -37,6 +37,7 @@ CELLS: Final = (1, 4, 16)
 ONE: Final = "one_cell"
 WHOLE, LATE = "whole", "last_quarter"
 _LATE_SHARE: Final = 0.25
+_FIRST_DRAWN: Final = 50  # before that a mean says little
 
 
 class Sharded(NamedTuple):
@@ -170,19 +171,25 @@ def draw(curves: dict[str, dict[str, Floats]], file: Path) -> None:
     figure = Figure(figsize=(11, 6), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(2, 3).ravel()
-    figure.suptitle("Mean loss so far, times that of one cell")
+    figure.suptitle(
+        "Mean loss so far (squared error in the lower left and right), times one cell's"
+    )
     for panel, (name, of) in zip(panels, curves.items(), strict=False):
-        single, *others = of.items()
-        events = np.arange(1, len(single[1]) + 1)
-        base = np.cumsum(single[1]) / events
-        for label, loss in others:
-            ratio = np.cumsum(loss) / events / base
+        so_far = {
+            label: np.cumsum(loss) / np.arange(1, loss.size + 1) for label, loss in of.items()
+        }
+        single = next(iter(so_far.values()))
+        events = np.arange(1, single.size + 1)
+        for label, mean in list(so_far.items())[1:]:
             style = "-" if label.endswith("shards") else ":"
             colour = "tab:blue" if label.startswith("4 ") else "tab:orange"
-            panel.plot(events, ratio, style, color=colour, label=label, linewidth=1.2)
+            panel.plot(events, mean / single, style, color=colour, label=label, linewidth=1.2)
         panel.axhline(1.0, color="grey", linewidth=0.8)
         panel.set_title(name, fontsize=10)
         panel.set_xscale("log")
-        panel.set_xlim(left=min(50, len(events)))
+        panel.minorticks_off()
+        panel.set_xlim(left=min(_FIRST_DRAWN, single.size))
         panel.legend(fontsize=8)
+    for panel in panels[3:]:
+        panel.set_xlabel("events")
     figure.savefig(file, dpi=110)

@@ -118,16 +118,22 @@ def command(
         raise typer.Exit(1)
     make_topics(about)
     copier = Copier(about, reader)
+    clock = _Clock()
     try:
         _copy(copier, follow=follow)
     except KeyboardInterrupt:
         messages().print("interrupted; call it again to go on")
         raise typer.Exit(exit_codes.INTERRUPTED) from None
+    clock.lap("copying")
     if cut_over:
         _await_end(about, copier, reader)
+        clock.lap("waiting")
     checked = _compare(about, copier, reader, folder / f"{application}.compared.json")
-    _report_copy(about, copier, checked, as_json)
-    if cut_over:
+    clock.lap("comparing")
+    _report_copy(about, copier, checked, clock.seconds, as_json)
+    if not cut_over:
+        _say_next(about)
+    else:
         written = _cut_over(about, copier, checked, reader, path, verify_replay, as_json)
         _report_cut_over(about, written, path, as_json)
     copier.close()
@@ -291,7 +297,13 @@ def _show(about: Resharding, reader: PartitionReader, as_json: bool) -> None:
         out.print(f"makes {', '.join(topics_of(about))}", markup=False, soft_wrap=True)
 
 
-def _report_copy(about: Resharding, copier: Copier, checked: Checked, as_json: bool) -> None:
+def _report_copy(
+    about: Resharding,
+    copier: Copier,
+    checked: Checked,
+    seconds: dict[str, float],
+    as_json: bool,
+) -> None:
     say = messages()
     notes = {
         "deleted from the old log before they were compared": checked.gone,
@@ -310,14 +322,18 @@ def _report_copy(about: Resharding, copier: Copier, checked: Checked, as_json: b
             name: getattr(checked, name)
             for name in ("records", "left_out", "gone", "keyless", "elsewhere")
         }
-        print_json({"phase": "copied", "positions": copier.positions, **counts})
+        phase = {"phase": "copied", "positions": copier.positions, "seconds": seconds}
+        print_json(phase | counts)
         return
     text = f"{checked.records:,} records of {about.old_log} are in {about.new_log}, all equal"
     output().print(text, style="green", markup=False, soft_wrap=True)
+
+
+def _say_next(about: Resharding) -> None:
     name, prefix = about.new.application_id, about.new.topics.prefix
-    say.print(
-        f"workers of the new application: application_id = {name!r}, topics.prefix = {prefix!r}, "
-        "otherwise these settings",
+    messages().print(
+        f"start workers with application_id = {name!r} and topics.prefix = {prefix!r}, otherwise "
+        "with these settings; then stop the producers, and call this with --cut-over",
         markup=False,
         soft_wrap=True,
     )
@@ -327,13 +343,24 @@ def _report_cut_over(about: Resharding, said: dict[str, Any], path: Path, as_jso
     if as_json:
         print_json({"phase": "cut-over", "file": str(path), **said})
         return
-    shown = table("Consumers", ("read", "up to", "then"))
-    for line in document.consumer_lines(said):
-        shown.add_row(*map(escape, line))
     out = output()
-    out.print(shown)
+    for line in document.consumer_lines(said):
+        out.print(line, markup=False, soft_wrap=True)
     out.print(f"producers go on with {about.new_log}", style="green", markup=False)
     out.print(f"written to {path}", markup=False, soft_wrap=True)
+
+
+class _Clock:
+    """Says how long each part took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, part: str) -> None:
+        now = time.monotonic()
+        self.seconds[part] = round(now - self._since, 3)
+        self._since = now
 
 
 def _counter(bar: WorkProgress, total: int) -> Callable[[int], None]:

@@ -159,12 +159,14 @@ def read(path: Path) -> dict[str, Any] | None:
     return dict(found)
 
 
-def consumer_lines(said: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-    """Yield for each output: the topic, up to which offsets, and where to go on, in words."""
+def consumer_lines(said: Mapping[str, Any]) -> Iterable[str]:
+    """Say for each output up to which offsets it is read, and where to go on."""
     for role in said["consumers"].values():
-        to = ", ".join(f"{p}@{offset}" for p, offset in enumerate(role["to"]))
-        begin = ", ".join(f"{p}@{offset}" for p, offset in enumerate(role["from"]))
-        yield role["read"], to, f"{role['then']} from {begin}"
+        to, begin = (
+            ", ".join(f"{partition}@{offset}" for partition, offset in enumerate(role[name]))
+            for name in ("to", "from")
+        )
+        yield f"read {role['read']} up to {to}; then {role['then']} from {begin}"
 
 
 def _sha256(said: Mapping[str, Any]) -> str:

@@ -229,6 +229,28 @@ def test_what_does_not_fit_is_refused(old: Stream, new: Stream) -> None:
     )
 
 
+def test_a_copy_follows_until_it_is_interrupted(old: Stream, new: Stream) -> None:
+    """What comes is copied, and after the interrupt another call goes on."""
+    name = new.settings.application_id
+    weir_itself = str(Path(sys.executable).with_name("weir"))
+    following = subprocess.Popen(
+        [weir_itself, *asked(name, "--follow")], env=old.environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        old.produce(make_events(40, start=4_000_000))
+
+        def copied() -> int:
+            rows = objects(weir(old, *asked(name, "--dry-run")))
+            return sum(row["end"] - row["position"] for row in rows)
+
+        new.until(lambda: copied() <= OLD, "copy of what came")
+        following.send_signal(signal.SIGINT)
+        assert following.wait(60) == 130
+    finally:
+        following.kill()
+        following.wait()
+
+
 def test_a_cut_over_waits_for_the_end(
     old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
