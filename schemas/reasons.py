@@ -33,4 +33,5 @@ class Reason(StrEnum):
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
+    LATE_LABEL_REPEATED = "LATE_LABEL_REPEATED"  # its observation has a label already
     LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)

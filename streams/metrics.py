@@ -88,6 +88,17 @@ class Metrics:
         )
         self.units = counter("weir_units_of_work_total", "Transactions committed.")
         self.checkpoints = counter("weir_checkpoints_total", "Checkpoints of the cells' state.")
+        self.late_labels = counter(
+            "weir_late_labels_total", "Labels learnt with the observation that was kept for them."
+        )
+        self.repeats = counter(
+            "weir_repeated_events_total", "Events that came again and were not learnt twice."
+        )
+        self.dropped = counter(
+            "weir_observations_dropped_total",
+            "Observations let go of before their label came: too old (ttl) or too many (size).",
+            ("shard", "cause"),
+        )
         self.snapshots = counter(
             "weir_snapshots_total",
             "Snapshots of the shard's state: taken, or failed.",
@@ -179,6 +190,10 @@ class Metrics:
         self.steps.labels(label).inc(unit.steps)
         self.units.labels(label).inc()
         self.retries.labels(label).inc(unit.retries)
+        self.late_labels.labels(label).inc(unit.late_labels)
+        self.repeats.labels(label).inc(unit.repeats)
+        for cause, count in unit.dropped.items():
+            self.dropped.labels(label, cause).inc(count)
         self.batch.labels(label).observe(unit.records)
         self.committed_offset.labels(label).set(unit.next_offset)
         if unit.is_checkpoint:

@@ -94,6 +94,11 @@ class TopicSettings(Section):
     events: str | None = Field(
         default=None, description="an existing topic to read, if it is not called <prefix>events"
     )
+    framing: Literal["single-object", "bare"] = Field(
+        default="single-object",
+        description="what stands before a record where there is no registry: Avro's single-object "
+        "header with the schema's fingerprint, or nothing; both are read",
+    )
     partitions: Positive = Field(default=4, description="shards, where the topics are made by Weir")
     replication: Positive | None = Field(
         default=None, description="copies of the topics that Weir makes; default: the brokers' own"
@@ -149,6 +154,35 @@ class StreamSettings(Section):
         return self
 
 
+class LabelSettings(Section):
+    """Labels that come after their observation, and events that come twice.
+
+    Part of the state: a shard that was learnt with other settings is refused.
+    """
+
+    topic: str | None = Field(
+        default=None,
+        description="topic of late labels, forwarded into the events; none: send them there",
+    )
+    keep_observations: int = Field(
+        default=10_000,
+        ge=0,
+        description="unlabelled observations that a cell keeps for their label; 0: none",
+    )
+    ttl_s: Positive = Field(
+        default=7 * 86_400, description="how long one is kept, in seconds of event time"
+    )
+    repeat_window: int = Field(
+        default=10_000,
+        ge=0,
+        description="latest events of a cell whose repetition is recognised; 0: none",
+    )
+
+    def of_state(self) -> dict[str, int]:
+        """Return the settings that the state depends on."""
+        return self.model_dump(exclude={"topic"})
+
+
 class SnapshotSettings(Section):
     """Snapshots of the shards' state."""
 
@@ -184,7 +218,7 @@ class HttpSettings(Section):
 
 
 class RegistrySettings(Section):
-    """A Confluent schema registry; without one, messages are plain Avro."""
+    """A Confluent schema registry; without one, messages are framed as ``topics.framing`` says."""
 
     url: str | None = None
 
@@ -209,6 +243,7 @@ class Settings(BaseSettings):
     learner: CellConfig = Field(default_factory=CellConfig)
     secrets: SecretSettings = SecretSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
+    labels: LabelSettings = LabelSettings()
     http: HttpSettings = HttpSettings()
     registry: RegistrySettings = RegistrySettings()
 

@@ -30,6 +30,10 @@ class _Anyone:
     def admit(self, _: str, __: FeatureHasher) -> None:
         """Do nothing."""
 
+    def serves(self, _: str) -> bool:
+        """Serve everyone."""
+        return True
+
 
 def warm_up(config: CellConfig) -> None:
     """Read an event, step and predict in a cell that is thrown away, and write the prediction.

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from streams.kafka.fetch import SourceRecord
 
 
+_NOT_OF_A_LABEL = (
+    "features",
+    "feature_ids",
+    "feature_values",
+    "key",
+    "value",
+    "query",
+    "context",
+)
+
+
 class EventReader(Protocol):
     """Takes a source record to an event; both methods raise BadMessage."""
 
@@ -46,6 +57,9 @@ class Admission(Protocol):
 
     def admit(self, tenant: str, hasher: FeatureHasher) -> None:
         """Give the tenant its place, if it has none yet."""
+
+    def serves(self, tenant: str) -> bool:
+        """Tell whether the tenant has its place."""
 
 
 class Rejected(NamedTuple):
@@ -87,6 +101,7 @@ class TenantColumns(NamedTuple):
         ids: entity ids.
         event_ids: ids of the events.
         digests: uint8[n, 32], SHA-256 of each event's Avro bytes.
+        late: bool[n], whether it is a late label: then only its label means anything.
         batch: the columns.
     """
 
@@ -94,6 +109,7 @@ class TenantColumns(NamedTuple):
     ids: Text
     event_ids: Text
     digests: npt.NDArray[np.uint8]
+    late: npt.NDArray[np.bool_]
     batch: EventBatch
 
     def select(self, rows: npt.NDArray[np.int64]) -> TenantColumns:
@@ -103,6 +119,7 @@ class TenantColumns(NamedTuple):
             ids=self.ids.select(rows),
             event_ids=self.event_ids.select(rows),
             digests=self.digests[rows],
+            late=self.late[rows],
             batch=self.batch.select(rows),
         )
 
@@ -194,16 +211,21 @@ class Decoder:
             BadMessage: it cannot be used.
         """
         event = self._reader.event(table.values[row])
-        if event["kind"] != "OBSERVATION":
-            raise BadMessage(
-                Reason.LATE_LABEL_UNMATCHED,
-                "a late label whose observation is not held; send the label with the event",
-            )
+        late = event["kind"] != "OBSERVATION"
         tenant: str = event["tenant"]
         if not tenant or len(tenant.encode()) > MAX_TENANT_BYTES:
             raise BadMessage(
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
+        if late:
+            if event["label"] is None:
+                raise BadMessage(Reason.BAD_FIELD, "a late label without a label")
+            if not self._admission.serves(tenant):
+                raise BadMessage(
+                    Reason.LATE_LABEL_UNMATCHED, "no observation of this tenant has come yet"
+                )
+            event = event | dict.fromkeys(_NOT_OF_A_LABEL)
+            table.late[row] = True
         hasher = self._admission.hasher(tenant)
         parts = normal_form(event, hasher, self._vector_bytes, self._value_bytes)
         self._admission.admit(tenant, hasher)
@@ -277,6 +299,7 @@ class Decoder:
             ids=text("id"),
             event_ids=text("event_id"),
             digests=table.digests[rows],
+            late=table.late[rows],
             batch=batch,
         )
 

@@ -29,6 +29,7 @@ class EventTable:
         digests: of what is audited.
         spans: SPAN_DTYPE[n].
         events: uint8[bytes], the values one after the other.
+        late: bool[n], whether the codec found a late label.
         map_words: int64[n], how many words the maps of a parsed row take once their names are
             looked up, and the packed features that then stand behind them; 0 without maps.
         looked_up: uint64[sum of map_words], where they are put.
@@ -51,6 +52,7 @@ class EventTable:
         self._bytes = b"".join(values)
         self.events = np.frombuffer(self._bytes, np.uint8)
         find_spans(self.events, ends, vector_bytes, value_bytes, self.spans)
+        self.late = np.zeros(len(values), bool)
         self.map_words = _map_words(self.spans)
         self.looked_up = np.empty(int(self.map_words.sum()), np.uint64)
         self.next_word = 0

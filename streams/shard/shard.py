@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from state.store import ShardStore
     from streams.kafka.fetch import FetchedBatch
     from streams.kafka.reader import PartitionReader
+    from streams.labels import LabelForwarder
     from streams.settings import StreamSettings
     from streams.shard.commit import ShardProducer
     from streams.shard.engine import Engine
@@ -78,6 +79,7 @@ class Shard:
         observer: told of progress.
         failed: called with the error when a unit fails; it must end the worker.
         snapshots: takes snapshots; None: none are taken.
+        labels: forwards late labels into the source while the shard is here; None: nobody does.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Shard:
         observer: Observer,
         failed: Callable[[BaseException], None],
         snapshots: ShardSnapshots | None = None,
+        labels: LabelForwarder | None = None,
     ) -> None:
         self.number = engine.shard
         self.engine = engine
@@ -115,6 +118,7 @@ class Shard:
         self._task: asyncio.Task[None] | None = None
         self._unwanted = False
         self._snapshots = snapshots
+        self._labels = labels
         # Manifests of finished snapshots, to be marked in the audit chains.
         self._marks: deque[bytes] = deque()
         self._room = asyncio.Event()
@@ -152,6 +156,8 @@ class Shard:
             self._since_checkpoint = stepped
         self._expected = self._reached = self.engine.next_offset
         self.state = ShardState.READY
+        if self._labels is not None:
+            self._labels.start()
         seconds = time.perf_counter() - started
         self._observer.restored(self, records, stepped, seconds)
         log.info(
@@ -192,10 +198,29 @@ class Shard:
         self.state = ShardState.READY
         self._wake()
 
+    def leave_checkpoint(self) -> None:
+        """Commit all state before an orderly end, while the shard is still this worker's. Blocks.
+
+        Whoever serves it next has nothing to step again, and may be another release, whose steps
+        need not give the same bits. Where it cannot be committed the successor steps again.
+        """
+        if self.state is not ShardState.PAUSED or not self._since_checkpoint:
+            return
+        unit = self.engine.pause()
+        self.engine.add_checkpoint(unit)
+        try:
+            self._commit(unit)
+        except WeirError as error:
+            log.warning("no checkpoint at the end", shard=self.number, why=str(error))
+        else:
+            self._since_checkpoint = 0
+
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
         self.state = ShardState.CLOSED
         self._observer.closed(self)
+        if self._labels is not None:
+            self._labels.close()
         if self._snapshots is not None:
             self._snapshots.close()
         self._producer.close()

@@ -171,6 +171,7 @@ class Stream:
         crash: str | None = None,
         stall: Path | None = None,
         largest_file_kib: int | None = None,
+        program: Path | None = None,
         options: Sequence[str] = (),
         **environment: str,
     ) -> WorkerProcess:
@@ -181,6 +182,7 @@ class Stream:
             crash: let it kill itself at that stage of a commit.
             stall: let its third unit of work wait until this file is there.
             largest_file_kib: let writes to larger files fail, as on a full disk.
+            program: tree of another release to run.
             options: of ``weir worker``.
             environment: further variables.
         """
@@ -192,6 +194,8 @@ class Stream:
             command = [sys.executable, str(STALLING_WORKER), str(stall)]
         else:
             command = [str(Path(sys.executable).with_name("weir")), "worker", *options]
+        if program is not None:
+            environment["PYTHONPATH"] = str(program)
         if largest_file_kib is not None:
             # POSIX counts in blocks of 512 bytes.
             limited = f'ulimit -f {largest_file_kib * 2} && exec "$@"'
@@ -295,6 +299,7 @@ class Stream:
             source_topic=self.topic("events"),
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
         )
 
     def cells(self) -> dict[tuple[str, int], tuple[int, bytes, bytes, bytes]]:
