@@ -28,10 +28,13 @@ from streams.reshard.copy import Copier, Standing, at_start, standing
 from streams.reshard.plan import Resharding, make_topics, plan, settle_topics, topics_of
 from streams.reshard.processed import (
     PATIENCE_S,
+    Work,
     check_outputs,
     check_quiet,
     count_outputs,
-    stable_ends,
+    events_of,
+    labels_of,
+    left_over,
     wait_processed,
 )
 from streams.settings import Settings
@@ -167,13 +170,20 @@ def _await_end(about: Resharding, copier: Copier, reader: PartitionReader) -> No
     Raises:
         TopologyError: it still grows, or somebody processes nothing.
     """
+    works = [events_of(about.old), events_of(about.new)]
+    if (labels := labels_of(about.old)) is not None:
+        _await(labels, about.old_shards, reader)
+    _copy(copier, follow=False)
     messages().print(f"looking for {QUIET_S:.0f} s whether {about.old_log} still grows")
     time.sleep(QUIET_S)
-    check_quiet(about.old, reader, about.old_shards, copier.positions)
-    for one in (about.old, about.new):
-        ends = dict(enumerate(_ends(one, about, reader)))
-        with WorkProgress(messages(), f"Waiting for {one.application_id}", "events") as bar:
-            wait_processed(one, reader, ends, _countdown(bar), PATIENCE_S)
+    check_quiet(works[0], reader, copier.positions)
+    for work, partitions in zip(works, (about.old_shards, about.new_shards), strict=True):
+        _await(work, partitions, reader)
+
+
+def _await(work: Work, partitions: int, reader: PartitionReader) -> None:
+    with WorkProgress(messages(), f"Waiting for {work.group}", "records") as bar:
+        wait_processed(work, reader, partitions, _countdown(bar), PATIENCE_S)
 
 
 def _compare(about: Resharding, copier: Copier, reader: PartitionReader, file: Path) -> Checked:
@@ -207,19 +217,18 @@ def _cut_over(
     trail = _verify_trail(about.new)
     if verify_replay:
         _replay(about, reader, checked.new, as_json)
-    check_quiet(about.old, reader, about.old_shards, copier.positions)
-    if dict(enumerate(_ends(about.new, about, reader))) != checked.new:
+    check_quiet(events_of(about.old), reader, copier.positions)
+    if (labels := labels_of(about.old)) is not None:
+        ends = reader.stable_end(labels.topic, list(range(about.old_shards)))
+        if left := left_over(labels, reader, ends):
+            raise TopologyError(f"{labels.topic} still grows ({left}): stop who writes to it")
+    if reader.stable_end(about.new_log, list(checked.new)) != checked.new:
         raise TopologyError(f"{about.new_log} grew while it was verified: stop who writes to it")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     said = document.describe(about, copier.starts, checked, outputs, trail, reader, now)
     written = document.write(path, about, said)
     settle_topics(about)
     return written
-
-
-def _ends(settings: Settings, about: Resharding, reader: PartitionReader) -> list[int]:
-    shards = about.old_shards if settings is about.old else about.new_shards
-    return stable_ends(settings, "events", reader, shards)
 
 
 def _verify_trail(settings: Settings) -> list[VerifyReport]:
@@ -264,7 +273,7 @@ def _already(
     ends = {one["partition"]: one["end"] for one in said["from"]["partitions"]}
     messages().print(f"{about.new.application_id} was cut over to at {said['at']}", markup=False)
     _report_cut_over(about, said, path, as_json)
-    check_quiet(about.old, reader, about.old_shards, ends)
+    check_quiet(events_of(about.old), reader, ends)
 
 
 # -- what is shown --------------------------------------------------------------------------------
@@ -273,11 +282,11 @@ def _already(
 def _show(about: Resharding, reader: PartitionReader, as_json: bool) -> None:
     found = standing(about)
     at: Standing = found or at_start(about, reader)
-    ends = _ends(about.old, about, reader)
+    ends = reader.stable_end(about.old_log, list(range(about.old_shards)))
     numbers = ("partition", "begins at", "copied to", "ends at")
     title = f"{about.old_log} ({about.old_shards}) to {about.new_log} ({about.new_shards})"
     shown = table(escape(title), numbers, numbers)
-    for partition, end in enumerate(ends):
+    for partition, end in ends.items():
         start, position = at.starts[partition].start, at.positions[partition]
         if as_json:
             row = {"partition": partition, "start": start, "position": position, "end": end}
@@ -331,9 +340,11 @@ def _report_copy(
 
 def _say_next(about: Resharding) -> None:
     name, prefix = about.new.application_id, about.new.topics.prefix
+    topic = about.new.labels.topic
+    labels = "" if topic is None else f", labels.topic = {topic!r}"
     messages().print(
-        f"start workers with application_id = {name!r} and topics.prefix = {prefix!r}, otherwise "
-        "with these settings; then stop the producers, and call this with --cut-over",
+        f"start workers with application_id = {name!r}, topics.prefix = {prefix!r}{labels}, "
+        "otherwise with these settings; then stop the producers, and call this with --cut-over",
         markup=False,
         soft_wrap=True,
     )
@@ -346,7 +357,8 @@ def _report_cut_over(about: Resharding, said: dict[str, Any], path: Path, as_jso
     out = output()
     for line in document.consumer_lines(said):
         out.print(line, markup=False, soft_wrap=True)
-    out.print(f"producers go on with {about.new_log}", style="green", markup=False)
+    topics = " and ".join(filter(None, (about.new_log, about.new.labels.topic)))
+    out.print(f"producers go on with {topics}", style="green", markup=False)
     out.print(f"written to {path}", markup=False, soft_wrap=True)
 
 

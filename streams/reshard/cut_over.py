@@ -63,6 +63,7 @@ def describe(
         "from": {
             "application_id": about.old.application_id,
             "topic": about.old_log,
+            "labels_topic": about.old.labels.topic,
             "partitions": [
                 {"partition": p, "start": starts[p].start, "end": checked.old[p]}
                 for p in range(about.old_shards)
@@ -82,6 +83,7 @@ def describe(
         "to": {
             "application_id": about.new.application_id,
             "topic": about.new_log,
+            "labels_topic": about.new.labels.topic,
             "partitions": [
                 {
                     "partition": shard,

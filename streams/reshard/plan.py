@@ -116,7 +116,12 @@ def plan(settings: Settings, application_id: str, prefix: str, shards: int) -> R
     topics = settings.topics.model_copy(
         update={"prefix": prefix, "events": None, "partitions": shards}
     )
-    new = settings.model_copy(update={"application_id": application_id, "topics": topics})
+    labels = settings.labels
+    if labels.topic is not None:  # it has as many partitions as the events
+        labels = labels.model_copy(update={"topic": prefix + labels.topic})
+    new = settings.model_copy(
+        update={"application_id": application_id, "topics": topics, "labels": labels}
+    )
     counts = partition_counts(admin(settings.broker), settings.broker.bootstrap)
     old_log = settings.topics.name(SOURCE_ROLE)
     if old_log not in counts:

@@ -15,6 +15,7 @@ from streams.kafka.clients import retried
 from streams.kafka.errors import translated
 from streams.kafka.offsets import committed_offsets, group_members
 from streams.kafka.topics import CALL_S, SOURCE_ROLE, admin
+from streams.labels import labels_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,31 @@ PATIENCE_S: Final = 60.0
 
 _POLL_S: Final = 0.5
 _FEW: Final = 1_000  # so many offsets are looked at one by one: some are no records
+
+
+class Work(NamedTuple):
+    """A topic, and the group that works it off.
+
+    Attributes:
+        settings: of the application.
+        topic: its log, or its late labels.
+        group: whose offsets say how far it is.
+    """
+
+    settings: Settings
+    topic: str
+    group: str
+
+
+def events_of(settings: Settings) -> Work:
+    """Return what an application's shards work off."""
+    return Work(settings, settings.topics.name(SOURCE_ROLE), settings.application_id)
+
+
+def labels_of(settings: Settings) -> Work | None:
+    """Return what an application forwards into its events; None: labels have no topic."""
+    topic = settings.labels.topic
+    return None if topic is None else Work(settings, topic, labels_group(settings.application_id))
 
 
 class Outputs(NamedTuple):
@@ -51,91 +77,87 @@ def stable_ends(settings: Settings, role: str, reader: PartitionReader, shards: 
     return [ends[shard] for shard in range(shards)]
 
 
-def left_over(
-    settings: Settings, reader: PartitionReader, ends: Mapping[int, int]
-) -> dict[int, int]:
-    """Return how many events an application has not processed, by shard; none of those that have.
+def left_over(work: Work, reader: PartitionReader, ends: Mapping[int, int]) -> dict[int, int]:
+    """Return how many records have not been processed, by partition; none of those where all have.
 
     Args:
-        settings: of the application.
-        reader: reads its topics.
-        ends: last stable offset of each partition of its log.
+        work: what is to be processed, and by whom.
+        reader: reads the topic.
+        ends: last stable offset of each partition.
     """
-    log = settings.topics.name(SOURCE_ROLE)
-    committed = committed_offsets(settings.broker, settings.application_id, log, list(ends))
+    settings, topic, group = work
+    committed = committed_offsets(settings.broker, group, topic, list(ends))
     left = {}
-    for shard, end in ends.items():
-        start = max(committed[shard], reader.bounds(log, shard)[0])
+    for partition, end in ends.items():
+        start = max(committed[partition], reader.bounds(topic, partition)[0])
         count = end - start
         if count <= _FEW:  # markers of transactions have offsets as well
-            count = sum(len(batch) for batch in reader.read(log, shard, start, end))
+            count = sum(len(batch) for batch in reader.read(topic, partition, start, end))
         if count > 0:
-            left[shard] = count
+            left[partition] = count
     return left
 
 
 def wait_processed(
-    settings: Settings,
+    work: Work,
     reader: PartitionReader,
-    ends: Mapping[int, int],
+    partitions: int,
     progress: Callable[[int], None],
     patience_s: float,
 ) -> None:
-    """Wait until an application has processed its log.
+    """Wait until all that is there now has been processed.
 
     Args:
-        settings: of the application.
-        reader: reads its topics.
-        ends: last stable offset of each partition of its log.
-        progress: told how many events are left.
-        patience_s: how long it may make no progress.
+        work: what is to be processed, and by whom.
+        reader: reads the topic.
+        partitions: of the topic.
+        progress: told how many records are left.
+        patience_s: for how long there may be no progress.
 
     Raises:
-        TopologyError: it makes none.
+        TopologyError: there is none.
         BrokerUnavailable: no answer in time.
     """
+    ends = reader.stable_end(work.topic, list(range(partitions)))
     least: int | None = None
     since = time.monotonic()
-    while left := left_over(settings, reader, ends):
+    while left := left_over(work, reader, ends):
         count = sum(left.values())
         progress(count)
         if least is None or count < least:
             least, since = count, time.monotonic()
         elif time.monotonic() - since > patience_s:
-            raise TopologyError(_stuck(settings, left, patience_s))
+            raise TopologyError(_stuck(work, left, patience_s))
         time.sleep(_POLL_S)
     progress(0)
 
 
-def _stuck(settings: Settings, left: dict[int, int], patience_s: float) -> str:
-    name, log = settings.application_id, settings.topics.name(SOURCE_ROLE)
-    told = ", ".join(f"{log}[{shard}] {count:,}" for shard, count in left.items())
-    members = group_members(admin(settings.broker), name)
+def _stuck(work: Work, left: dict[int, int], patience_s: float) -> str:
+    name = work.settings.application_id
+    told = ", ".join(f"{work.topic}[{partition}] {count:,}" for partition, count in left.items())
+    members = group_members(admin(work.settings.broker), name)
     who = (
         f"its workers {', '.join(members)} make no progress: see their logs"
         if members
         else f"no worker serves it: start one with application_id = {name!r} and topics.prefix = "
-        f"{settings.topics.prefix!r}, and otherwise with these settings"
+        f"{work.settings.topics.prefix!r}, and otherwise with these settings"
     )
-    return f"{name} has events that it has not processed ({told}) after {patience_s:.0f} s; {who}"
+    return f"{name} has not processed all ({told} are left) after {patience_s:.0f} s; {who}"
 
 
-def check_quiet(
-    settings: Settings, reader: PartitionReader, shards: int, reached: Mapping[int, int]
-) -> None:
-    """Refuse a log that goes on growing, or is about to.
+def check_quiet(work: Work, reader: PartitionReader, reached: Mapping[int, int]) -> None:
+    """Refuse a topic that goes on growing, or is about to.
 
     Args:
-        settings: of its application.
+        work: which.
         reader: reads it.
-        shards: its partitions.
-        reached: offsets at which it was seen to end.
+        reached: offset at which each partition was seen to end.
 
     Raises:
         TopologyError: there are further records, or an open transaction.
     """
-    log = settings.topics.name(SOURCE_ROLE)
-    ends = reader.stable_end(log, list(range(shards)))
+    log = work.topic
+    ends = reader.stable_end(log, list(reached))
     for shard, end in ends.items():
         last = None
         count = 0
@@ -148,7 +170,7 @@ def check_quiet(
                 f"{last.offset} with key {(last.key or b'').decode('utf-8', 'replace')!r} of {at}. "
                 "Stop the producers first; `weir tail --topic events` shows what they send"
             )
-    for shard, high in high_ends(settings, log, shards).items():
+    for shard, high in high_ends(work.settings, log, len(reached)).items():
         if high > ends[shard]:
             raise TopologyError(
                 f"{log}[{shard}] has an open transaction from offset {ends[shard]} on: a producer "

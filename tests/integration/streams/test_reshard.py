@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from schemas.codec import Codec
@@ -19,6 +20,7 @@ from streams.backtest import run_backtest
 from streams.cli import reshard
 from streams.cli.main import app
 from streams.feed import FedEvent
+from streams.kafka.clients import client_config
 from streams.kafka.reader import PartitionReader, Record
 from streams.kafka.topics import create_source
 from streams.quarantine import HEADER
@@ -41,7 +43,7 @@ RUN = CliRunner()
 CRASHING = Path(__file__).with_name("crashing_reshard.py")
 TENANTS = ("acme", "globex")
 OLD, NEW = 2, 3
-EVENTS, REFUSED = 1_500, 60
+EVENTS, REFUSED, LATE = 1_500, 60, 40
 GARBAGE = FedEvent(b"entity-1", b"garbage")
 
 
@@ -66,10 +68,23 @@ def successor(old: Stream, name: str) -> Stream:
         "WEIR_APPLICATION_ID": name,
         "WEIR_TOPICS__PREFIX": f"{name}.",
         "WEIR_TOPICS__PARTITIONS": str(NEW),
+        "WEIR_LABELS__TOPIC": f"{name}.{old.topic('labels')}",
     }
     topics = old.settings.topics.model_copy(update={"prefix": f"{name}.", "partitions": NEW})
     settings = old.settings.model_copy(update={"application_id": name, "topics": topics})
     return replace(old, settings=settings, environment=environment, shards=NEW, sent=[], workers=[])
+
+
+def late(count: int, start: int) -> tuple[list[FedEvent], list[FedEvent]]:
+    """Return observations without labels, and the labels that come later."""
+    codec = Codec("event")
+    observations, labels = [], []
+    for event in make_events(count, start=start):
+        read = codec.decode(event.value)
+        named = {name: read[name] for name in ("tenant", "id", "event_id", "time_us", "label")}
+        labels.append(FedEvent(event.key, codec.encode(named | {"kind": "LABEL"})))
+        observations.append(FedEvent(event.key, codec.encode(read | {"label": None})))
+    return observations, labels
 
 
 def log_of(stream: Stream) -> list[list[Record]]:
@@ -110,6 +125,7 @@ def old(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> It
     """Two shards, where one tenant's first events were refused and two of them sent again."""
     with open_stream(broker, tmp_path_factory.mktemp("reshard"), OLD) as stream:
         stream.environment["WEIR_DATA_DIR"] = str(stream.folder / "data")
+        stream.environment["WEIR_LABELS__TOPIC"] = stream.topic("labels")
         stream.produce([*make_events(REFUSED), GARBAGE])
         stream.produce(make_events(REFUSED, start=REFUSED, tenants=("globex",)))
         worker = stream.start(WEIR_STREAM__MAX_TENANTS="1")
@@ -147,9 +163,8 @@ def test_a_merge_does_not_depend_on_fetches(old: Stream) -> None:
         heads[partition] += 1
 
 
-@pytest.fixture(scope="module")
-def new(old: Stream) -> Stream:
-    """The new application; its copy was killed in each stage of a transaction."""
+def killed_copy(old: Stream) -> Stream:
+    """Begin a copy that is killed in each stage of a transaction; return the new application."""
     made = successor(old, f"{old.settings.application_id}-new")
     name = made.settings.application_id
     for number, stage in enumerate(("open", "offsets", "committed"), start=1):
@@ -166,8 +181,8 @@ def new(old: Stream) -> Stream:
     return made
 
 
-def test_a_copy_is_killed_and_loses_and_repeats_nothing(old: Stream, new: Stream) -> None:
-    """Kill -9 in each stage of a transaction; the log is that of a copy that nobody killed."""
+def finish_and_compare(old: Stream, new: Stream) -> None:
+    """Finish the copy; the log is that of a copy that nobody killed."""
     name = new.settings.application_id
     planned = objects(weir(old, *asked(name, "--dry-run")))
     assert 0 < sum(row["position"] for row in planned) < sum(row["end"] for row in planned)
@@ -200,24 +215,22 @@ def test_a_copy_is_killed_and_loses_and_repeats_nothing(old: Stream, new: Stream
         ]
 
 
-def test_what_does_not_fit_is_refused(old: Stream, new: Stream) -> None:
+def test_what_does_not_fit_is_refused(old: Stream) -> None:
     """Names of its own, the same number of partitions, and nobody else in the new log."""
     own = old.settings.application_id
     assert "name of its own" in weir(old, *asked(own, "--prefix", "x."), code=78).stderr
     prefix = old.settings.topics.prefix
     shared = weir(old, *asked("other", "--prefix", prefix), code=78)
     assert "these are the topics of" in shared.stderr
-    name = new.settings.application_id
-    other = weir(old, "reshard", "--application", name, "--shards", "5", "--yes", code=78)
-    assert "has 3 partitions" in other.stderr
-    both = weir(old, *asked(name, "--follow", "--cut-over"), code=78)
+    both = weir(old, *asked("other", "--follow", "--cut-over"), code=78)
     assert "give one of them" in both.stderr
 
     strange = successor(old, f"{own}-strange")
     strange_name = strange.settings.application_id
     weir(old, *asked(strange_name))
+    other = weir(old, "reshard", "--application", strange_name, "--shards", "5", code=78)
+    assert "has 3 partitions" in other.stderr
     strange.produce(make_events(1, start=9_000_000))
-    old.produce(make_events(1, start=8_000_000))
     found = weir(old, *asked(strange_name), code=4)
     assert "was not copied from" in found.stderr
 
@@ -229,7 +242,7 @@ def test_what_does_not_fit_is_refused(old: Stream, new: Stream) -> None:
     )
 
 
-def test_a_copy_follows_until_it_is_interrupted(old: Stream, new: Stream) -> None:
+def follow_and_interrupt(old: Stream, new: Stream) -> None:
     """What comes is copied, and after the interrupt another call goes on."""
     name = new.settings.application_id
     weir_itself = str(Path(sys.executable).with_name("weir"))
@@ -237,7 +250,7 @@ def test_a_copy_follows_until_it_is_interrupted(old: Stream, new: Stream) -> Non
         [weir_itself, *asked(name, "--follow")], env=old.environment, stdout=subprocess.DEVNULL
     )
     try:
-        old.produce(make_events(40, start=4_000_000))
+        old.produce(late(LATE, 4_000_000)[0])
 
         def copied() -> int:
             rows = objects(weir(old, *asked(name, "--dry-run")))
@@ -251,9 +264,7 @@ def test_a_copy_follows_until_it_is_interrupted(old: Stream, new: Stream) -> Non
         following.wait()
 
 
-def test_a_cut_over_waits_for_the_end(
-    old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def be_refused(old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     """It refuses while the old log grows or events are unprocessed, and says who and what."""
     name = new.settings.application_id
 
@@ -268,14 +279,22 @@ def test_a_cut_over_waits_for_the_end(
     monkeypatch.setattr(reshard, "PATIENCE_S", 2.0)
     monkeypatch.setattr(reshard, "QUIET_S", 0.2)
     waiting = weir(old, *asked(name, "--cut-over"), code=78)
+    assert f"has not processed all ({old.topic('events')}[0]" in waiting.stderr
     assert "no worker serves it" in waiting.stderr
     assert f"application_id = '{old.settings.application_id}'" in waiting.stderr
+    producer = Producer(client_config(old.settings.broker, partitioner="murmur2"))
+    for label in late(LATE, 4_000_000)[1]:
+        producer.produce(old.topic("labels"), label.value, key=label.key)
+    assert producer.flush(60) == 0
+    waiting = weir(old, *asked(name, "--cut-over"), code=78)
+    assert f"has not processed all ({old.topic('labels')}[0]" in waiting.stderr
 
 
-def test_the_cut_over(old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+def cut_over(old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     """Consumers and producers that go on where it says see each event once; all of it verifies."""
     name = new.settings.application_id
     monkeypatch.setattr(reshard, "QUIET_S", 0.2)
+    monkeypatch.setattr(reshard, "PATIENCE_S", 60.0)
     worker = old.start()
     said = objects(weir(old, *asked(name, "--cut-over", "--verify-replay")))
     assert worker.terminate() == 0
@@ -288,6 +307,7 @@ def test_the_cut_over(old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch)
     assert copies == done["copied"]["records"]
     assert sum(one["events"] for one in done["to"]["partitions"]) == copies
     assert {one["outcome"] for one in done["to"]["audit"]} == {"OK"}
+    assert sum(one["others"] for one in done["to"]["partitions"]) == LATE, "late labels"
     assert len(done["from"]["audit"]) == OLD * len(TENANTS)
 
     settings = load_settings(**new.settings.model_dump())
@@ -336,3 +356,12 @@ def test_the_cut_over(old: Stream, new: Stream, monkeypatch: pytest.MonkeyPatch)
     file = Path(done["file"])
     file.write_text(file.read_text().replace('"records"', '"record"'), encoding="utf-8")
     assert "is damaged" in weir(old, *asked(name), code=73).stderr
+
+
+def test_from_two_shards_to_three(old: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that is killed, followed and interrupted, while workers learn; and the cut-over."""
+    new = killed_copy(old)
+    finish_and_compare(old, new)
+    follow_and_interrupt(old, new)
+    be_refused(old, new, monkeypatch)
+    cut_over(old, new, monkeypatch)

@@ -15,7 +15,7 @@ from streams.reshard import check, cut_over, processed, redriven
 from streams.reshard.check import Checked, CopyCheck, digest_of, load_checked
 from streams.reshard.copy import time_of
 from streams.reshard.plan import PLACE_HEADER, Resharding, place_header, place_of
-from streams.reshard.processed import Outputs, check_outputs, left_over
+from streams.reshard.processed import Outputs, check_outputs, events_of, left_over
 from streams.reshard.redriven import Redriven, redriven_from
 from streams.settings import load_settings
 
@@ -332,8 +332,8 @@ def test_markers_of_transactions_are_no_events(
     monkeypatch.setattr(processed, "committed_offsets", lambda *_: {0: 3, 1: 1, 2: 0})
     part = [Record(n, 0, b"k", b"v") for n in range(3)]
     reader = FakeReader(new_events={0: part, 1: part, 2: []}).plain
-    assert left_over(about.new, reader, {0: 5, 1: 5, 2: 0}) == {1: 2}
-    assert left_over(about.new, reader, {0: 5_003, 1: 1, 2: 0}) == {0: 5_000}
+    assert left_over(events_of(about.new), reader, {0: 5, 1: 5, 2: 0}) == {1: 2}
+    assert left_over(events_of(about.new), reader, {0: 5_003, 1: 1, 2: 0}) == {0: 5_000}
 
 
 def test_each_event_gives_one_thing() -> None:
