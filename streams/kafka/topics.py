@@ -227,9 +227,9 @@ def check_partitions(
         f"topic {source} has {shards} partitions, but {told}. {what} is sharded by the older "
         "number and cannot be read with another: an id would meet a shard that never learnt it. "
         f"To go on, bring {source} back to that number (Kafka only ever adds partitions, so it "
-        "must be created anew with its events). To migrate, choose another topics.prefix and "
-        "application_id, create the events topic under that prefix with the number you want, and "
-        "send the history into it again, which learns it anew"
+        "must be created anew with its events). To migrate, let `weir reshard` copy the events "
+        "into a new application with the number that you want, which learns them anew "
+        "(docs/resharding.md)"
     )
 
 
