@@ -123,7 +123,7 @@ def event_ids(records: list[Record]) -> dict[bytes, list[str]]:
 @pytest.fixture(scope="module")
 def old(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stream]:
     """Two shards, where one tenant's first events were refused and two of them sent again."""
-    with open_stream(broker, tmp_path_factory.mktemp("reshard"), OLD) as stream:
+    with open_stream(broker, tmp_path_factory.mktemp("reshard"), shards=OLD) as stream:
         stream.environment["WEIR_DATA_DIR"] = str(stream.folder / "data")
         stream.environment["WEIR_LABELS__TOPIC"] = stream.topic("labels")
         stream.produce([*make_events(REFUSED), GARBAGE])
