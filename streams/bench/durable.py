@@ -19,6 +19,7 @@ from streams.bench.contenders import WARM_UP_PART, WEIR, running, without
 from streams.bench.events import make_events
 from streams.bench.lab import PARTITIONS, open_lab
 from streams.bench.measured import Measured, measured
+from streams.bench.restore import restore_rows
 from streams.bench.throughput import TAIL, check_once, ends_of, values_of
 from streams.kafka.topics import changelog_name
 
@@ -74,6 +75,7 @@ def run_durable(repeats: int, say: Callable[[str], None]) -> Iterator[Measured]:
     params: dict[str, Any] = {"cores": machine.pin(), "load_before": machine.load()}
     yield from _costs(repeats, say, params)
     yield from _audit(repeats, say)
+    yield from restore_rows(repeats, say)
 
 
 def _costs(repeats: int, say: Callable[[str], None], params: dict[str, Any]) -> Iterator[Measured]:
