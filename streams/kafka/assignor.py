@@ -14,11 +14,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from faust.assignor.client_assignment import ClientAssignment, CopartitionedAssignment
+import structlog
+from faust.assignor.client_assignment import (
+    ClientAssignment,
+    ClientMetadata,
+    CopartitionedAssignment,
+)
 from faust.assignor.partition_assignor import PartitionAssignor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+log = structlog.get_logger(__name__)
 
 
 class Share(NamedTuple):
@@ -99,6 +106,30 @@ def _give(owner: dict[int, str], room: dict[str, int], shard: int, worker: str) 
 
 class ShardAssignor(PartitionAssignor):
     """Faust's assignor with the rule above; source and changelog are shared out alike."""
+
+    def on_assignment(self, assignment: Any) -> None:
+        """Take what the leader gave.
+
+        A static member that is back is told what it had, and so the address that it had. Faust
+        fails where it has another one now; here the assignment is taken under the present address.
+        """
+        told: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
+        ours = str(self._url)
+        if told.url != ours:
+            log.warning(
+                "this member was known under another address: the other workers forward requests "
+                "there until the next rebalance; let http.advertised name one that stays",
+                before=told.url,
+                now=ours,
+            )
+            for known in (told.changelog_distribution, told.external_topic_distribution):
+                if told.url in known:
+                    known[ours] = known.pop(told.url)
+            told.url = ours
+            assignment = type(assignment)(
+                assignment.version, assignment.assignment, self._compress(told.dumps())
+            )
+        super().on_assignment(assignment)
 
     def _perform_assignment(self, cluster: Any, member_metadata: Any) -> Any:
         members = {
