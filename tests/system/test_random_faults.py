@@ -1,7 +1,7 @@
 """Whatever happens to workers and brokers, outputs, weights and audit trail are as if nothing had.
 
 The reference is the undisturbed run of the same events by the offline driver. What a seed did can
-be done again: ``WEIR_SYSTEM_SEED=… pytest tests/system``.
+be done again: ``SYSTEM_SEED=… pytest tests/system``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_random_faults_leave_no_trace(
     cluster: LocalBroker, tmp_path: Path, rounds: int, events: int
 ) -> None:
     """Each event has one prediction and one audit record; every weight is the same, bit for bit."""
-    seed = int(os.environ.get("WEIR_SYSTEM_SEED", SEED))
+    seed = int(os.environ.get("SYSTEM_SEED", SEED))
     schedule = make_schedule(seed, rounds)
     parts = make_rounds(seed, schedule, events // rounds)
     began = time.monotonic()
