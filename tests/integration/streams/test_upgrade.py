@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from deploy.broker.handle import CrashableBroker
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+# Both releases compile their kernels, the older one in a folder of its own: minutes.
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = ("deploy", "operators", "schemas", "state", "streams")
