@@ -57,7 +57,14 @@ def writer_by_header(name: SchemaName, value: bytes) -> Writer:
 
     Raises:
         BadMessage: ``UNKNOWN_SCHEMA``: no released version of the schema has this fingerprint.
+            ``BAD_AVRO``: the value ends before its header does.
     """
+    if len(value) < HEADER_BYTES:
+        raise BadMessage(
+            Reason.BAD_AVRO,
+            f"{load(name).fullname}: a single object has a header of {HEADER_BYTES} bytes, and the "
+            f"value ends after {len(value)}",
+        )
     writer = released_writers(name).get(value[:HEADER_BYTES])
     if writer is None:
         raise BadMessage(
