@@ -15,10 +15,12 @@ things differ:
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -130,7 +132,10 @@ class BatchConsumer(driver.Consumer):
         if records is None or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            # A partition that is taken away meanwhile needs no position; after the rebalance all
+            # are sought again.
+            with suppress(IllegalStateError):
+                await self.perform_seek()
             return
         for raw_tp, fetched in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
