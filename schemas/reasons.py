@@ -18,7 +18,7 @@ class Reason(StrEnum):
     OVERSIZED = "OVERSIZED"  # more bytes, features or context than the settings allow
     # The wire header, where a schema registry is used
     BAD_WIRE_HEADER = "BAD_WIRE_HEADER"  # not magic byte 0 and a four-byte schema id
-    UNKNOWN_SCHEMA = "UNKNOWN_SCHEMA"  # the registry has no schema of this id
+    UNKNOWN_SCHEMA = "UNKNOWN_SCHEMA"  # no schema of this id or fingerprint is known
     INCOMPATIBLE_SCHEMA = "INCOMPATIBLE_SCHEMA"  # written with a schema that ours cannot read
     # The record
     BAD_FIELD = "BAD_FIELD"  # a field is missing, unknown or of the wrong type
@@ -33,4 +33,5 @@ class Reason(StrEnum):
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
+    LATE_LABEL_REPEATED = "LATE_LABEL_REPEATED"  # its observation has a label already
     LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)

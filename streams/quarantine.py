@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException, Producer
 
 from schemas.codec import Codec
 from schemas.errors import BadMessage, StateError
+from schemas.wire import without_header
 from streams.kafka.clients import client_config, retried
 from streams.kafka.errors import translated
 from streams.kafka.topics import (
@@ -35,7 +36,6 @@ HEADER = "weir-redriven"
 
 NOTES_ROLE = "quarantine-redriven"
 _NOTES_CONFIG = {"cleanup.policy": "compact"}
-_WIRE_HEADER_BYTES = 5
 _CALL_S = 30
 _TRANSACTION_MESSAGES = 500
 
@@ -106,6 +106,32 @@ def read_quarantine(settings: Settings, reader: PartitionReader) -> Iterator[Qua
             yield _read(topic, partition, record, noted)
 
 
+def quarantined_at(settings: Settings, reader: PartitionReader, place: str) -> Quarantined:
+    """Return one quarantine record.
+
+    Args:
+        settings: of the application.
+        reader: reads the topic.
+        place: ``partition@offset``.
+
+    Raises:
+        StateError: there is none.
+        BrokerUnavailable: the topic cannot be read.
+    """
+    topic = settings.topics.name("quarantine")
+    partition, _, offset = place.partition("@")
+    if partition.isdecimal() and offset.isdecimal():
+        at = int(offset)
+        low, end = reader.bounds(topic, int(partition))
+        if low <= at < end:
+            for batch in reader.read(topic, int(partition), at, at + 1):
+                for record in batch:
+                    return _read(topic, int(partition), record, set())
+    raise StateError(
+        f"{topic} has no record {place}, of which a message says that it was sent again from there"
+    )
+
+
 def _records(reader: PartitionReader, topic: str, partition: int) -> Iterator[Record]:
     low, end = reader.bounds(topic, partition)
     for batch in reader.read(topic, partition, low, end):
@@ -124,10 +150,8 @@ def _noted(settings: Settings, reader: PartitionReader, counts: dict[str, int]) 
 
 def _read(topic: str, partition: int, record: Record, noted: set[str]) -> Quarantined:
     value = record.value or b""
-    # A record begins with the length of its reason, which is not 0; a wire header does.
-    plain = value[_WIRE_HEADER_BYTES:] if value[:1] == b"\x00" else value
     try:
-        read = Codec("quarantine").decode(plain)
+        read = Codec("quarantine").decode(without_header(value))
     except BadMessage as error:
         raise StateError(
             f"{topic}[{partition}]@{record.offset} is no quarantine record: somebody else writes "

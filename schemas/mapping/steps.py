@@ -90,7 +90,7 @@ class PositionText:
 
     def fill(self, _record: dict[str, Any], origin: Origin, event: Event) -> None:
         """See ``Step``."""
-        event[self.place] = origin.position
+        event[self.place] = origin.event_id if self.place == "event_id" else origin.position
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,4 +72,6 @@ def row_samples(rows: Rows, start_us: int = DEFAULT_START_US) -> Iterator[Sample
 
 def _origin(row: Row | BadRow, rows: Rows, start_us: int) -> Origin:
     time_us = start_us + row.number * STEP_US
-    return Origin(str(row.line), time_us, untyped=rows.untyped)
+    raw = row.raw if isinstance(row, BadRow) or row.raw is not None else repr(row.fields).encode()
+    checksum = f"{zlib.crc32(raw or b''):08x}"
+    return Origin(str(row.line), time_us, untyped=rows.untyped, checksum=checksum)

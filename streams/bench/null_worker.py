@@ -38,7 +38,11 @@ class NullCell(Cell):
 
     _rows = plausible_rows()
 
-    def step_batch(self, batch: EventBatch) -> np.ndarray[Any, Any]:
+    def step_batch(
+        self,
+        batch: EventBatch,
+        kept: np.ndarray[Any, Any] | None = None,  # noqa: ARG002 - nothing is learnt from labels
+    ) -> np.ndarray[Any, Any]:
         """Return a row an event, none of them looked at."""
         first = self.steps
         rows = np.take(self._rows, np.arange(first, first + batch.events) % ROWS)
@@ -53,9 +57,9 @@ def main() -> int:
     logs.configure(logs.Level.WARNING)
     # As in ``streams.cli.worker``: Faust binds to the policy when it is imported.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    from streams.worker import Worker  # noqa: PLC0415 - see above
+    from streams.worker import Parts, Worker  # noqa: PLC0415 - see above
 
-    return Worker(load_settings(), NullCell).run()
+    return Worker(load_settings(), Parts(cell=NullCell)).run()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from schemas.errors import SecretError
 from state.audit.note import Signer, Verifier
-from state.secrets import AUDIT_SIGNING, FileSecrets, audit_signing_key
+from state.secrets import AUDIT_SIGNING, SECRET_NAMES, FileSecrets, audit_signing_key
 from streams.keys import open_secrets
+from streams.service.access import TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -21,7 +22,8 @@ def make_secrets(settings: Settings) -> None:
         SecretError: they cannot be written.
     """
     if settings.secrets.provider == "file":
-        FileSecrets.initialise(settings.secrets_dir)
+        tokens = [TOKEN_PREFIX + token.name for token in settings.http.tokens]
+        FileSecrets.initialise(settings.secrets_dir, [*SECRET_NAMES, *tokens])
 
 
 def own_verifiers(settings: Settings) -> list[Verifier]:

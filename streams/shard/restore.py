@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import StateError
 from state import cell_keys, cells, changelog
+from streams.shard.cell_formats import CELL_FORMAT, as_present, check_cell_format
 
 if TYPE_CHECKING:
     from state.store import ShardStore
@@ -96,12 +97,15 @@ def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int 
         raise StateError(
             f"{where} has a committed offset but no checkpoint: the changelog is incomplete"
         )
+    found = changelog.decode_checkpoint(checkpoint)
+    check_cell_format(found.app_format, where)
     engine.check_settings(store)
     for tenant, arrays in cells.load_cells(store):
-        engine.load(store, tenant, arrays)
-    reached = changelog.decode_checkpoint(checkpoint).source_offset
-    engine.next_offset = reached
-    return reached, changelog.decode_offset(committed)
+        engine.load(store, tenant, as_present(arrays, found.app_format))
+        # The next checkpoint is of the present format: no cell may stay behind in another.
+        engine.members[tenant].touched = found.app_format != CELL_FORMAT
+    engine.next_offset = found.source_offset
+    return found.source_offset, changelog.decode_offset(committed)
 
 
 def check_fresh(group_offset: int | None, changelog_topic: str, partition: int) -> None:

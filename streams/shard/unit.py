@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
@@ -34,6 +35,9 @@ class UnitOfWork:
         steps: events learnt from or predicted.
         quarantined: records refused, by reason.
         retries: calls of the commit that were repeated.
+        repeats: events that came again and were not learnt twice.
+        late_labels: labels learnt with a stored observation.
+        dropped: observations that were let go of without their label, by cause.
         seconds: what each stage took, for the metrics only.
     """
 
@@ -45,5 +49,8 @@ class UnitOfWork:
     is_checkpoint: bool = False
     steps: int = 0
     retries: int = 0
+    repeats: int = 0
+    late_labels: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
     quarantined: Mapping[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)

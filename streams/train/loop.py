@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from operators.dlp.generator.rows import Batch
+    from operators.dlp.network.config import NetworkConfig
     from operators.dlp.network.model import Outputs
     from streams.train.settings import TrainSettings
 
@@ -37,7 +38,8 @@ class Trainer:
         settings: of the run.
         device: where it runs.
         compiled: whether blocks are compiled; one compilation serves all layers of a kind.
-        teacher: a trained network whose tags and scores are learnt beside the labels.
+        teacher: a trained network whose tags are learnt beside the labels.
+        config: of another network than the settings' size, to compare with.
     """
 
     def __init__(
@@ -47,11 +49,12 @@ class Trainer:
         *,
         compiled: bool,
         teacher: Network | None = None,
+        config: NetworkConfig | None = None,
     ) -> None:
         self.settings = settings
         self.device = device
         torch.manual_seed(settings.seed)
-        self.network = Network(SIZES[settings.size]).to(device)
+        self.network = Network(config or SIZES[settings.size]).to(device)
         self.teacher = teacher
         if compiled:
             torch._dynamo.config.cache_size_limit = 64  # noqa: SLF001 - the public way to set it
@@ -200,7 +203,10 @@ class Trainer:
             memory = torch.zeros(len(ids), self.teacher.config.memory, device=self.device)
             taught = self.teacher(ids, valid, self.teacher.slow.start(memory), causal).spans
         apart = torch.nn.functional.kl_div(
-            outputs.spans.log_softmax(-1), taught.log_softmax(-1), log_target=True, reduction="none"
+            outputs.spans.log_softmax(-1),
+            taught.log_softmax(-1),
+            log_target=True,
+            reduction="none",
         ).sum(-1)
         return (apart * valid).sum() / valid.sum().clamp(min=1)
 

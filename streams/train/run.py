@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from operators.dlp.generator.documents import Library
+from operators.dlp.generator.library import Library
 from operators.dlp.generator.rows import Source, batch_seed
 from operators.dlp.network.config import SIZES
 from operators.dlp.network.model import Network

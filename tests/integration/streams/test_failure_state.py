@@ -94,7 +94,11 @@ def test_events_deleted_before_they_were_read_are_not_passed_over(learnt: Stream
 
 
 def test_events_deleted_before_they_were_stepped_again_are_named(learnt: Stream) -> None:
-    """The events since the last checkpoint are needed to rebuild memory after a restart."""
+    """The events since the last checkpoint are needed to rebuild memory after a crash."""
+    crashing = learnt.start()
+    learnt.produce(make_events(300, start=900))
+    learnt.wait_committed()
+    crashing.kill()
     delete_events(learnt, learnt.committed())
     worker = learnt.start()
     assert worker.wait_ended() == STATE

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from state.audit.chain import Chain
 from state.audit.checkpoint import origin_of
 from state.audit.leaf import RECORD_DTYPE
-from streams.audit_reader import read_checkpoint
+from streams.audit_reader import leaf_of, read_checkpoint
 from streams.cli.keys import own_verifiers
 from streams.cli.main import app
 from streams.kafka.clients import client_config
@@ -159,7 +159,7 @@ def test_a_trail_that_was_tampered_with_on_its_topics_is_found(
 ) -> None:
     """Each kind of tampering is carried out on the topics of one cell, and named by its code."""
     audit = pairs(run, "audit")
-    mine = [value for tenant, value in audit[0] if tenant == b"acme"]
+    mine = [leaf_of(value) for tenant, value in audit[0] if tenant == b"acme"]
     others = [item for item in audit[0] if item[0] != b"acme"]
     audit[0] = [*((b"acme", value) for value in tamper(mine)), *others]
     forged = published(run, audit, pairs(run, "audit-checkpoints"))
@@ -183,7 +183,7 @@ def test_a_fork_is_proved_by_a_witness_and_found_by_who_kept_its_note(
     # The operator rewrites the trail: another history, one record longer, rightly signed.
     keys, codecs = CellKeys.open(run.settings), build_codecs(run.settings)
     audit, checkpoints = pairs(run, "audit"), pairs(run, "audit-checkpoints")
-    mine = [value for tenant, value in audit[0] if tenant == b"acme"]
+    mine = [leaf_of(value) for tenant, value in audit[0] if tenant == b"acme"]
     leaves = np.frombuffer(b"".join([*mine, mine[-1]]), RECORD_DTYPE)["leaf"].copy()
     leaves["y_hat"][5] += 1.0
     leaves["step"][-1] += 1.0

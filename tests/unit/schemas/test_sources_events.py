@@ -2,6 +2,7 @@ import io
 import os
 import sys
 import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_columns_become_events(tmp_path: Path) -> None:
         "kind": "OBSERVATION",
         "tenant": "default",
         "id": "c-1",
-        "event_id": "2",
+        "event_id": f"2-{zlib.crc32(CSV.splitlines()[1]):08x}",
         "time_us": 1735689600_000_000,
         "label": 12.5,
         "features": {"country=DE": 1.0, "fraud=yes": 1.0},
@@ -72,6 +73,14 @@ def test_columns_become_events(tmp_path: Path) -> None:
     assert (second["id"], second["label"]) == ("c-2", None)
 
 
+def test_a_row_is_the_same_event_only_where_the_same_stands(tmp_path: Path) -> None:
+    """A file that is sent again is recognised; another row at the same line is another event."""
+    first, second = _events(_write(tmp_path, "a.csv", CSV), OPTIONS)
+    again, other = _events(_write(tmp_path, "b.csv", CSV.replace(b"c-2", b"c-3")), OPTIONS)
+    assert first["event_id"] == again["event_id"]
+    assert second["event_id"] != other["event_id"]
+
+
 def test_a_file_without_options_is_all_features(tmp_path: Path) -> None:
     """Each row is an entity of its own, and time runs on by a millisecond a row."""
     first, second = _events(_write(tmp_path, "a.csv", CSV), ColumnOptions())
@@ -82,7 +91,7 @@ def test_a_file_without_options_is_all_features(tmp_path: Path) -> None:
         "when=2025-01-01": 1.0,
         "fraud=yes": 1.0,
     }
-    assert (first["id"], first["event_id"], second["id"]) == ("2", "2", "3")
+    assert (first["id"], second["id"]) == ("2", "3")
     assert first["time_us"] == 1577836800_000_000
     assert second["time_us"] == 1577836800_001_000
     later = _events(tmp_path / "a.csv", ColumnOptions(), start_us=5)

@@ -25,6 +25,7 @@ from streams.kafka.reader import Record
 from streams.keys import CellKeys
 from streams.messages import PlainReader
 from streams.settings import StreamSettings
+from streams.shard.commit import CommitFailed
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
 from streams.shard.quarantine import QuarantineEncoder
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from streams.shard.observer import Observer
     from streams.shard.snapshots import ShardSnapshots
     from streams.shard.unit import UnitOfWork
 
@@ -128,7 +130,7 @@ class MemoryKafka:
         """Tell what has been committed."""
         return self.committed
 
-    def overdue(self, _: float) -> None:
+    def overdue(self, _: float, __: float) -> None:
         """Every call returns."""
 
     def commit(self, unit: UnitOfWork) -> int:
@@ -176,7 +178,14 @@ class Lab:
         self.folder = folder
         self.config = CONFIG
 
-    def shard(self, table: str = "table", snapshots: ShardSnapshots | None = None) -> Shard:
+    def shard(
+        self,
+        table: str = "table",
+        snapshots: ShardSnapshots | None = None,
+        *,
+        store: ShardStore | None = None,
+        observer: Observer | None = None,
+    ) -> Shard:
         """Return a closed shard over a table of its own or of an earlier one."""
         codecs = MessageCodecs(
             PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
@@ -194,7 +203,7 @@ class Lab:
         kafka: Any = self.kafka
         return Shard(
             engine,
-            ShardStore(self.folder / table),
+            store or ShardStore(self.folder / table),
             kafka,
             kafka,
             source_topic=SOURCE,
@@ -203,7 +212,7 @@ class Lab:
                 max_unit_events=UNIT, checkpoint_events=CHECKPOINT, gather_ms=0
             ),
             executor=self.executor,
-            observer=self.watching,
+            observer=observer or self.watching,
             failed=self.failures.append,
             snapshots=snapshots,
         )
@@ -509,6 +518,46 @@ async def test_another_log_of_the_same_length_is_noticed(lab: Lab) -> None:
     lab.kafka.source = {at: event(at + 1)._replace(offset=at) for at in range(30)}
     with pytest.raises(StateError, match="gave another audit chain than the one committed"):
         lab.opened()
+
+
+async def test_nothing_is_stepped_again_after_an_orderly_end(lab: Lab) -> None:
+    """A last checkpoint stands where the last unit did; another release can go on from there."""
+    lab.kafka.send(CHECKPOINT + UNIT + 1)
+    first = lab.opened()
+    await take(first, lab.kafka.fetch(0))
+    expected = standing(first)
+    await first.pause()
+    first.leave_checkpoint()
+    changelog = len(lab.kafka.changelog)
+    first.leave_checkpoint()
+    assert len(lab.kafka.changelog) == changelog
+    first.close()
+    lab.kafka.source = {at: event(at + 1)._replace(offset=at) for at in lab.kafka.source}
+    second = lab.opened()
+    assert lab.watching.stepped[-1] == 0
+    assert standing(second) == expected
+
+
+async def test_an_end_without_broker_leaves_no_checkpoint_and_is_orderly(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker ends all the same; its successor steps again."""
+    lab.kafka.send(CHECKPOINT + 1)
+    first = lab.opened()
+    await take(first, lab.kafka.fetch(0))
+    expected = standing(first)
+    await first.pause()
+
+    def down(_: UnitOfWork) -> int:
+        raise CommitFailed("no broker")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.kafka, "commit", down)
+        first.leave_checkpoint()
+    first.close()
+    second = lab.opened()
+    assert lab.watching.stepped[-1] > 0
+    assert standing(second) == expected
 
 
 async def test_opening_can_be_given_up(lab: Lab) -> None:
