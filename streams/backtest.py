@@ -179,6 +179,7 @@ def run_backtest(
             source_topic=source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            quotas=settings.quotas,
         )
         for number in range(settings.topics.partitions)
     ]

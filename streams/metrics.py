@@ -86,6 +86,16 @@ class Metrics:
         self.quarantined = counter(
             "weir_quarantined_total", "Records sent to quarantine.", ("shard", "reason")
         )
+        self.over_quota = counter(
+            "weir_over_quota_total",
+            "Records sent to quarantine because they were beyond a quota.",
+            ("shard", "tenant", "reason"),
+        )
+        self.key_store_failures = Counter(
+            "weir_key_store_failures_total",
+            "Times that the key store did not answer.",
+            registry=self.registry,
+        )
         self.units = counter("weir_units_of_work_total", "Transactions committed.")
         self.checkpoints = counter("weir_checkpoints_total", "Checkpoints of the cells' state.")
         self.snapshots = counter(
@@ -189,6 +199,13 @@ class Metrics:
         self.end_to_end.labels(label).observe(max(0.0, time.time() - oldest_timestamp_ms / 1000))
         for reason, count in unit.quarantined.items():
             self.quarantined.labels(label, reason).inc(count)
+
+        for (tenant, reason), count in unit.over_quota.items():
+            self.over_quota.labels(label, tenant, reason).inc(count)
+
+    def key_store_failed(self) -> None:
+        """The key store did not answer."""
+        self.key_store_failures.inc()
 
     def _describe(self, shard: str, tenant: str, values: dict[str, float]) -> None:
         for name, gauge in self.cell.items():

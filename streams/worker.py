@@ -28,6 +28,7 @@ from streams.kafka.group import translated
 from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
+from streams.key_watch import watch_keys
 from streams.keys import CellKeys
 from streams.messages import build_codecs
 from streams.metrics import Metrics
@@ -120,6 +121,7 @@ class Worker:
             source_topic=self._source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            quotas=settings.quotas,
             cell_type=self._cell_type,
         )
         producer = ShardProducer(
@@ -186,6 +188,12 @@ class Worker:
             end_process,
         )
         watchdog.start()
+        watching = watch_keys(
+            self._keys.data_keys,
+            self.settings.encryption.refresh_s,
+            self.shards.wake,
+            self.metrics.key_store_failed,
+        )
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -197,10 +205,11 @@ class Worker:
             reason = app.crash_reason or Bug("Faust crashed without a reason")
             end_process(translated(reason))
         watchdog.stop()
+        watching.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()
         await self._stop(app)
-        for task in (starting, crashed):
+        for task in (starting, crashed, watching):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

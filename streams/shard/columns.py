@@ -163,6 +163,10 @@ class Decoder:
         raw = table.all_bytes()
         return {tenant: self._columns(table, raw, mine) for tenant, mine in rows.items()}, rejected
 
+    def forget(self, tenant: str) -> None:
+        """Drop the names of a tenant that was erased."""
+        self._names.pop(tenant, None)
+
     def _read(self, records: Sequence[SourceRecord], rejected: list[Rejected]) -> EventTable:
         """Take records to events and find their parts."""
         payload, shard, max_bytes = self._reader.payload, self._shard, self._max_bytes

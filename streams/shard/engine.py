@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from operators.fusion.cell import Cell, CellConfig
-from operators.fusion.outputs import QUARANTINE_STATUS
 from schemas.errors import BadMessage, Bug, StateError
 from schemas.reasons import Reason
 from state import cell_keys, cells, changelog
@@ -25,16 +24,21 @@ from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.changelog import StateCheckpoint
 from state.snapshots.writing import About
 from streams.keys import CellKeys, KeyVersions
+from streams.settings import QuotaSettings
 from streams.shard.columns import Decoder, Rejected, TenantColumns
+from streams.shard.erasure import ErasedTenants, keys_of_cell
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
-from streams.shard.tenant import VERSIONS_ARRAY, Outputs, Tenant, in_order
+from streams.shard.quotas import QUOTAS, REFUSALS, Quotas
+from streams.shard.tenant import BUCKET_ARRAY, VERSIONS_ARRAY, Outputs, Tenant, in_order
 from streams.shard.unit import UnitOfWork
+from streams.shard.vault import Vault, erased
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from schemas.hashing import FeatureHasher
+    from state.encryption.sealing import OpenedRecords
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
 
@@ -53,6 +57,7 @@ class Engine:
         application_id: first part of the audit logs' names.
         source_topic: named in errors and quarantine records.
         max_event_bytes, max_tenants: bounds beyond which events are quarantined.
+        quotas: bounds of each tenant; None: there are none.
         cell_type: what learns; a benchmark puts one in that does not.
     """
 
@@ -67,6 +72,7 @@ class Engine:
         source_topic: str,
         max_event_bytes: int,
         max_tenants: int,
+        quotas: QuotaSettings | None = None,
         cell_type: type[Cell] = Cell,
     ) -> None:
         self.shard = shard
@@ -81,6 +87,9 @@ class Engine:
         self._tenants: dict[str, Tenant] = {}
         self._hashers: dict[str, FeatureHasher] = {}
         self._root = ShardRoot()
+        self._vault = Vault(keys, application_id, shard)
+        self._erased = ErasedTenants()
+        self.quotas = Quotas(quotas or QuotaSettings())
         self._decoder = Decoder(
             codecs.reader,
             shard,
@@ -105,6 +114,8 @@ class Engine:
         Complexity: O(bytes of the records), plus the cells' steps.
         """
         started = time.perf_counter()
+        if self.next_offset is None:
+            self.quotas.change(records[0].offset)
         by_tenant, rejected = self._decoder(records)
         decoded = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
@@ -114,12 +125,15 @@ class Engine:
         for tenant, columns in by_tenant.items():
             at = self._tenant(tenant)
             stepping = time.perf_counter()
-            rows = at.cell.step_batch(columns.batch)
+            rows = self.quotas.step(tenant, at, columns, records)
             stepped = time.perf_counter()
             good = rows["status"] == 0
             used = columns
             if not good.all():
-                rejected.extend(_refused(columns, rows["status"]))
+                refused = _refused(columns, rows["status"])
+                reasons = (item.error.reason for item in refused)
+                unit.over_quota.update((tenant, code) for code in reasons if code in QUOTAS)
+                rejected.extend(refused)
                 used, rows = columns.select(np.flatnonzero(good)), rows[good]
             leaves = leaf_rows(rows, used, self._config, at.seeds)
             values = self.append(tenant, at.chain, leaves)
@@ -174,12 +188,16 @@ class Engine:
         Returns:
             A unit of work that writes the whole state.
         """
-        for tenant, chain in chains.items():
+        living = sorted(tenant for tenant in chains if not self.is_erased(tenant))
+        for tenant in living:
             at = self._tenant(tenant)
-            at.chain = Chain.from_bytes(self._log_name(tenant), chain)
+            at.chain = Chain.from_bytes(self._log_name(tenant), chains[tenant])
             at.writer = cells.CellWriter(tenant)
-        unit = self.mark(dict.fromkeys(sorted(chains), EPOCH), hashlib.sha256(entry).digest())
+        for tenant in chains.keys() - living:
+            self._erased.adopt(self._log_name(tenant), tenant, chains[tenant])
+        unit = self.mark(dict.fromkeys(living, EPOCH), hashlib.sha256(entry).digest())
         self.add_checkpoint(unit)
+        unit.state.update(self._erased.records())
         return unit
 
     def about(self, created_us: int) -> About:
@@ -188,15 +206,59 @@ class Engine:
         Args:
             created_us: now, microseconds since the epoch.
         """
+        everybody = [*self._tenants, *self._erased.chains]
         return About(
             application_id=self._application_id,
             shard=self.shard,
             source_topic=self._source_topic,
             snapshots=self._root.snapshots.number,
             created_us=created_us,
-            origins={tenant: at.chain.origin for tenant, at in self._tenants.items()},
-            key_versions={t: at.versions._asdict() for t, at in self._tenants.items()},
+            origins={tenant: self.chain(tenant).origin for tenant in everybody},
+            key_versions={tenant: self._handles(tenant) for tenant in everybody},
         )
+
+    def _handles(self, tenant: str) -> dict[str, int]:
+        """Return the versions of a tenant's secrets; none are left of an erased one."""
+        at = self._tenants.get(tenant)
+        return {} if at is None else at.versions._asdict() | self._vault.versions(tenant)
+
+    @property
+    def unsettled(self) -> bool:
+        """Keys were destroyed, or quotas changed: ``settle`` is due."""
+        gone = self._erased.pending or self._vault.gone(self._tenants)
+        return self.next_offset is not None and bool(gone or self.quotas.changed)
+
+    def settle(self) -> UnitOfWork:
+        """Erase the tenants whose keys were destroyed, and let changed quotas count.
+
+        Returns:
+            A unit of work without records; see ``mark_snapshot`` for what must follow.
+
+        Raises:
+            Bug: the shard has not begun.
+        """
+        unit = self.pause()
+        self.quotas.change(unit.next_offset)
+        for tenant in self._vault.gone(self._tenants):
+            at = self._tenants.pop(tenant)
+            self._forget(tenant)
+            self._erased.add(tenant, at.chain, list(at.writer.keys()))
+        marked = []
+        for tenant, values in self._erased.mark(unit.next_offset):
+            unit.state.update(self._erased.changes(tenant))
+            unit.outputs["audit"] += self._codecs.audit(tenant, values)
+            marked.append(tenant)
+        self._sign(unit, marked)
+        return unit
+
+    def _forget(self, tenant: str) -> None:
+        self._hashers.pop(tenant, None)
+        self._decoder.forget(tenant)
+        self._vault.forget(tenant)
+
+    def is_erased(self, tenant: str) -> bool:
+        """Tell whether a tenant's keys were destroyed; see ``streams.shard.erasure``."""
+        return tenant in self._erased or self._vault.destroyed(tenant)
 
     def pause(self) -> UnitOfWork:
         """Return a unit of work of nothing, to which a checkpoint can be added.
@@ -252,12 +314,12 @@ class Engine:
             if at.listed != at.chain.size:
                 self._root.put(at.chain.standing())
                 at.listed = at.chain.size
+        for chain in self._erased.grown():
+            self._root.put(chain.standing())
         shard = self._root.commitment()
         unit.outputs["audit-checkpoints"] = [
             self._codecs.checkpoint(
-                tenant,
-                self.shard,
-                self._tenants[tenant].chain.checkpoint(self._keys.signer, shard),
+                tenant, self.shard, self.chain(tenant).checkpoint(self._keys.signer, shard)
             )
             for tenant in tenants
         ]
@@ -276,12 +338,15 @@ class Engine:
         Raises:
             KeyError: the shard has no such tenant.
         """
-        return self._tenants[tenant].chain
+        at = self._tenants.get(tenant)
+        return self._erased.chains[tenant] if at is None else at.chain
 
     def hasher(self, tenant: str) -> FeatureHasher:
         """Return a tenant's feature hasher; see ``Admission``."""
         hasher = self._hashers.get(tenant)
         if hasher is None:
+            if self.is_erased(tenant):
+                raise erased(tenant)
             if len(self._hashers) >= self._max_tenants:
                 raise BadMessage(
                     Reason.UNKNOWN_TENANT,
@@ -296,7 +361,9 @@ class Engine:
 
     def admit(self, tenant: str, hasher: FeatureHasher) -> None:
         """Give a tenant one of the shard's places; see ``Admission``."""
-        self._hashers.setdefault(tenant, hasher)
+        if tenant not in self._hashers:
+            self._vault.admit(tenant)
+            self._hashers[tenant] = hasher
 
     def _tenant(self, tenant: str) -> Tenant:
         at = self._tenants.get(tenant)
@@ -326,9 +393,11 @@ class Engine:
         for tenant, at in self._tenants.items():
             if not at.touched:
                 continue
-            unit.state.update(at.changes())
+            unit.state.update(self._vault.seal(tenant, at.changes()))
             unit.state[cell_keys.chain_checkpoint_key(tenant)] = at.chain.to_bytes()
             at.touched = False
+        if (quotas := self.quotas.to_bytes()) is not None:
+            unit.state[cell_keys.quotas_key()] = quotas
         unit.state[cell_keys.learner_key()] = encode_learner(self._config)
         unit.state[cell_keys.checkpoint_key()] = changelog.encode_checkpoint(
             StateCheckpoint(unit.next_offset, len(self._tenants), CELL_FORMAT)
@@ -344,6 +413,7 @@ class Engine:
         """
         where = f"shard {self.shard} ({self._source_topic}[{self.shard}])"
         self.restore_snapshots(store.get(cell_keys.snapshots_key()))
+        self.quotas.restore(store.get(cell_keys.quotas_key()))
         check_learner(store.get(cell_keys.learner_key()), self._config, where)
 
     def restore_snapshots(self, record: bytes | None) -> None:
@@ -356,7 +426,7 @@ class Engine:
             SnapshotsHead() if record is None else SnapshotsHead.from_bytes(record)
         )
 
-    def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
+    def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Put a cell back as a checkpoint left it.
 
         Raises:
@@ -370,15 +440,35 @@ class Engine:
             )
         cell_arrays = dict(arrays)
         versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
+        bucket = cell_arrays.pop(BUCKET_ARRAY, None)
         seeds = self._keys.seeds(tenant, self.shard, versions)
-        self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
-        self._tenants[tenant] = Tenant(
+        self.admit(tenant, self._keys.feature_hasher(tenant, versions))
+        # What lies there in the clear is written anew as a whole, encrypted.
+        anew = self._keys.data_keys is not None and not store.sealed(tenant)
+        at = self._tenants[tenant] = Tenant(
             self._cell_type.from_state(self._config, seeds, cell_arrays),
             Chain.from_bytes(self._log_name(tenant), chain),
             seeds,
             versions,
-            cells.CellWriter(tenant, cells.manifests(store, tenant)),
+            cells.CellWriter(tenant, None if anew else cells.manifests(store, tenant)),
+            bucket,
         )
+        at.touched = anew
+
+    def readable(
+        self, store: cells.Records, where: str, application_id: str | None = None
+    ) -> OpenedRecords:
+        """Return a shard's records with what is encrypted opened; see ``Vault.opened``."""
+        return self._vault.opened(store, where, application_id)
+
+    def load_erased(self, store: cells.Records) -> None:
+        """Take what is left of erased tenants, before the cells of the others are loaded."""
+        self._erased.load(store, self._log_name)
+        for tenant in cells.tenants(store):
+            if self._vault.destroyed(tenant) and tenant not in self._erased:
+                value = store.get(cell_keys.chain_checkpoint_key(tenant)) or b""
+                chain = Chain.from_bytes(self._log_name(tenant), value)
+                self._erased.add(tenant, chain, keys_of_cell(store, tenant))
 
     def compare_chains(self, committed: Iterable[tuple[str, bytes]]) -> None:
         """Check after a re-step that every chain stands where the last unit of work left it.
@@ -389,7 +479,10 @@ class Engine:
         chains = dict(committed)
         for tenant in sorted(chains.keys() | self._tenants.keys()):
             at = self._tenants.get(tenant)
-            if at is None or at.chain.to_bytes() != chains.get(tenant):
+            if at is None and self.is_erased(tenant):
+                # Its events cannot be stepped again.
+                self._erased.adopt(self._log_name(tenant), tenant, chains[tenant])
+            elif at is None or at.chain.to_bytes() != chains.get(tenant):
                 raise StateError(
                     f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
                     f"offset {self.next_offset} gave another audit chain than the one committed. "
@@ -402,7 +495,7 @@ def _refused(columns: TenantColumns, status: np.ndarray) -> list[Rejected]:
     return [
         Rejected(
             int(columns.positions[row]),
-            BadMessage(QUARANTINE_STATUS[int(status[row])], "refused by the learner"),
+            BadMessage(*REFUSALS[int(status[row])]),
         )
         for row in np.flatnonzero(status)
     ]

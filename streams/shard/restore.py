@@ -73,20 +73,25 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
     return load_records(engine, store, str(store.path))
 
 
-def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int | None, int | None]:
+def load_records(
+    engine: Engine, store: cells.Records, where: str, application_id: str | None = None
+) -> tuple[int | None, int | None]:
     """Put the cells of the last checkpoint into the engine, from a table or a snapshot.
 
     Args:
         engine: without cells.
         store: records of the shard.
         where: they are; for the message of an error.
+        application_id: whose they are; None: the engine's own.
 
     Returns:
         As ``load_engine``.
 
     Raises:
-        StateError: a record is damaged, missing or of another format.
-        ConfigError: the state was learnt with other settings.
+        StateError: a record is damaged, missing or of another format, or does not open.
+        ConfigError: the state was learnt with other settings, or is encrypted and should not be, or
+            the other way round.
+        SecretError: a data key is missing.
     """
     committed = store.get(cell_keys.offset_key())
     checkpoint = store.get(cell_keys.checkpoint_key())
@@ -97,8 +102,10 @@ def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int 
             f"{where} has a committed offset but no checkpoint: the changelog is incomplete"
         )
     engine.check_settings(store)
-    for tenant, arrays in cells.load_cells(store):
-        engine.load(store, tenant, arrays)
+    engine.load_erased(store)
+    readable = engine.readable(store, where, application_id)
+    for tenant, arrays in cells.load_cells(readable, engine.is_erased):
+        engine.load(readable, tenant, arrays)
     reached = changelog.decode_checkpoint(checkpoint).source_offset
     engine.next_offset = reached
     return reached, changelog.decode_offset(committed)

@@ -190,7 +190,7 @@ class Shard:
         """Go on after a rebalance that left the shard here."""
         self._expect(ShardState.PAUSED)
         self.state = ShardState.READY
-        self._wake()
+        self.wake()
 
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
@@ -247,7 +247,7 @@ class Shard:
             )
         self._queue.add(records)
         self._expected = records[-1].offset + 1
-        self._wake()
+        self.wake()
         if len(self._queue) >= self._settings.max_buffered_events:
             self._room.clear()
             await self._room.wait()
@@ -256,10 +256,10 @@ class Shard:
         """Take a snapshot as soon as the unit in flight has committed; on the event loop."""
         if self._snapshots is not None:
             self._snapshots.want()
-            self._wake()
+            self.wake()
 
-    def _wake(self) -> None:
-        """Let the task run if there is something to do."""
+    def wake(self) -> None:
+        """Let the task run if there is something to do; on the event loop."""
         if self._task is None and self.state in TAKING and self._has_work():
             self.state = ShardState.RUNNING
             self._task = asyncio.create_task(self._run(), name=f"shard-{self.number}")
@@ -272,7 +272,7 @@ class Shard:
             and self._snapshots.wanted
             and self._snapshots.due(0)
         )
-        return bool(self._queue or self._marks) or asked
+        return bool(self._queue or self._marks) or asked or self.engine.unsettled
 
     async def _continuation(self, batch: FetchedBatch) -> list[Any]:
         """Return what of a batch continues where the queue ends."""
@@ -312,7 +312,7 @@ class Shard:
         try:
             while self._has_work():
                 started = loop.time()
-                if self._marks or not self._queue:
+                if self._marks or not self._queue or self.engine.unsettled:
                     await loop.run_in_executor(self._executor, self._quiet_unit, loop)
                     continue
                 records = self._queue.take(self._settings.max_unit_events)
@@ -349,11 +349,14 @@ class Shard:
         return unit
 
     def _quiet_unit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Commit a unit without events: a mark of a snapshot, or the checkpoint for one."""
+        """Commit a unit without events: a mark of a snapshot, or the checkpoint for one.
+
+        Or what became of destroyed keys and changed quotas.
+        """
         if self._marks:
             unit = self.engine.mark_snapshot(self._marks.popleft())
         else:
-            unit = self.engine.pause()
+            unit = self.engine.settle()
         # No re-step could know of it: it goes by the events.
         self.engine.add_checkpoint(unit)
         self._since_checkpoint = 0
@@ -376,7 +379,7 @@ class Shard:
 
     def _mark(self, manifest: bytes) -> None:
         self._marks.append(manifest)
-        self._wake()
+        self.wake()
 
     def _commit(self, unit: UnitOfWork) -> None:
         started = time.perf_counter()

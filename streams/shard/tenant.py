@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 VERSIONS_ARRAY = "key_versions"
 """Name under which a cell's key versions travel beside its arrays."""
 
+BUCKET_ARRAY = "quota_bucket"
+"""Name under which the bucket of a tenant's rate travels, where there was a quota."""
+
+_ONE_BLOCK = np.zeros(1, np.int64)
+
 
 class Tenant:
     """One cell, its chain, and what its checkpoints need."""
 
-    __slots__ = ("cell", "chain", "listed", "seeds", "touched", "versions", "writer")
+    __slots__ = ("bucket", "cell", "chain", "listed", "seeds", "touched", "versions", "writer")
 
     def __init__(
         self,
@@ -32,7 +37,9 @@ class Tenant:
         seeds: Seeds,
         versions: KeyVersions,
         writer: cells.CellWriter,
+        bucket: np.ndarray[Any, np.dtype[np.float64]] | None = None,
     ) -> None:
+        self.bucket = bucket
         self.cell = cell
         self.chain = chain
         self.seeds = seeds
@@ -47,9 +54,14 @@ class Tenant:
         versions = np.array(self.versions, dtype=np.int64)
         arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions}
         sizes = {VERSIONS_ARRAY: versions.nbytes}
+        dirty = self.cell.take_dirty()
+        if self.bucket is not None:
+            arrays[BUCKET_ARRAY] = self.bucket
+            sizes[BUCKET_ARRAY] = self.bucket.nbytes
+            dirty[BUCKET_ARRAY] = _ONE_BLOCK
         return self.writer.records(
             arrays,
-            self.cell.take_dirty(),
+            dirty,
             lambda name: sizes.get(name) or self.cell.block_bytes(name),
         )
 

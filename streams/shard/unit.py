@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
@@ -33,6 +34,7 @@ class UnitOfWork:
         is_checkpoint: the state holds the cells' arrays, not the chain heads alone.
         steps: events learnt from or predicted.
         quarantined: records refused, by reason.
+        over_quota: those of them that were beyond a quota, by tenant and reason.
         retries: calls of the commit that were repeated.
         seconds: what each stage took, for the metrics only.
     """
@@ -46,4 +48,5 @@ class UnitOfWork:
     steps: int = 0
     retries: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    over_quota: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
