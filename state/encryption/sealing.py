@@ -125,6 +125,10 @@ class Opener:
         # Values of one checkpoint have one key; a few checkpoints wrote most of a cell.
         self._cipher_of = lru_cache(maxsize=_CIPHERS)(self._cipher)
 
+    def destroyed(self, tenant: str) -> bool:
+        """Tell whether a tenant's keys were destroyed."""
+        return self._keys is not None and self._keys.destroyed(tenant)
+
     def require_keys(self, tenant: str) -> None:
         """Refuse to go on without encryption where a tenant's state is sealed.
 
@@ -183,6 +187,9 @@ class Opener:
 class OpenedRecords:
     """Records with the values of cells opened; see ``state.cells.Records``.
 
+    Records of a tenant whose keys were destroyed come as they lie: nobody can do more than list
+    them.
+
     Args:
         records: as they lie in a table or a snapshot.
         opener: opens what is sealed.
@@ -221,7 +228,7 @@ class OpenedRecords:
             if mine is None or not key.startswith(mine):
                 tenant = cell_keys.tenant_of(key)
                 mine = cell_keys.same_tenant(key)
-                sealed = self.sealed(tenant)
+                sealed = self.sealed(tenant) and not self._opener.destroyed(tenant)
             yield key, (self._opener.open(tenant, key, value) if sealed else value)
 
     def sealed(self, tenant: str) -> bool:

@@ -120,7 +120,7 @@ def _destroy(
     unknown = [tenant for tenant in tenants if tenant not in found]
     if unknown:
         raise ConfigError(
-            f"{store.where} has no keys of {', '.join(unknown)}: `weir keys list` shows whose it has"
+            f"{store.where} has no keys of {', '.join(unknown)}: `weir keys list` shows whose"
         )
     messages().print(
         printable(
