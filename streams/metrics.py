@@ -177,10 +177,14 @@ class Metrics:
             with contextlib.suppress(KeyError):
                 self.state.remove(number, state.value)
         for key in [key for key in self._seen if key[0] == number]:
-            self._seen.discard(key)
-            self._alarms.pop(key, None)
-            for gauge in (*self.cell.values(), self.chain_height):
-                gauge.remove(*key)
+            self._forget(key)
+
+    def _forget(self, cell: tuple[str, str]) -> None:
+        """Drop the gauges of a cell that is not here any more."""
+        self._seen.discard(cell)
+        self._alarms.pop(cell, None)
+        for gauge in (*self.cell.values(), self.chain_height):
+            gauge.remove(*cell)
 
     def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
         """A unit of work has committed."""
@@ -225,7 +229,11 @@ class Metrics:
             self.end_offset.labels(shard.number).set(end_offset)
             self.lag.labels(shard.number).set(max(0, end_offset - (shard.next_offset or 0)))
         self.rocksdb_bytes.labels(shard.number).set(shard.store.size_bytes())
-        for tenant, cell in shard.engine.tenants.items():
+        tenants = shard.engine.tenants
+        for key in [key for key in self._seen if key[0] == str(shard.number)]:
+            if key[1] not in tenants:
+                self._forget(key)
+        for tenant, cell in tenants.items():
             self._seen.add((str(shard.number), tenant))
             self._describe(str(shard.number), tenant, cell.describe())
             self.chain_height.labels(shard.number, tenant).set(shard.engine.chain(tenant).size)

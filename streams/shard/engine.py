@@ -249,6 +249,7 @@ class Engine:
             unit.outputs["audit"] += self._codecs.audit(tenant, values)
             marked.append(tenant)
         self._sign(unit, marked)
+        unit.erased = tuple(marked)
         return unit
 
     def _forget(self, tenant: str) -> None:

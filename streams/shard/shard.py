@@ -361,6 +361,10 @@ class Shard:
         self.engine.add_checkpoint(unit)
         self._since_checkpoint = 0
         self._commit(unit)
+        if unit.erased:
+            log.warning(
+                "tenants erased: their keys were destroyed", shard=self.number, tenants=unit.erased
+            )
         if self._snapshots is not None and self._snapshots.wanted and self._snapshots.due(0):
             self._begin_snapshot(loop)
 

@@ -35,6 +35,7 @@ class UnitOfWork:
         steps: events learnt from or predicted.
         quarantined: records refused, by reason.
         over_quota: those of them that were beyond a quota, by tenant and reason.
+        erased: tenants that it erases.
         retries: calls of the commit that were repeated.
         seconds: what each stage took, for the metrics only.
     """
@@ -46,6 +47,7 @@ class UnitOfWork:
     state: dict[bytes, bytes | None] = field(default_factory=dict)
     is_checkpoint: bool = False
     steps: int = 0
+    erased: tuple[str, ...] = ()
     retries: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
     over_quota: Counter[tuple[str, str]] = field(default_factory=Counter)

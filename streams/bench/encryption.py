@@ -1,0 +1,120 @@
+"""What encrypting state costs: throughput of the whole application, and a record by itself.
+
+Called by the benchmark of what durability costs; its broker and its rounds are those of
+``streams.bench.stream``: in each repeat both workers run once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from state.cell_keys import block_key
+from state.encryption.key_store import KeyStore
+from state.encryption.places import KeyFolder
+from state.encryption.sealing import SEALED_BYTES, Opener, SealPlace, seal
+from state.secrets import FileSecrets
+from streams.bench.contenders import SAMPLES_PREFIX, WEIR, Contender
+from streams.bench.measured import measured
+from streams.bench.throughput import run_throughput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streams.bench.lab import Lab
+    from streams.bench.measured import Measured
+    from streams.bench.stream import Plan
+    from streams.bench.throughput import Throughput
+
+BENCH: Final = "durable"
+LOST: Final = "share lost"
+RECORDS: Final = 20_000
+RECORD_BYTES: Final = (256, 65_536)  # a block of the linear model, and one of attention
+_NANOSECOND: Final = 1e9
+
+
+def _keys(lab: Lab) -> KeyFolder:
+    return KeyFolder(lab.folder / "tenant-keys")
+
+
+def _encrypted(lab: Lab) -> Mapping[str, str]:
+    place = _keys(lab)
+    KeyStore.initialise(place)
+    return {"WEIR_ENCRYPTION__MODE": "on", "WEIR_ENCRYPTION__KEYS": place.where}
+
+
+WEIR_ENCRYPTED: Final = Contender(
+    "weir_encrypted", WEIR.command, WEIR.event_number, serves_metrics=True, environment=_encrypted
+)
+
+
+def run_encryption(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[Measured]:
+    """Measure what encryption costs.
+
+    Args:
+        plan: events and repeats.
+        lab: with a broker, and ``plan.events`` and a tail in the topic ``bench.events``.
+        params: go into every figure.
+
+    Yields:
+        ``encryption_cost``, the share of throughput lost; ``encrypted_cpu_per_event`` against the
+        same worker without; ``seal`` and ``open``, time a record.
+
+    Raises:
+        BenchFailed: a worker failed or gave wrong output.
+    """
+    runs: dict[str, list[Throughput]] = {}
+    for repeat in range(plan.repeats):
+        # In turn, so that neither is always the one that finds the broker warmer.
+        order = (WEIR, WEIR_ENCRYPTED) if repeat % 2 == 0 else (WEIR_ENCRYPTED, WEIR)
+        for contender in order:
+            plan.say(f"encryption, repeat {repeat + 1} of {plan.repeats}: {contender.name}")
+            group = f"encryption-{contender.name}-{repeat}"
+            run = run_throughput(contender, lab, SAMPLES_PREFIX, group, plan.events)
+            runs.setdefault(contender.name, []).append(run)
+    clear, sealed = runs[WEIR.name], runs[WEIR_ENCRYPTED.name]
+    lost = [
+        1.0 - ours.events_per_s / theirs.events_per_s
+        for ours, theirs in zip(sealed, clear, strict=True)
+    ]
+    yield measured(BENCH, "encryption_cost", LOST, lost, params)
+    yield measured(
+        BENCH,
+        "encrypted_cpu_per_event",
+        "µs",
+        [run.cpu_us["process"] for run in sealed],
+        params,
+        WEIR.name,
+        [run.cpu_us["process"] for run in clear],
+    )
+    yield from _records(plan, lab, params)
+
+
+def _records(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[Measured]:
+    """Measure records by themselves, on one core."""
+    place = _keys(lab)
+    KeyStore.initialise(place)
+    store = KeyStore(place, FileSecrets(lab.folder / "secrets"))
+    for size in RECORD_BYTES:
+        values = [os.urandom(size)] * RECORDS
+        of = {**params, "bytes": size, "added_bytes": SEALED_BYTES, "records": RECORDS}
+        times = [seal_and_open(store, values) for _ in range(plan.repeats)]
+        yield measured(BENCH, "seal", "ns", [sealing for sealing, _ in times], of)
+        yield measured(BENCH, "open", "ns", [opening for _, opening in times], of)
+
+
+def seal_and_open(store: KeyStore, values: list[bytes]) -> tuple[float, float]:
+    """Seal and open values as one checkpoint of one tenant; nanoseconds a record of each."""
+    tenant, at = "bench", SealPlace("bench", 0)
+    clear = [(block_key(tenant, "hlm.base", n), value) for n, value in enumerate(values)]
+    key = store.current(tenant)
+    started = time.perf_counter()
+    sealed = list(seal(clear, tenant, key, at))
+    between = time.perf_counter()
+    opener = Opener(store, at, "bench")
+    opened = [(name, opener.open(tenant, name, value or b"")) for name, value in sealed]
+    ended = time.perf_counter()
+    assert opened == clear
+    scale = _NANOSECOND / len(values)
+    return (between - started) * scale, (ended - between) * scale
