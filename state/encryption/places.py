@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from schemas.errors import SecretError, StateError
 from state.objects import ObjectStore
-from state.secrets.files import check_folder, create_whole, replace_whole
+from state.secrets.files import check_folder, create_whole, replace_whole, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,10 @@ class KeyFolder:
     def _made(self, name: str) -> Path:
         path = self._folder / name
         self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        if path.parent != self._folder:
+            path.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            # A key that a power failure takes leaves state that nobody can read.
+            sync_folder(self._folder)
         return path
 
     @staticmethod

@@ -148,7 +148,7 @@ def create_whole(path: Path, data: bytes) -> bool:
         return False
     finally:
         draft.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return True
 
 
@@ -159,7 +159,7 @@ def replace_whole(path: Path, data: bytes) -> None:
         OSError: it cannot be written.
     """
     _draft(path, data).replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _draft(path: Path, data: bytes) -> Path:
@@ -177,7 +177,12 @@ def _draft(path: Path, data: bytes) -> Path:
     return draft
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring to disk which files a folder has.
+
+    Raises:
+        OSError: it cannot be.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -89,6 +89,7 @@ class Engine:
         self._root = ShardRoot()
         self._vault = Vault(keys, application_id, shard)
         self._erased = ErasedTenants()
+        self._expected: frozenset[str] | None = None
         self.quotas = Quotas(quotas or QuotaSettings())
         self._decoder = Decoder(
             codecs.reader,
@@ -348,7 +349,9 @@ class Engine:
         if hasher is None:
             if self.is_erased(tenant):
                 raise erased(tenant)
-            if len(self._hashers) >= self._max_tenants:
+            # What was full then is full in a re-step, though erased tenants have left since.
+            refused = self._expected is not None and tenant not in self._expected
+            if refused or len(self._hashers) >= self._max_tenants:
                 raise BadMessage(
                     Reason.UNKNOWN_TENANT,
                     f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
@@ -456,6 +459,10 @@ class Engine:
         )
         at.touched = anew
 
+    def expect(self, tenants: Iterable[str]) -> None:
+        """Take in no others in the re-step that follows, until ``compare_chains``."""
+        self._expected = frozenset(tenants)
+
     def readable(
         self, store: cells.Records, where: str, application_id: str | None = None
     ) -> OpenedRecords:
@@ -478,6 +485,7 @@ class Engine:
             StateError: one does not: the same log gave other bytes.
         """
         chains = dict(committed)
+        self._expected = None
         for tenant in sorted(chains.keys() | self._tenants.keys()):
             at = self._tenants.get(tenant)
             if at is None and self.is_erased(tenant):

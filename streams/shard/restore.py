@@ -175,6 +175,7 @@ def re_step(
             "state cannot go on without them, so begin anew under another application_id"
         )
     stepped = 0
+    engine.expect(cell_keys.tenant_of(key) for key, _ in store.items(cell_keys.chain_prefix()))
     for batch in reader.read(topic, engine.shard, reached, committed):
         stepping()
         engine.process(batch, emit=False)

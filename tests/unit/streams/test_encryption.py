@@ -86,6 +86,7 @@ def reopened(site: Site, table: ShardStore, records: list[Record], **how: Any) -
     reached, committed = restore.load_engine(engine, table)
     assert reached is not None
     assert committed is not None
+    engine.expect(cell_keys.tenant_of(key) for key, _ in table.items(cell_keys.chain_prefix()))
     again = [record for record in records if reached <= record.offset < committed]
     if again:
         assert not engine.process(again, emit=False).outputs
@@ -294,6 +295,31 @@ def test_a_key_destroyed_while_the_worker_was_down(site: Site, *, checkpointed: 
         step(third, table, records[80:])
         whole = undisturbed(site, [*first, *records[40:]])
         assert others(third) == others(whole)
+
+
+def test_a_place_that_is_free_now_was_not_free_then(site: Site) -> None:
+    """A tenant that was refused when the shard was full is refused in the re-step, too."""
+    records = make_records(5, 120)
+    extra = make_records(6, 3)
+    encode, decode = Codec("event").encode, Codec("event").decode
+    late = [
+        record._replace(offset=records[-1].offset + 1 + number, value=encode(late_comer))
+        for number, record in enumerate(extra)
+        if record.value != b"poison"
+        for late_comer in [decode(record.value) | {"tenant": "late-comer", "label": None}]
+    ]
+    engine = make_engine(site.keys())
+    with ShardStore(site.folder / "table") as table:
+        step(engine, table, records)
+        unit = step(engine, table, late, checkpoint=False)
+        assert unit.quarantined == {"UNKNOWN_TENANT": len(late)}
+        site.store().destroy("acme")
+        again = reopened(site, table, [*records, *late])
+        assert set(again.tenants) == set(TENANTS) - {"acme"}
+        settled = again.settle()
+        again.add_checkpoint(settled)
+        more = [record._replace(offset=record.offset + 10) for record in late]
+        assert again.process(more).quarantined == {}
 
 
 def test_a_tenant_that_was_erased_gets_no_new_cell(site: Site) -> None:
