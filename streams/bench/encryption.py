@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 BENCH: Final = "durable"
 LOST: Final = "share lost"
-RECORDS: Final = 20_000
+SEALED_AT_ONCE: Final = 16 * 1024 * 1024
 RECORD_BYTES: Final = (256, 65_536)  # a block of the linear model, and one of attention
 _NANOSECOND: Final = 1e9
 
@@ -97,8 +97,8 @@ def _records(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[Measur
     KeyStore.initialise(place)
     store = KeyStore(place, FileSecrets(lab.folder / "secrets"))
     for size in RECORD_BYTES:
-        values = [os.urandom(size)] * RECORDS
-        of = {**params, "bytes": size, "added_bytes": SEALED_BYTES, "records": RECORDS}
+        values = [os.urandom(size)] * (SEALED_AT_ONCE // size)
+        of = {**params, "bytes": size, "added_bytes": SEALED_BYTES, "records": len(values)}
         times = [seal_and_open(store, values) for _ in range(plan.repeats)]
         yield measured(BENCH, "seal", "ns", [sealing for sealing, _ in times], of)
         yield measured(BENCH, "open", "ns", [opening for _, opening in times], of)

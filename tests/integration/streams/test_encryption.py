@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from schemas.codec import Codec
 from state import cell_keys
+from state.audit.leaf import COLUMN, ERASURE, record_numbers
 from state.encryption.key_store import KeyStore
 from state.encryption.places import KeyFolder
 from state.encryption.sealing import FORMAT
@@ -84,6 +85,12 @@ def weights_in_the_clear(stream: Stream, *erased: str) -> dict[tuple[str, int], 
     }
 
 
+def erasures(stream: Stream) -> int:
+    """Count the marks of erasures in the audit trail."""
+    values = [value or b"" for part in stream.values("audit") for value in part]
+    return sum(record_numbers(value)[0, COLUMN["format"]] == ERASURE for value in values)
+
+
 def quarantined(stream: Stream) -> int:
     decode = Codec("quarantine").decode
     values = [value for part in stream.values("quarantine") for value in part]
@@ -143,3 +150,15 @@ def test_a_tenant_is_sealed_rotated_and_erased_while_others_go_on(sealed: Stream
         "globex": False,
         "initech": True,
     }
+
+    # Set back, the erased stay erased, and the others learn the same again.
+    marks = erasures(sealed)
+    assert marks == 2 * SHARDS
+    weir(sealed, "rewind", "--shift-by", "-60", "--yes")
+    worker = sealed.start("w1")
+    sealed.wait_committed()
+    assert worker.terminate() == 0
+    assert weights(sealed) == weights_in_the_clear(sealed, "initech", "acme")
+    assert erasures(sealed) == marks
+    reports = weir(sealed, "verify", "--json")
+    assert {one["outcome"] for one in reports} == {"OK"}
