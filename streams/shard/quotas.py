@@ -102,8 +102,8 @@ class Quotas:
         self._furthest = max(self._furthest, offset)
 
     def to_bytes(self) -> bytes | None:
-        """Write the schedule as canonical JSON; None if there never were quotas."""
-        if not self._schedule:
+        """Write the schedule as canonical JSON; None if there is nothing to be known."""
+        if not self._schedule and not self._furthest:
             return None
         plain = {
             "furthest": self._furthest,

@@ -181,6 +181,22 @@ def test_a_shard_that_was_set_back_judges_its_past_as_before(keys: CellKeys) -> 
     assert later.process([records[-1]]).over_quota.keys() <= {("acme", "QUOTA_IDS")}
 
 
+def test_first_quotas_after_a_rewind_leave_the_past_alone(keys: CellKeys) -> None:
+    """What was published without quotas is replayed without, though the shard was set back."""
+    records = log()
+    free = made(keys, None)
+    free.process(records[:200])
+    back = made(keys, None)
+    back.quotas.set_back_from(200)
+    later = made(keys, RATE)
+    later.quotas.restore(back.quotas.to_bytes())
+    later.next_offset = 0
+    later.quotas.change(0)
+    later.process(records[:200])
+    assert standing(later) == standing(free)
+    assert later.process(records[200:]).over_quota["acme", "QUOTA_RATE"] > 0
+
+
 def test_no_quotas_leave_no_trace(keys: CellKeys) -> None:
     """State without quotas is what it was before there were any."""
     engine = made(keys, None)
