@@ -1,8 +1,9 @@
 """Avro records to bytes and back, one codec a schema.
 
-The bytes are plain Avro binary without header; ``schemas.wire`` adds the header of a schema
-registry. fastavro does the work (its compiled functions, called directly). Whatever bytes arrive,
-the answer is a record or a ``BadMessage`` that says what is wrong.
+The bytes are Avro's single objects (``schemas.single_object``) or bare records; ``schemas.wire``
+has the header of a schema registry instead. fastavro does the work (its compiled functions, called
+directly). Whatever bytes arrive, the answer is a record or a ``BadMessage`` that says what is
+wrong.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from fastavro import schemaless_reader, schemaless_writer
 
 from schemas.errors import BadMessage
-from schemas.reading import DECODE_ERRORS, explain, strict_form, trailing
+from schemas.reading import DECODE_ERRORS, Record, explain, strict_form, trailing
 from schemas.reasons import Reason
 from schemas.registry import ParsedSchema, Schema, SchemaName, load
+from schemas.single_object import HEADER_BYTES, header_of, is_single_object, writer_by_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-Record = dict[str, Any]
 
 # What fastavro raises when a record does not fit the schema.
 _ENCODE_ERRORS: Final = (ValueError, LookupError, TypeError, OverflowError, AttributeError)
@@ -31,14 +31,17 @@ class Codec:
 
     Args:
         name: which schema, see ``schemas.registry``.
+        single_object: write single objects; otherwise bare records. Both are read.
 
     Attributes:
         schema: the schema.
     """
 
-    def __init__(self, name: SchemaName) -> None:
+    def __init__(self, name: SchemaName, *, single_object: bool = False) -> None:
         self.schema: Schema = load(name)
+        self._header = header_of(self.schema) if single_object else b""
         self._form = strict_form(self.schema.parsed)
+        self._fixed_bytes = _fixed_bytes(self._form)
         self._integers = tuple(
             field["name"]
             for field in self.schema.parsed["fields"]
@@ -52,17 +55,25 @@ class Codec:
             BadMessage: ``BAD_FIELD``: a field is missing, unknown, or not of its type.
         """
         out = BytesIO()
+        out.write(self.header())
         self._write(out, record)
         return out.getvalue()
+
+    def header(self) -> bytes:
+        """Return what stands before a record, for what is encoded elsewhere."""
+        return self._header
 
     def decode(self, data: bytes | None) -> Record:
         """Return the record that the bytes hold, all of them.
 
         Raises:
-            BadMessage: ``EMPTY_VALUE`` (``None``, a tombstone, too), ``BAD_AVRO`` or
-                ``TRAILING_BYTES``; the detail names the field and the byte where reading failed.
+            BadMessage: ``EMPTY_VALUE`` (``None``, a tombstone, too), ``UNKNOWN_SCHEMA``,
+                ``BAD_AVRO`` or ``TRAILING_BYTES``; the detail names the field and the byte where
+                reading failed.
         """
         data = data or b""
+        if is_single_object(data, self._fixed_bytes):
+            return writer_by_header(self.schema.name, data).read(data, HEADER_BYTES)
         stream = BytesIO(data)
         try:
             record = schemaless_reader(stream, self._form)
@@ -84,7 +95,14 @@ class Codec:
         return results
 
     def strip(self, data: bytes) -> tuple[memoryview, ParsedSchema]:
-        """Return the record's own bytes, without wire header, and the schema that wrote them."""
+        """Return the record's own bytes, without header, and the schema that wrote them.
+
+        Raises:
+            BadMessage: ``UNKNOWN_SCHEMA``.
+        """
+        if is_single_object(data, self._fixed_bytes):
+            writer = writer_by_header(self.schema.name, data)
+            return memoryview(data)[HEADER_BYTES:], writer.parsed
         return memoryview(data), self.schema.parsed
 
     def _write(self, out: BytesIO, record: Mapping[str, Any]) -> None:
@@ -106,6 +124,25 @@ class Codec:
         except _ENCODE_ERRORS:
             # fastavro's error quotes the value, which may be text that must not be logged.
             raise BadMessage(Reason.BAD_FIELD, _misfit(self.schema, record)) from None
+
+
+def _fixed_bytes(form: Any) -> int | None:
+    """Return the size of everything of a strict form; None where it differs."""
+    if form == "double":
+        return 8
+    if not isinstance(form, dict):
+        return None
+    if form["type"] == "fixed":
+        return int(form["size"])
+    if form["type"] != "record":
+        return None
+    total = 0
+    for field in form["fields"]:
+        size = _fixed_bytes(field["type"])
+        if size is None:
+            return None
+        total += size
+    return total
 
 
 def _misfit(schema: Schema, record: Mapping[str, Any]) -> str:

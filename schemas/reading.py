@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Form = dict[str, Any]
+Record = dict[str, Any]
 
 # What fastavro raises when bytes do not fit a schema: end of input, a number outside an enum or a
 # union, broken UTF-8, a schema resolution that fails on the values.

@@ -62,7 +62,7 @@ class Schema:
     @cached_property
     def crc64(self) -> bytes:
         """CRC-64-AVRO of the canonical form: 8 bytes, little-endian as in Avro's single objects."""
-        return bytes.fromhex(fingerprint(self.canonical_form, "CRC-64-AVRO"))
+        return crc64_of(self.canonical_form)
 
     @cached_property
     def sha256(self) -> bytes:
@@ -82,6 +82,28 @@ def load(name: SchemaName) -> Schema:
     text = files("schemas").joinpath("avsc", f"{name}.avsc").read_text(encoding="utf-8")
     parsed = cast("ParsedSchema", fastavro.parse_schema(json.loads(text)))
     return Schema(name=name, text=text, parsed=parsed)
+
+
+@cache
+def released(name: SchemaName) -> tuple[str, ...]:
+    """Return the JSON texts of all released versions of a schema, oldest first.
+
+    The last one reads the same bytes as ``load(name)``.
+    """
+    folder = files("schemas").joinpath("released", name)
+    texts = {
+        int(file.name.removeprefix("v").removesuffix(".avsc")): file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+    }
+    return tuple(texts[number] for number in sorted(texts))
+
+
+def crc64_of(canonical: str) -> bytes:
+    """Return CRC-64-AVRO of a canonical form: 8 bytes, little-endian as in Avro's single objects.
+
+    fastavro gives the 8 bytes in that order already.
+    """
+    return bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
 
 
 def canonical_form(schema: Any) -> str:

@@ -9,39 +9,32 @@ A record of another version of our schema is read by Avro's schema resolution.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-import fastavro
-from fastavro import schemaless_reader
 from fastavro.schema import SchemaParseException
 
-from schemas.codec import Codec, Record
-from schemas.compat import unreadable
+from schemas.codec import Codec
 from schemas.errors import BadMessage, ConfigError
-from schemas.reading import DECODE_ERRORS, Form, explain, strict_form, trailing
 from schemas.reasons import Reason
-from schemas.registry import ParsedSchema, SchemaName, canonical_form
+from schemas.writers import Writer, writer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from schemas.confluent import SchemaRegistry
+    from schemas.reading import Record
+    from schemas.registry import ParsedSchema, SchemaName
 
 _MAGIC: Final = b"\x00"
-_HEADER_BYTES: Final = 5
+HEADER_BYTES: Final = 5
+"""Bytes before a record."""
 
 
-@dataclass(frozen=True)
-class _Writer:
-    """How to read what was written with one schema."""
+def without_header(value: bytes) -> bytes:
+    """Return a record of an output topic without a registry's header, if it has one.
 
-    name: str
-    parsed: ParsedSchema
-    form: Form
-    resolve: bool  # its records are to be resolved to our schema
+    It asks no registry: every record but an audit record begins with the length of a text, which is
+    not 0 as the header's magic is. (Audit records are told by their length.)
+    """
+    return value[HEADER_BYTES:] if value[:1] == _MAGIC else value
 
 
 class WireCodec(Codec):
@@ -65,8 +58,8 @@ class WireCodec(Codec):
         self.subject = f"{topic}-value"
         self._registry = registry
         self._may_register = may_register
-        self._header: bytes | None = None
-        self._writers: dict[bytes, _Writer] = {}
+        self._announced = b""
+        self._writers: dict[bytes, Writer] = {}
         self._refused: dict[bytes, str] = {}
 
     def announce(self) -> int:
@@ -80,30 +73,18 @@ class WireCodec(Codec):
         """
         place = self._registry.register if self._may_register else self._registry.find
         schema_id = place(self.subject, self.schema)
-        self._header = _MAGIC + schema_id.to_bytes(_HEADER_BYTES - 1, "big")
+        self._announced = _MAGIC + schema_id.to_bytes(HEADER_BYTES - 1, "big")
         return schema_id
 
     def header(self) -> bytes:
-        """Return the wire header of records written with our schema, for what is encoded elsewhere.
+        """Return the wire header of records written with our schema.
 
         Raises:
             ConfigError, RegistryUnavailable: as ``announce``, at the first call.
         """
-        if self._header is None:
+        if not self._announced:
             self.announce()
-        return cast("bytes", self._header)
-
-    def encode(self, record: Mapping[str, Any]) -> bytes:
-        """Return the record as bytes with wire header.
-
-        Raises:
-            BadMessage: as ``Codec.encode``.
-            ConfigError, RegistryUnavailable: as ``announce``, at the first call.
-        """
-        out = BytesIO()
-        out.write(self.header())
-        self._write(out, record)
-        return out.getvalue()
+        return self._announced
 
     def decode(self, data: bytes | None) -> Record:
         """Return the record that the bytes hold after their header, resolved to our schema.
@@ -115,20 +96,8 @@ class WireCodec(Codec):
                 been seen yet. The message may be good: it must not go to quarantine.
         """
         data = data or b""
-        writer = self._writers.get(data[:_HEADER_BYTES]) or self._new_writer(data)
-        stream = BytesIO(data)
-        stream.seek(_HEADER_BYTES)
-        try:
-            record = schemaless_reader(stream, writer.form)
-            if writer.resolve and stream.tell() == len(data):
-                # A second pass, as fastavro does not check the lengths of what it skips.
-                stream.seek(_HEADER_BYTES)
-                record = schemaless_reader(stream, writer.parsed, self.schema.parsed)
-        except DECODE_ERRORS as error:
-            raise explain(writer.name, writer.form, data, _HEADER_BYTES, error) from error
-        if stream.tell() != len(data):
-            raise trailing(writer.name, stream.tell(), len(data))
-        return cast("Record", record)
+        writer = self._writers.get(data[:HEADER_BYTES]) or self._new_writer(data)
+        return writer.read(data, HEADER_BYTES)
 
     def strip(self, data: bytes) -> tuple[memoryview, ParsedSchema]:
         """Return the record's own bytes, without wire header, and the schema that wrote them.
@@ -137,8 +106,8 @@ class WireCodec(Codec):
             BadMessage: as ``decode``, for the header.
             RegistryUnavailable: as ``decode``.
         """
-        writer = self._writers.get(data[:_HEADER_BYTES]) or self._new_writer(data)
-        return memoryview(data)[_HEADER_BYTES:], writer.parsed
+        writer = self._writers.get(data[:HEADER_BYTES]) or self._new_writer(data)
+        return memoryview(data)[HEADER_BYTES:], writer.parsed
 
     def is_ours(self, data: bytes) -> bool:
         """Tell whether a record was written with our own schema, so that it needs no resolution.
@@ -146,14 +115,15 @@ class WireCodec(Codec):
         Raises:
             BadMessage, RegistryUnavailable: as ``strip``.
         """
-        return not (self._writers.get(data[:_HEADER_BYTES]) or self._new_writer(data)).resolve
+        writer = self._writers.get(data[:HEADER_BYTES]) or self._new_writer(data)
+        return writer.reader is None
 
-    def _new_writer(self, data: bytes) -> _Writer:
+    def _new_writer(self, data: bytes) -> Writer:
         """Return the writer of a header that is not known yet."""
         if not data:
             raise BadMessage(Reason.EMPTY_VALUE, f"{self.schema.fullname}: the value is empty")
-        header = data[:_HEADER_BYTES]
-        if len(header) < _HEADER_BYTES or header[:1] != _MAGIC:
+        header = data[:HEADER_BYTES]
+        if len(header) < HEADER_BYTES or header[:1] != _MAGIC:
             raise BadMessage(
                 Reason.BAD_WIRE_HEADER,
                 f"{self.schema.fullname}: magic byte 0 and a schema id of 4 bytes are expected, "
@@ -163,31 +133,7 @@ class WireCodec(Codec):
             schema_id = int.from_bytes(header[1:], "big")
             text = self._registry.fetch(schema_id)
             try:
-                return self._writers.setdefault(header, self._build(text))
+                return self._writers.setdefault(header, writer_of(text, self.schema))
             except (ConfigError, SchemaParseException, ValueError) as error:
                 self._refused[header] = f"schema {schema_id} of {self._registry}: {error}"
         raise BadMessage(Reason.INCOMPATIBLE_SCHEMA, self._refused[header])
-
-    def _build(self, text: str) -> _Writer:
-        """Prepare reading with a writer's schema.
-
-        Raises:
-            ValueError: our schema cannot read it, or it is not safe to read with.
-            SchemaParseException, ConfigError: it is no schema.
-        """
-        plain = _without_logical_types(json.loads(text))
-        parsed = cast("ParsedSchema", fastavro.parse_schema(plain))
-        form = strict_form(parsed)
-        if problems := unreadable(self.schema.text, json.dumps(plain)):
-            raise ValueError(f"{self.schema.fullname} cannot read it: {'; '.join(problems)}")
-        resolve = canonical_form(plain) != self.schema.canonical_form
-        return _Writer(parsed["name"], parsed, form, resolve)
-
-
-def _without_logical_types(schema: Any) -> Any:
-    """Return a schema in which every value stands as it is encoded, not as a date or decimal."""
-    if isinstance(schema, list):
-        return [_without_logical_types(part) for part in schema]
-    if isinstance(schema, dict):
-        return {k: _without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
-    return schema

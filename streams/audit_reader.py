@@ -24,6 +24,7 @@ from urllib.parse import unquote
 
 from confluent_kafka import KafkaException
 
+from schemas import single_object, wire
 from schemas.codec import Codec
 from schemas.errors import BadMessage, BrokerUnavailable
 from state.audit.cell_verifier import CellVerifier
@@ -48,7 +49,7 @@ PATIENCE_S: Final = 5.0
 """How long a commit may take to show on both partitions."""
 
 _POLL_S: Final = 0.1
-_WIRE_HEADER_BYTES: Final = 5
+_HEADERS: Final = (single_object.HEADER_BYTES, wire.HEADER_BYTES)
 _MAX_WAITING: Final = 50_000
 """Checkpoints that may wait for their records. Honest trails hold fewer: at most one for each event
 of a unit of work. A trail without its records would fill the memory otherwise."""
@@ -304,10 +305,7 @@ def read_checkpoint(value: bytes | None) -> CheckpointNote:
     Raises:
         BadMessage: it is none.
     """
-    # A record begins with the length of the tenant's name, which is not 0; a wire header does.
-    if value is not None and value[:1] == b"\x00":
-        value = value[_WIRE_HEADER_BYTES:]
-    return CheckpointNote.of_record(_codec().decode(value))
+    return CheckpointNote.of_record(_codec().decode(wire.without_header(value or b"")))
 
 
 def _note(value: bytes | None) -> CheckpointNote | BadMessage:
@@ -318,7 +316,6 @@ def _note(value: bytes | None) -> CheckpointNote | BadMessage:
 
 
 def leaf_of(value: bytes | None) -> bytes:
-    """Return a record's bytes without wire header; it is told by its length, without a registry."""
+    """Return a record's bytes without header; it is told by its length, without a registry."""
     value = value or b""
-    framed = len(value) == RECORD_BYTES + _WIRE_HEADER_BYTES
-    return value[_WIRE_HEADER_BYTES:] if framed else value
+    return value[-RECORD_BYTES:] if len(value) - RECORD_BYTES in _HEADERS else value

@@ -19,7 +19,7 @@ from streams.containers import ContainerFile
 from streams.feed import FedEvent, RejectedRow, murmur2_partition
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.messages import build_codecs
+from streams.messages import file_codecs
 from streams.scores import Scoreboard
 from streams.shard.engine import Engine
 
@@ -166,7 +166,7 @@ def run_backtest(
         SecretError: a secret is missing.
     """
     keys = CellKeys.open(settings)
-    codecs = build_codecs(settings)
+    codecs = file_codecs()
     read_prediction = Codec("prediction").decode
     source = settings.topics.name("events")
     shards = [

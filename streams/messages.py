@@ -9,6 +9,7 @@ from schemas.confluent import SchemaRegistry
 from schemas.errors import BadMessage
 from schemas.mapping import Mapper, Origin, load_mapping
 from schemas.reasons import Reason
+from schemas.single_object import HEADER_BYTES, MARKER, header_of
 from schemas.wire import WireCodec
 from streams.kafka.topics import MAX_RECORD_BYTES, SOURCE_ROLE
 from streams.shard.encode import MessageCodecs
@@ -42,17 +43,9 @@ def build_codecs(settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -
         reader = WireReader(WireCodec("event", registry, source, may_register=False))
     else:
         reader = PlainReader()
-    if registry is None:
-        return MessageCodecs(
-            reader,
-            Codec("audit_checkpoint"),
-            QuarantineEncoder(Codec("quarantine"), quarantine_bytes),
-        )
 
-    def output(schema: SchemaName, role: str) -> WireCodec:
-        codec = WireCodec(schema, registry, settings.topics.name(role), may_register=True)
-        codec.announce()
-        return codec
+    def output(schema: SchemaName, role: str) -> Codec:
+        return codec_of(settings, schema, role, registry)
 
     return MessageCodecs(
         reader,
@@ -63,18 +56,55 @@ def build_codecs(settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -
     )
 
 
+def file_codecs() -> MessageCodecs:
+    """Return the codecs of a run without Kafka: bare records, as Avro files carry their schema."""
+    return MessageCodecs(
+        PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
+    )
+
+
+def codec_of(
+    settings: Settings, schema: SchemaName, role: str, registry: SchemaRegistry | None = None
+) -> Codec:
+    """Return the codec of what is written to a topic; it carries the schema's id as settings say.
+
+    Args:
+        settings: of whoever writes.
+        schema: of the records.
+        role: of the topic.
+        registry: that the settings name, where it is at hand.
+
+    Raises:
+        ConfigError: the registry cannot be used.
+        RegistryUnavailable: the registry does not answer.
+    """
+    if settings.registry.url is None:
+        return Codec(schema, single_object=settings.topics.framing == "single-object")
+    registry = registry or SchemaRegistry(settings.registry.url)
+    codec = WireCodec(schema, registry, settings.topics.name(role), may_register=True)
+    codec.announce()
+    return codec
+
+
 class PlainReader:
-    """Reads events in plain Avro."""
+    """Reads events that are bare Avro records or single objects; the header is not audited."""
 
     def __init__(self) -> None:
-        self.event = Codec("event").decode
+        self._codec = Codec("event")
+        self._header = header_of(self._codec.schema)
+        self.event = self._codec.decode
 
     def payload(self, record: SourceRecord, _: int) -> tuple[bytes, bytes]:
-        """Return the value, twice."""
+        """Return the value without header, and as our own version of the schema has it."""
         value = record.value
         if value is None:
             raise BadMessage(Reason.EMPTY_VALUE, "the record has no value")
-        return value, value
+        if value[:2] != MARKER:
+            return value, value
+        bare = value[HEADER_BYTES:]
+        if value[:HEADER_BYTES] == self._header:
+            return bare, bare
+        return bare, self._codec.encode(self._codec.decode(value))
 
 
 class WireReader:

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException, Producer
 
 from schemas.codec import Codec
 from schemas.errors import BadMessage, StateError
+from schemas.wire import without_header
 from streams.kafka.clients import client_config, retried
 from streams.kafka.errors import translated
 from streams.kafka.topics import (
@@ -35,7 +36,6 @@ HEADER = "weir-redriven"
 
 NOTES_ROLE = "quarantine-redriven"
 _NOTES_CONFIG = {"cleanup.policy": "compact"}
-_WIRE_HEADER_BYTES = 5
 _CALL_S = 30
 _TRANSACTION_MESSAGES = 500
 
@@ -124,10 +124,8 @@ def _noted(settings: Settings, reader: PartitionReader, counts: dict[str, int]) 
 
 def _read(topic: str, partition: int, record: Record, noted: set[str]) -> Quarantined:
     value = record.value or b""
-    # A record begins with the length of its reason, which is not 0; a wire header does.
-    plain = value[_WIRE_HEADER_BYTES:] if value[:1] == b"\x00" else value
     try:
-        read = Codec("quarantine").decode(plain)
+        read = Codec("quarantine").decode(without_header(value))
     except BadMessage as error:
         raise StateError(
             f"{topic}[{partition}]@{record.offset} is no quarantine record: somebody else writes "

@@ -94,6 +94,11 @@ class TopicSettings(Section):
     events: str | None = Field(
         default=None, description="an existing topic to read, if it is not called <prefix>events"
     )
+    framing: Literal["single-object", "bare"] = Field(
+        default="single-object",
+        description="what stands before a record where there is no registry: Avro's single-object "
+        "header with the schema's fingerprint, or nothing; both are read",
+    )
     partitions: Positive = Field(default=4, description="shards, where the topics are made by Weir")
     replication: Positive | None = Field(
         default=None, description="copies of the topics that Weir makes; default: the brokers' own"
@@ -233,7 +238,7 @@ class HttpSettings(Section):
 
 
 class RegistrySettings(Section):
-    """A Confluent schema registry; without one, messages are plain Avro."""
+    """A Confluent schema registry; without one, messages are framed as ``topics.framing`` says."""
 
     url: str | None = None
 

@@ -162,6 +162,7 @@ class Shards:
             stores, self._stores = self._stores, {}
             for partition, shard in shards.items():
                 stores.pop(partition)
+                await loop.run_in_executor(self._executor, shard.leave_checkpoint)
                 await loop.run_in_executor(self._executor, shard.close)
             for store in stores.values():
                 await loop.run_in_executor(self._executor, store.close)

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -82,20 +82,37 @@ def end_process(error: BaseException) -> None:
     os._exit(code)
 
 
+class Parts(NamedTuple):
+    """What a worker is made of; benchmarks put in others, to see what one costs.
+
+    Attributes:
+        cell: what learns.
+        engine: what steps cells and audits.
+        producer: what commits.
+    """
+
+    cell: type[Cell] = Cell
+    engine: type[Engine] = Engine
+    producer: type[ShardProducer] = ShardProducer
+
+
+REAL = Parts()
+
+
 class Worker:
     """One process of the application.
 
     Args:
         settings: ``broker.bootstrap`` known.
-        cell_type: what learns; see ``Engine``.
+        parts: what it is made of.
     """
 
-    def __init__(self, settings: Settings, cell_type: type[Cell] = Cell) -> None:
+    def __init__(self, settings: Settings, parts: Parts = REAL) -> None:
         # Until the loop runs there is nothing to finish first.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: os._exit(0))
         self.settings = settings
-        self._cell_type = cell_type
+        self._parts = parts
         self.metrics = Metrics()
         self._folder = StateFolder(settings.state_dir)
         self._keys = CellKeys.open(settings)
@@ -110,9 +127,9 @@ class Worker:
             settings.state_dir, self._make_shard, end_process, threads=max(4, self._partitions)
         )
 
-    def _make_shard(self, number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:
+    def _make_engine(self, number: int) -> Engine:
         settings = self.settings
-        engine = Engine(
+        return self._parts.engine(
             number,
             settings.learner,
             self._keys,
@@ -122,9 +139,12 @@ class Worker:
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
             quotas=settings.quotas,
-            cell_type=self._cell_type,
+            cell_type=self._parts.cell,
         )
-        producer = ShardProducer(
+
+    def _make_producer(self, number: int) -> ShardProducer:
+        settings = self.settings
+        return self._parts.producer(
             settings.broker,
             settings.application_id,
             number,
@@ -133,14 +153,16 @@ class Worker:
             {role: settings.topics.name(role) for role in OUTPUT_ROLES},
             settings.stream.transaction_timeout_s,
         )
+
+    def _make_shard(self, number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:
         return Shard(
-            engine,
+            self._make_engine(number),
             store,
-            producer,
-            PartitionReader(settings.broker),
+            self._make_producer(number),
+            PartitionReader(self.settings.broker),
             source_topic=self._source,
             changelog_topic=self._changelog,
-            settings=settings.stream,
+            settings=self.settings.stream,
             executor=executor,
             observer=self.metrics,
             failed=end_process,

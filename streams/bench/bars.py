@@ -77,6 +77,8 @@ BARS = (
         )
         for ids, times in ((10_000, 4), (1_000_000, 2.5), (10_000_000, 3))
     ),
+    Bar("durable", "exactly_once_cost", 0.1, False, "at most 10 %", greatest=True),
+    Bar("durable", "verify_records_per_s", 0.2, True, "at least 20 % of SHA-256 alone"),
     Bar("hlm", "events_per_s", 1.0, True, "at least the peer's", {"against": "vw"}),
     Bar("hlm", "events_per_s", 20.0, True, "at least 20 times the peer's", {"against": "river"}),
     Bar("hlm", "p99_over_p50", 2.0, False, "at most 2", {"during": "rebuild"}, greatest=True),

@@ -196,6 +196,15 @@ def _number_in_json(value: bytes) -> int:
     return int(json.loads(value)["event_id"])
 
 
+def without(what: str) -> Contender:
+    """Return a worker that leaves something out; see ``streams.bench.durable_worker``."""
+
+    def command(_: Job) -> list[str]:
+        return [sys.executable, "-m", "streams.bench.durable_worker", what]
+
+    return Contender(f"without {what}", command, _number_in_avro(), serves_metrics=True)
+
+
 WEIR = Contender("weir", _weir, _number_in_avro(), serves_metrics=True)
 WEIR_NULL = Contender("weir_null", _weir_null, _number_in_avro(), serves_metrics=True)
 RAW_TRANSACTIONAL = Contender("raw_transactional", _raw_transactional, None)

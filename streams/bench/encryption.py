@@ -1,7 +1,7 @@
 """What encrypting state costs: throughput of the whole application, and a record by itself.
 
-Called by the benchmark of what durability costs; its broker and its rounds are those of
-``streams.bench.stream``: in each repeat both workers run once.
+Called by the benchmark of what durability costs, on its broker and its events. In each repeat both
+workers run once.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from streams.bench.measured import measured
 from streams.bench.throughput import run_throughput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from streams.bench.lab import Lab
     from streams.bench.measured import Measured
-    from streams.bench.stream import Plan
     from streams.bench.throughput import Throughput
 
 BENCH: Final = "durable"
-LOST: Final = "share lost"
+LOST: Final = "of throughput"
 SEALED_AT_ONCE: Final = 16 * 1024 * 1024
 RECORD_BYTES: Final = (256, 65_536)  # a block of the linear model, and one of attention
 _NANOSECOND: Final = 1e9
@@ -49,12 +48,16 @@ WEIR_ENCRYPTED: Final = Contender(
 )
 
 
-def run_encryption(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[Measured]:
+def run_encryption(
+    lab: Lab, events: int, repeats: int, say: Callable[[str], None], params: Mapping[str, Any]
+) -> Iterator[Measured]:
     """Measure what encryption costs.
 
     Args:
-        plan: events and repeats.
-        lab: with a broker, and ``plan.events`` and a tail in the topic ``bench.events``.
+        lab: with a broker, and ``events`` and a tail in the topic ``bench.events``.
+        events: events that a worker commits in a run.
+        repeats: runs of each worker.
+        say: told what is going on.
         params: go into every figure.
 
     Yields:
@@ -65,13 +68,13 @@ def run_encryption(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[
         BenchFailed: a worker failed or gave wrong output.
     """
     runs: dict[str, list[Throughput]] = {}
-    for repeat in range(plan.repeats):
+    for repeat in range(repeats):
         # In turn, so that neither is always the one that finds the broker warmer.
         order = (WEIR, WEIR_ENCRYPTED) if repeat % 2 == 0 else (WEIR_ENCRYPTED, WEIR)
         for contender in order:
-            plan.say(f"encryption, repeat {repeat + 1} of {plan.repeats}: {contender.name}")
+            say(f"encryption, repeat {repeat + 1} of {repeats}: {contender.name}")
             group = f"encryption-{contender.name}-{repeat}"
-            run = run_throughput(contender, lab, SAMPLES_PREFIX, group, plan.events)
+            run = run_throughput(contender, lab, SAMPLES_PREFIX, group, events)
             runs.setdefault(contender.name, []).append(run)
     clear, sealed = runs[WEIR.name], runs[WEIR_ENCRYPTED.name]
     lost = [
@@ -88,10 +91,10 @@ def run_encryption(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[
         WEIR.name,
         [run.cpu_us["process"] for run in clear],
     )
-    yield from _records(plan, lab, params)
+    yield from _records(lab, repeats, params)
 
 
-def _records(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[Measured]:
+def _records(lab: Lab, repeats: int, params: Mapping[str, Any]) -> Iterator[Measured]:
     """Measure records by themselves, on one core."""
     place = _keys(lab)
     KeyStore.initialise(place)
@@ -99,7 +102,7 @@ def _records(plan: Plan, lab: Lab, params: Mapping[str, Any]) -> Iterator[Measur
     for size in RECORD_BYTES:
         values = [os.urandom(size)] * (SEALED_AT_ONCE // size)
         of = {**params, "bytes": size, "added_bytes": SEALED_BYTES, "records": len(values)}
-        times = [seal_and_open(store, values) for _ in range(plan.repeats)]
+        times = [seal_and_open(store, values) for _ in range(repeats)]
         yield measured(BENCH, "seal", "ns", [sealing for sealing, _ in times], of)
         yield measured(BENCH, "open", "ns", [opening for _, opening in times], of)
 

@@ -53,9 +53,9 @@ def main() -> int:
     logs.configure(logs.Level.WARNING)
     # As in ``streams.cli.worker``: Faust binds to the policy when it is imported.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    from streams.worker import Worker  # noqa: PLC0415 - see above
+    from streams.worker import Parts, Worker  # noqa: PLC0415 - see above
 
-    return Worker(load_settings(), NullCell).run()
+    return Worker(load_settings(), Parts(cell=NullCell)).run()
 
 
 if __name__ == "__main__":

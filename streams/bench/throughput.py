@@ -68,7 +68,7 @@ def run_throughput(
     Raises:
         BenchFailed: it ended, stood still, or did not predict each event exactly once.
     """
-    before = _ends(lab, f"{prefix}predictions")
+    before = ends_of(lab, f"{prefix}predictions")
     offsets = CommittedOffsets(lab, f"{prefix}events", group)
     with running(contender, lab, prefix, group, events) as process:
         first = _await(events // WARM_UP_PART, offsets, process, lab)
@@ -154,7 +154,8 @@ def _reading(now: float, total: int, process: Running, lab: Lab) -> Reading:
     return Reading(now, total, cpu, metrics)
 
 
-def _ends(lab: Lab, topic: str) -> dict[int, int]:
+def ends_of(lab: Lab, topic: str) -> dict[int, int]:
+    """Return the last stable offset of each partition."""
     reader = PartitionReader(lab.settings("").broker)
     try:
         return reader.stable_end(topic, list(range(PARTITIONS)))
@@ -185,7 +186,7 @@ def require_once(
     while True:
         try:
             for partition, committed in offsets.read().items():
-                values = _values(lab, f"{prefix}predictions", partition, before[partition])
+                values = values_of(lab, f"{prefix}predictions", partition, before[partition])
                 check_once(contender, partition, values, committed)
         except BenchFailed:
             # The broker answers a commit when its end is certain, and marks the partitions then.
@@ -196,7 +197,8 @@ def require_once(
             return
 
 
-def _values(lab: Lab, topic: str, partition: int, start: int) -> list[bytes]:
+def values_of(lab: Lab, topic: str, partition: int, start: int) -> list[bytes]:
+    """Return the committed values of a partition from an offset on."""
     reader = PartitionReader(lab.settings("").broker)
     try:
         end = reader.stable_end(topic, [partition])[partition]

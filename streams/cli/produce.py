@@ -1,16 +1,14 @@
 """``weir produce``: rows of a file or of standard input to the events topic."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from schemas.confluent import SchemaRegistry
 from schemas.errors import BrokerUnavailable, ConfigError
-from schemas.wire import WireCodec
 from streams.cli import exit_codes
 from streams.cli.broker import reach_broker
 from streams.cli.console import messages, output, print_json
@@ -21,7 +19,7 @@ from streams.cli.sender import EventSender
 from streams.cli.source_options import FileOptions, takes_file
 from streams.feed import LOOKED_AT, Feed, RejectedRow
 from streams.kafka.topics import SOURCE_ROLE
-from streams.settings import Settings
+from streams.messages import codec_of
 
 EXAMPLES = (
     "weir produce cards.csv --id card --label fraud --time at --time-unit s",
@@ -80,7 +78,8 @@ def command(
         text = f"in the first {LOOKED_AT:,} rows: {warning}"
         say.print(text, style="yellow", markup=False, soft_wrap=True)
     sender = EventSender(settings, rate)
-    feed = Feed(events, tenant=tenant, rounds=loop, encode=_encoder(settings))
+    encode = codec_of(settings, "event", SOURCE_ROLE).encode
+    feed = Feed(events, tenant=tenant, rounds=loop, encode=encode)
     started = time.monotonic()
     with Rejects(rejects, say) as rejected:
         with _delivered(sender), WorkProgress(say, "Sending", "events") as bar:
@@ -115,14 +114,6 @@ def command(
         )
     if rejected.total and rejects is None:
         raise typer.Exit(exit_codes.INCOMPLETE_INPUT)
-
-
-def _encoder(settings: Settings) -> Callable[[dict[str, Any]], bytes] | None:
-    if settings.registry.url is None:
-        return None
-    registry = SchemaRegistry(settings.registry.url)
-    topic = settings.topics.name(SOURCE_ROLE)
-    return WireCodec("event", registry, topic, may_register=True).encode
 
 
 @contextmanager

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.codec import Codec
 from schemas.errors import BadMessage
+from schemas.wire import without_header
 from streams.audit_reader import leaf_of, tenant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from streams.kafka.reader import Record
-
-_WIRE_HEADER_BYTES = 5
 
 
 class Difference(NamedTuple):
@@ -89,12 +88,8 @@ class Published:
 
 def read_prediction(value: bytes | None) -> dict[str, Any]:
     """Decode a prediction, with a registry's wire header or without; empty if it is none."""
-    value = value or b""
-    # A prediction begins with the length of the tenant's name, which is not 0.
-    if value[:1] == b"\x00":
-        value = value[_WIRE_HEADER_BYTES:]
     try:
-        return dict(Codec("prediction").decode(value))
+        return dict(Codec("prediction").decode(without_header(value or b"")))
     except BadMessage:
         return {}
 

@@ -107,9 +107,7 @@ class ShardProducer:
         self._producer = Producer(
             client_config(
                 broker,
-                transactional_id=f"{application_id}-{shard}",
-                transaction_timeout_ms=timeout_s * 1000,
-                **SENDING,
+                **self.properties(f"{application_id}-{shard}", timeout_s),
                 **COORDINATOR_IS_FOUND_AGAIN,
             )
         )
@@ -117,6 +115,15 @@ class ShardProducer:
         self._retries = 0
         # The call in progress and since when; read by another thread.
         self._calling: tuple[str, float] | None = None
+
+    @staticmethod
+    def properties(transactional_id: str, timeout_s: int) -> dict[str, Any]:
+        """Return how the client sends."""
+        return {
+            **SENDING,
+            "transactional_id": transactional_id,
+            "transaction_timeout_ms": timeout_s * 1000,
+        }
 
     def fence(self) -> None:
         """Take the shard over: fence its former owner and abort what it left open.
@@ -149,6 +156,35 @@ class ShardProducer:
         """
         producer = self._producer
         self._call(producer.begin_transaction, "begin_transaction")
+        self.send(unit)
+        offsets = [TopicPartition(self._source_topic, self._shard, unit.next_offset)]
+        self._call(
+            lambda: producer.send_offsets_to_transaction(
+                offsets, self._group.consumer_group_metadata(), CALL_S
+            ),
+            "send_offsets_to_transaction",
+        )
+        self._call(lambda: producer.commit_transaction(CALL_S), "commit_transaction")
+        return self.acknowledged(unit)
+
+    def acknowledged(self, unit: UnitOfWork) -> int:
+        """Return the changelog offset of a sent unit's last state record.
+
+        Raises:
+            CommitFailed: it was not acknowledged.
+        """
+        unit.retries, self._retries = self._retries, 0
+        if self._changelog_end is None:
+            raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
+        return self._changelog_end
+
+    def send(self, unit: UnitOfWork) -> None:
+        """Hand all messages of a unit to the client, which sends them when it sees fit.
+
+        Raises:
+            CommitFailed: the client refused one.
+        """
+        producer = self._producer
         for role, values in unit.outputs.items():
             self._send(self._topics[role], values)
         for key, value, headers in unit.quarantine:
@@ -162,18 +198,15 @@ class ShardProducer:
                 )
             )
         self._send_state(unit)
-        offsets = [TopicPartition(self._source_topic, self._shard, unit.next_offset)]
-        self._call(
-            lambda: producer.send_offsets_to_transaction(
-                offsets, self._group.consumer_group_metadata(), CALL_S
-            ),
-            "send_offsets_to_transaction",
-        )
-        self._call(lambda: producer.commit_transaction(CALL_S), "commit_transaction")
-        unit.retries, self._retries = self._retries, 0
-        if self._changelog_end is None:
-            raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
-        return self._changelog_end
+
+    def flush(self) -> None:
+        """Wait until all that was sent is acknowledged.
+
+        Raises:
+            CommitFailed: it was not in time.
+        """
+        if left := self._producer.flush(CALL_S):
+            raise CommitFailed(f"{self._where}: {left} messages were not acknowledged")
 
     def _send(self, topic: str, values: list[Message]) -> None:
         messages = cast("list[dict[str, Any]]", values)

@@ -25,6 +25,7 @@ from state.changelog import StateCheckpoint
 from state.snapshots.writing import About
 from streams.keys import CellKeys, KeyVersions
 from streams.settings import QuotaSettings
+from streams.shard.cell_formats import CELL_FORMAT
 from streams.shard.columns import Decoder, Rejected, TenantColumns
 from streams.shard.erasure import ErasedTenants, keys_of_cell
 from streams.shard.learner_record import check_learner, encode_learner
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from state.encryption.sealing import OpenedRecords
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
-
-CELL_FORMAT = 1
-"""Version of the layout of the cells' arrays in checkpoints."""
 
 
 class Engine:
@@ -496,7 +494,8 @@ class Engine:
                     f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
                     f"offset {self.next_offset} gave another audit chain than the one committed. "
                     "The configuration, the keys or the program differ from those that wrote it: "
-                    "start with the same ones, or begin anew under another application id"
+                    "start with the same ones (another release can take over once these have "
+                    "stopped in order), or begin anew under another application id"
                 )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import StateError
 from state import cell_keys, cells, changelog
+from streams.shard.cell_formats import as_present, check_cell_format
 
 if TYPE_CHECKING:
     from state.store import ShardStore
@@ -101,14 +102,15 @@ def load_records(
         raise StateError(
             f"{where} has a committed offset but no checkpoint: the changelog is incomplete"
         )
+    found = changelog.decode_checkpoint(checkpoint)
+    check_cell_format(found.app_format, where)
     engine.check_settings(store)
     engine.load_erased(store)
     readable = engine.readable(store, where, application_id)
     for tenant, arrays in cells.load_cells(readable, engine.is_erased):
-        engine.load(readable, tenant, arrays)
-    reached = changelog.decode_checkpoint(checkpoint).source_offset
-    engine.next_offset = reached
-    return reached, changelog.decode_offset(committed)
+        engine.load(readable, tenant, as_present(arrays, found.app_format))
+    engine.next_offset = found.source_offset
+    return found.source_offset, changelog.decode_offset(committed)
 
 
 def check_fresh(group_offset: int | None, changelog_topic: str, partition: int) -> None:

@@ -192,6 +192,23 @@ class Shard:
         self.state = ShardState.READY
         self.wake()
 
+    def leave_checkpoint(self) -> None:
+        """Commit all state before an orderly end, while the shard is still this worker's. Blocks.
+
+        Whoever serves it next has nothing to step again, and may be another release, whose steps
+        need not give the same bits. Where it cannot be committed the successor steps again.
+        """
+        if self.state is not ShardState.PAUSED or not self._since_checkpoint:
+            return
+        unit = self.engine.pause()
+        self.engine.add_checkpoint(unit)
+        try:
+            self._commit(unit)
+        except WeirError as error:
+            log.warning("no checkpoint at the end", shard=self.number, why=str(error))
+        else:
+            self._since_checkpoint = 0
+
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
         self.state = ShardState.CLOSED

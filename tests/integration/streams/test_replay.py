@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.integration.streams.under_test import SHARDS, Stream, make_events, op
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from typer.testing import Result
 
@@ -40,10 +42,10 @@ def objects(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@pytest.fixture(scope="module")
-def run(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stream]:
+@contextmanager
+def snapshotted(broker: CrashableBroker, folder: Path) -> Iterator[Stream]:
     """Two tenants whose shards were snapshotted between two parts of the log."""
-    with open_stream(broker, tmp_path_factory.mktemp("replay")) as stream:
+    with open_stream(broker, folder) as stream:
         stream.environment["WEIR_SNAPSHOTS__URL"] = str(stream.folder / "snapshots")
         stream.produce(make_events(900, tenants=TENANTS))
         worker = stream.start()
@@ -56,6 +58,20 @@ def run(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> It
         stream.produce(make_events(700, start=900, tenants=TENANTS))
         stream.wait_committed()
         assert worker.terminate() == 0
+        yield stream
+
+
+@pytest.fixture(scope="module")
+def run(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stream]:
+    """A stream that the tests only read."""
+    with snapshotted(broker, tmp_path_factory.mktemp("replay")) as stream:
+        yield stream
+
+
+@pytest.fixture
+def own(broker: CrashableBroker, tmp_path: Path) -> Iterator[Stream]:
+    """A stream that a test sets back."""
+    with snapshotted(broker, tmp_path) as stream:
         yield stream
 
 
@@ -135,38 +151,38 @@ def test_the_first_difference_is_told_with_its_offset(broker: CrashableBroker, r
         assert "y_hat was published as 0.25" in told[1]
 
 
-def test_a_rewind_goes_back_and_gives_the_same_again(run: Stream) -> None:
+def test_a_rewind_goes_back_and_gives_the_same_again(own: Stream) -> None:
     """Back to a snapshot and before it, on again: the same weights, a chain that names its past."""
-    before = {place: found[3] for place, found in run.cells().items()}
-    worker = run.start("w1")
-    run.wait_ready(worker)
-    refused = weir(run, "rewind", "--shift-by", "-100", "--yes", code=78)
+    before = {place: found[3] for place, found in own.cells().items()}
+    worker = own.start("w1")
+    own.wait_ready(worker)
+    refused = weir(own, "rewind", "--shift-by", "-100", "--yes", code=78)
     assert "active members" in refused.stderr
     assert worker.terminate() == 0
 
-    committed = run.committed()
-    planned = objects(weir(run, "rewind", "--shift-by", "-60", "--dry-run", "--json"))
+    committed = own.committed()
+    planned = objects(weir(own, "rewind", "--shift-by", "-60", "--dry-run", "--json"))
     assert [one["target"] for one in planned] == [offset - 60 for offset in committed]
-    assert run.committed() == committed
-    weir(run, "rewind", "--shift-by", "-60", "--yes")
-    assert run.committed() == [offset - 60 for offset in committed]
-    run.start("w1")
-    run.wait_committed()
-    assert run.workers[-1].terminate() == 0
-    assert {place: found[3] for place, found in run.cells().items()} == before
+    assert own.committed() == committed
+    weir(own, "rewind", "--shift-by", "-60", "--yes")
+    assert own.committed() == [offset - 60 for offset in committed]
+    own.start("w1")
+    own.wait_committed()
+    assert own.workers[-1].terminate() == 0
+    assert {place: found[3] for place, found in own.cells().items()} == before
 
-    weir(run, "rewind", "--to-snapshot", "latest", "--shards", "0,2", "--yes")
-    run.start("w0")  # its table is from before both
-    run.wait_committed()
-    assert run.workers[-1].terminate() == 0
-    assert {place: found[3] for place, found in run.cells().items()} == before
+    weir(own, "rewind", "--to-snapshot", "latest", "--shards", "0,2", "--yes")
+    own.start("w0")  # its table is from before both
+    own.wait_committed()
+    assert own.workers[-1].terminate() == 0
+    assert {place: found[3] for place, found in own.cells().items()} == before
 
-    reports = objects(weir(run, "verify", "--json"))
+    reports = objects(weir(own, "verify", "--json"))
     assert {report["outcome"] for report in reports} == {"OK"}
-    replayed = objects(weir(run, "replay", "--verify", "--json"))
+    replayed = objects(weir(own, "replay", "--verify", "--json"))
     assert [one["equal"] for one in replayed] == [True] * SHARDS
     assert sum(one["predictions"] for one in replayed) == sum(
-        len(part) for part in run.values("predictions")
+        len(part) for part in own.values("predictions")
     )
-    refused = weir(run, "replay", "--from", "150", "--verify", code=78)
+    refused = weir(own, "replay", "--from", "150", "--verify", code=78)
     assert "--from beginning" in refused.stderr

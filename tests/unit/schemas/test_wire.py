@@ -5,7 +5,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from schemas import wire
+from schemas import writers
 from schemas.codec import Codec
 from schemas.compat import unreadable
 from schemas.confluent import RegistryUnavailable, SchemaRegistry
@@ -102,7 +102,7 @@ def test_incompatible_writer_is_refused_by_field(
         checks.append(writer)
         return unreadable(reader, writer)
 
-    monkeypatch.setattr(wire, "unreadable", counted)
+    monkeypatch.setattr(writers, "unreadable", counted)
     theirs = changed(without=("tenant",))
     record = {name: value for name, value in EVENT.items() if name != "tenant"}
     data = written(theirs, server.add(theirs), record)

@@ -14,7 +14,7 @@ from streams.cli import bench
 from streams.cli.main import app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 SPREAD = {"repeats": 5, "min": 1.0, "max": 2.0, "cores": 2}
@@ -43,9 +43,13 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
         asked.append(plan)
         yield from LINES
 
-    monkeypatch.setattr(bench, "run_stream", run)
-    monkeypatch.setattr(bench, "run_hlm", lambda *_: iter(HLM_LINES))
-    monkeypatch.setattr(bench, "run_sera", lambda *_: iter(SERA_LINES))
+    def gives(lines: Iterable[Measured]) -> Callable[[Plan], Iterator[Measured]]:
+        return lambda _: iter(lines)
+
+    figures = {bench.Bench.HLM: HLM_LINES, bench.Bench.SERA: SERA_LINES}
+    for name in bench.RUNS:
+        monkeypatch.setitem(bench.RUNS, name, gives(figures.get(name, ())))
+    monkeypatch.setitem(bench.RUNS, bench.Bench.STREAM, run)
     return asked
 
 

@@ -123,12 +123,12 @@ def test_debug_shows_where_an_error_comes_from() -> None:
 def test_settings_file_can_be_named(tmp_path: Path) -> None:
     """--config decides which settings hold; one that is not there is an error, not the defaults."""
     path = tmp_path / "other.toml"
-    path.write_text('[broker]\nbootstrap = "127.0.0.1:1"\n', encoding="utf-8")
-    missing = RUN.invoke(app, ["--config", "missing.toml", "inspect"])
+    path.write_text("application_id = 'other'\n", encoding="utf-8")
+    missing = RUN.invoke(app, ["--config", "missing.toml", "topology"])
     assert missing.exit_code == 78
     assert "missing.toml" in missing.stderr
-    found = RUN.invoke(app, ["--config", str(path), "inspect"])
-    assert "127.0.0.1:1" in found.stderr
+    found = RUN.invoke(app, ["--config", str(path), "topology", "--json"])
+    assert "other-state-changelog" in found.stdout
 
 
 def test_misspelt_setting_is_refused(tmp_path: Path) -> None:

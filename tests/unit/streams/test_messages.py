@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import fastavro
 import pytest
+from fastavro import schemaless_writer
 
+from schemas import single_object
 from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
 from schemas.errors import BadMessage, ConfigError
-from schemas.registry import load
+from schemas.registry import canonical_form, crc64_of, load
 from schemas.wire import WireCodec
 from streams.kafka.reader import Record
-from streams.messages import build_codecs
+from streams.messages import build_codecs, file_codecs
 from streams.settings import load_settings
 from tests.unit.schemas.registry_double import RegistryDouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EVENT: dict[str, Any] = {
@@ -45,14 +51,50 @@ def at_offset(value: bytes | None, offset: int = 42) -> Record:
 
 
 def test_plain_events_are_audited_as_they_came() -> None:
-    """Without a registry the audited bytes are the message's own."""
+    """Without a registry the audited bytes are the record's own, with a header or without."""
     codecs = build_codecs(load_settings())
     value = Codec("event").encode(EVENT)
-    payload, ours = codecs.reader.payload(at_offset(value), 0)
-    event = codecs.reader.event(ours)
-    assert payload == value
-    assert event["features"] == {"amount": 2.5}
-    assert codecs.audit("acme", [b"leaf"]) == [{"key": b"acme", "value": b"leaf"}]
+    for written in (value, Codec("event", single_object=True).encode(EVENT)):
+        payload, ours = codecs.reader.payload(at_offset(written), 0)
+        event = codecs.reader.event(ours)
+        assert payload == ours == value
+        assert event["features"] == {"amount": 2.5}
+
+
+@pytest.fixture
+def older() -> Iterator[dict[str, Any]]:
+    """The schema of a release whose events had no context."""
+    schema: dict[str, Any] = json.loads(load("event").text)
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != "context"]
+    with pytest.MonkeyPatch.context() as patch:
+        single_object.released_writers.cache_clear()
+        patch.setattr(single_object, "released", lambda _: (json.dumps(schema),))
+        yield schema
+    single_object.released_writers.cache_clear()
+
+
+def test_an_event_of_another_release_is_read_as_ours(older: dict[str, Any]) -> None:
+    """What came is audited, without header; what is learnt from is today's version of it."""
+    out = BytesIO()
+    schemaless_writer(out, fastavro.parse_schema(older), EVENT)
+    bare = out.getvalue()
+    written = single_object.MARKER + crc64_of(canonical_form(older)) + bare
+    payload, ours = build_codecs(load_settings()).reader.payload(at_offset(written), 0)
+    assert payload == bare
+    assert Codec("event").decode(ours)["context"] is None
+
+
+@pytest.mark.parametrize("framing", ["single-object", "bare"])
+def test_outputs_tell_their_schema_unless_they_are_to_be_bare(framing: str) -> None:
+    """A consumer without a registry can tell which release wrote a record."""
+    codecs = build_codecs(load_settings(topics={"framing": framing}))
+    header = single_object.header_of(load("audit_record")) if framing == "single-object" else b""
+    assert codecs.audit("acme", [b"leaf"]) == [{"key": b"acme", "value": header + b"leaf"}]
+
+
+def test_files_hold_bare_records() -> None:
+    """An Avro file has its schema in its own header."""
+    assert file_codecs().audit("acme", [b"leaf"]) == [{"key": b"acme", "value": b"leaf"}]
 
 
 def test_a_tombstone_is_a_bad_message() -> None:

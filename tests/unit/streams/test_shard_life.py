@@ -25,6 +25,7 @@ from streams.kafka.reader import Record
 from streams.keys import CellKeys
 from streams.messages import PlainReader
 from streams.settings import QuotaSettings, StreamSettings
+from streams.shard.commit import CommitFailed
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
 from streams.shard.quarantine import QuarantineEncoder
@@ -511,6 +512,46 @@ async def test_another_log_of_the_same_length_is_noticed(lab: Lab) -> None:
     lab.kafka.source = {at: event(at + 1)._replace(offset=at) for at in range(30)}
     with pytest.raises(StateError, match="gave another audit chain than the one committed"):
         lab.opened()
+
+
+async def test_nothing_is_stepped_again_after_an_orderly_end(lab: Lab) -> None:
+    """A last checkpoint stands where the last unit did; another release can go on from there."""
+    lab.kafka.send(CHECKPOINT + UNIT + 1)
+    first = lab.opened()
+    await take(first, lab.kafka.fetch(0))
+    expected = standing(first)
+    await first.pause()
+    first.leave_checkpoint()
+    changelog = len(lab.kafka.changelog)
+    first.leave_checkpoint()
+    assert len(lab.kafka.changelog) == changelog
+    first.close()
+    lab.kafka.source = {at: event(at + 1)._replace(offset=at) for at in lab.kafka.source}
+    second = lab.opened()
+    assert lab.watching.stepped[-1] == 0
+    assert standing(second) == expected
+
+
+async def test_an_end_without_broker_leaves_no_checkpoint_and_is_orderly(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker ends all the same; its successor steps again."""
+    lab.kafka.send(CHECKPOINT + 1)
+    first = lab.opened()
+    await take(first, lab.kafka.fetch(0))
+    expected = standing(first)
+    await first.pause()
+
+    def down(_: UnitOfWork) -> int:
+        raise CommitFailed("no broker")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.kafka, "commit", down)
+        first.leave_checkpoint()
+    first.close()
+    second = lab.opened()
+    assert lab.watching.stepped[-1] > 0
+    assert standing(second) == expected
 
 
 async def test_opening_can_be_given_up(lab: Lab) -> None:
