@@ -14,6 +14,7 @@ from state.audit.leaf import COLUMN, ERASURE, record_numbers
 from state.encryption.key_store import KeyStore
 from state.encryption.places import KeyFolder
 from state.encryption.sealing import FORMAT
+from streams.audit_reader import leaf_of
 from streams.backtest import run_backtest
 from streams.cli.main import app
 from streams.kafka.topics import changelog_name
@@ -87,7 +88,7 @@ def weights_in_the_clear(stream: Stream, *erased: str) -> dict[tuple[str, int], 
 
 def erasures(stream: Stream) -> int:
     """Count the marks of erasures in the audit trail."""
-    values = [value or b"" for part in stream.values("audit") for value in part]
+    values = [leaf_of(value) for part in stream.values("audit") for value in part]
     return sum(record_numbers(value)[0, COLUMN["format"]] == ERASURE for value in values)
 
 
