@@ -45,8 +45,8 @@ lint: install ## Style, types, and the arrows between the packages
 test-unit: install ## What needs no broker, in under two minutes
 	$(BIN)/pytest tests/unit tests/property -m "not slow and not long" -n auto
 
-test-long: install ## What takes longer still, and is run by hand: a hundred thousand texts for the scanner
-	$(BIN)/pytest tests/unit tests/property -m long
+test-long: install ## What takes longer still, and is run by hand: a hundred thousand texts for the scanner, 20 rounds of faults
+	$(BIN)/pytest tests/unit tests/property tests/system -m long -s
 
 test-slow: install ## What takes minutes: large tables, patterns of ids, rates of false alarms
 	$(BIN)/pytest tests/unit tests/property -m slow -n auto
@@ -56,7 +56,7 @@ test-train: ## What needs PyTorch, in a .venv-train with the extra; some 5 GB th
 	.venv-train/bin/pytest tests/unit tests/property -m train
 
 test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration tests/system -m "not long"
 
 test: lint test-unit test-slow test-integration ## All of it
 

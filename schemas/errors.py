@@ -3,6 +3,7 @@
     WeirError
     ├── ConfigError         a setting is missing or contradictory: change it
     ├── BrokerUnavailable   no broker answers: start one, or correct the address
+    │   └── BrokerGone      none has answered for too long: let the supervisor start the worker anew
     ├── TopologyError       topics, partitions or identity do not fit the state: refuse to start
     ├── StateError          state on disk or in the changelog cannot be used: restore or migrate
     ├── RegistryUnavailable the schema registry does not answer: start it (schemas.confluent)
@@ -42,6 +43,12 @@ class BrokerUnavailable(WeirError):  # noqa: N818 - it names a condition, as Kaf
     """No broker answers at the configured address."""
 
     exit_code = 69
+
+
+class BrokerGone(BrokerUnavailable):
+    """No broker has answered for as long as a worker is to wait."""
+
+    exit_code = 75
 
 
 class TopologyError(WeirError):

@@ -1,7 +1,8 @@
 """The Faust application: an agent that feeds shards, a table whose partitions are shards.
 
-Faust decides which worker owns which partition, fetches, and keeps standbys. What it would do less
-safely — restoring, writing tables, committing — the shards do (see ``streams.shard``).
+Faust decides which worker owns which partition and which is its standby, and fetches. What it would
+do less safely — restoring, writing tables, committing — the shards do (see ``streams.shard``), and
+``streams.standby`` keeps the standbys.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import faust
 from faust.stores import base
 
 from schemas.errors import Bug
+from streams.kafka.assignor import ShardAssignor
 from streams.kafka.credentials import faust_credentials
-from streams.kafka.fetch import BatchApp, FetchedBatch, StandbyTableManager
+from streams.kafka.fetch import BatchApp, FetchedBatch, ShardTableManager
 from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from faust.types import TP
 
     from streams.settings import Settings
@@ -38,7 +38,7 @@ RAW: dict[str, Any] = {
 
 
 class ShardTableStore(base.Store[bytes, bytes]):
-    """What Faust sees of the shards' tables: rebalances, and changelog batches for standbys."""
+    """What Faust sees of the shards' tables: rebalances, and how far they have come."""
 
     def __init__(self, *args: Any, shards: Shards, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,18 +47,6 @@ class ShardTableStore(base.Store[bytes, bytes]):
     def persisted_offset(self, tp: TP) -> int | None:
         """Return the changelog offset that the partition's table has reached."""
         return self._shards.store(tp.partition).changelog_offset
-
-    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:  # noqa: ARG002
-        """Write a batch of changelog events to the tables of standby partitions."""
-        writes: dict[int, dict[bytes, bytes | None]] = {}
-        ends: dict[int, int] = {}
-        for event in batch:
-            message = event.message
-            writes.setdefault(message.partition, {})[message.key] = message.value
-            ends[message.partition] = message.offset
-        for partition, records in writes.items():
-            if not self._shards.owns(partition):
-                self._shards.store(partition).write(records, changelog_offset=ends[partition])
 
     async def on_rebalance(
         self,
@@ -72,6 +60,10 @@ class ShardTableStore(base.Store[bytes, bytes]):
         standbys = {tp.partition for tp in self.app.assignor.assigned_standbys()}
         mine = {tp.partition for tp in assigned if tp.topic in changelogs} - standbys
         await self._shards.assign(mine, standbys)
+
+    def apply_changelog_batch(self, *_: Any, **__: Any) -> None:
+        """Refuse: shards restore themselves, and ``Standbys`` keeps the standby tables."""
+        raise Bug("Faust read a changelog that it was told nothing of")
 
     def reset_state(self) -> None:
         """Refuse: Faust's reset would delete tables under the shards' feet."""
@@ -101,13 +93,14 @@ class ShardTable(faust.Table[bytes, bytes]):
         return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
 
 
-def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
+def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> BatchApp:
     """Wire agent, table and shards together.
 
     Args:
         settings: all of them; ``broker.bootstrap`` known.
         shards: the shards of this worker, empty.
         partitions: of the source topic and the changelog.
+        url: where other workers reach this one's HTTP server; told to the whole group.
     """
     source = settings.topics.name(SOURCE_ROLE)
     stream = settings.stream
@@ -119,15 +112,19 @@ def build_app(settings: Settings, shards: Shards, partitions: int) -> BatchApp:
         # Half of what a shard gathers for anyway: an event waits little longer, if at all.
         fetch_wait_ms=max(1, stream.gather_ms // 2),
         failed=shards.failed,
-        TableManager=StandbyTableManager,
+        TableManager=ShardTableManager,
+        PartitionAssignor=ShardAssignor,
         broker=[f"kafka://{address}" for address in settings.broker.bootstrap.split(",")],
         broker_client_id=f"weir-{settings.application_id}",
         broker_credentials=faust_credentials(settings.broker),
         store="rocksdb://",
         datadir=str(settings.state_dir / "faust"),
         web_enabled=False,
+        canonical_url=url,
         autodiscover=False,
         topic_disable_leader=True,
+        # They are there. Faust would ask one broker to make them, and fail if that one is away.
+        topic_allow_declare=False,
         topic_partitions=partitions,
         table_standby_replicas=stream.standby_replicas,
         consumer_group_instance_id=stream.static_member,

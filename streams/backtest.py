@@ -12,15 +12,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from schemas.codec import Codec
+import numpy as np
+
 from state.audit.checkpoint import origin_of
 from state.audit.files import ORIGIN
+from state.audit.leaf import RECORD_BYTES, RECORD_DTYPE, STEPS
 from streams.containers import ContainerFile
 from streams.feed import FedEvent, RejectedRow, murmur2_partition
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
 from streams.messages import file_codecs
-from streams.scores import Scoreboard
+from streams.scores import LEARNERS, Scoreboard
 from streams.shard.engine import Engine
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from operators.fusion.cell import Cell
     from schemas.registry import SchemaName
     from streams.settings import Settings
-    from streams.shard.unit import UnitOfWork
+    from streams.shard.unit import Message, UnitOfWork
 
 UNIT_EVENTS = 1_000
 """Events a unit of work. It changes where audit checkpoints stand, and nothing else."""
@@ -66,7 +68,7 @@ class BacktestReport:
         quarantined: events that a shard refused.
         predictions: predictions made.
         seconds: wall-clock time in the shards.
-        scores: progressive scores of the labelled predictions.
+        scores: progressive scores of the predictions whose label came, at once or late.
         cells: in the order of shard and tenant.
     """
 
@@ -86,6 +88,16 @@ def state_digest(cell: Cell) -> bytes:
         digest.update(f"{name} {array.dtype.str} {array.size}\n".encode())
         digest.update(array.tobytes())
     return digest.digest()
+
+
+def _judge(scores: Scoreboard, audit: list[Message]) -> None:
+    """Judge the predictions that audit records have a label for, in the order of the labels."""
+    records = b"".join([message["value"][-RECORD_BYTES:] for message in audit])
+    leaves = np.frombuffer(records, RECORD_DTYPE)["leaf"]
+    names = ("label", *LEARNERS.values())
+    labelled = leaves[np.isin(leaves["format"], STEPS) & ~np.isnan(leaves["label"])]
+    for row in zip(*(labelled[name].tolist() for name in names), strict=True):
+        scores.judge(dict(zip(names, row, strict=True)))
 
 
 class _Outputs:
@@ -167,7 +179,6 @@ def run_backtest(
     """
     keys = CellKeys.open(settings)
     codecs = file_codecs()
-    read_prediction = Codec("prediction").decode
     source = settings.topics.name("events")
     shards = [
         Engine(
@@ -179,6 +190,7 @@ def run_backtest(
             source_topic=source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
             quotas=settings.quotas,
         )
         for number in range(settings.topics.partitions)
@@ -196,8 +208,7 @@ def run_backtest(
             waiting[shard] = []
             report.quarantined += len(unit.quarantine)
             report.predictions += len(unit.outputs["predictions"])
-            for message in unit.outputs["predictions"]:
-                report.scores.judge(read_prediction(message["value"]))
+            _judge(report.scores, unit.outputs["audit"])
             outputs.write(shard, unit)
             progress(report.events)
 

@@ -76,6 +76,10 @@ class Metrics:
         self.restore_progress = gauge(
             "weir_shard_restore_progress", "Share of the changelog applied, 0 to 1."
         )
+        self.standby_lag = gauge(
+            "weir_standby_lag",
+            "Offsets of the changelog that the standby table has to go; +Inf: it is not kept.",
+        )
         self.rocksdb_bytes = gauge("weir_rocksdb_bytes", "Size of the shard's table on disk.")
         self.tx_in_flight = gauge("weir_tx_in_flight", "1 while a unit of work runs.")
         self.state = gauge(
@@ -98,6 +102,17 @@ class Metrics:
         )
         self.units = counter("weir_units_of_work_total", "Transactions committed.")
         self.checkpoints = counter("weir_checkpoints_total", "Checkpoints of the cells' state.")
+        self.late_labels = counter(
+            "weir_late_labels_total", "Labels learnt with the observation that was kept for them."
+        )
+        self.repeats = counter(
+            "weir_repeated_events_total", "Events that came again and were not learnt twice."
+        )
+        self.dropped = counter(
+            "weir_observations_dropped_total",
+            "Observations let go of before their label came: too old (ttl) or too many (size).",
+            ("shard", "cause"),
+        )
         self.snapshots = counter(
             "weir_snapshots_total",
             "Snapshots of the shard's state: taken, or failed.",
@@ -129,6 +144,12 @@ class Metrics:
         }
         self.chain_height = gauge("weir_chain_height", "Records in the audit log.", CELL)
         self.alarms = counter("weir_alarms_total", "Times that the margin fell below 0.", CELL)
+        self.requests = counter(
+            "weir_http_requests_total", "HTTP requests answered.", ("route", "status")
+        )
+        self.request_seconds = histogram(
+            "weir_http_request_seconds", "From an HTTP request to its answer.", labels=("route",)
+        )
         self._alarms: dict[tuple[str, str], int] = {}
         self._seen: set[tuple[str, str]] = set()
 
@@ -139,9 +160,18 @@ class Metrics:
         return Counter(name, documentation, labels, registry=self.registry)
 
     def _histogram(
-        self, name: str, documentation: str, buckets: tuple[float, ...] = STAGE_BUCKETS
+        self,
+        name: str,
+        documentation: str,
+        buckets: tuple[float, ...] = STAGE_BUCKETS,
+        labels: tuple[str, ...] = SHARD,
     ) -> Histogram:
-        return Histogram(name, documentation, SHARD, buckets=buckets, registry=self.registry)
+        return Histogram(name, documentation, labels, buckets=buckets, registry=self.registry)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """An HTTP request has been answered."""
+        self.requests.labels(route, status).inc()
+        self.request_seconds.labels(route).observe(seconds)
 
     # -- Observer ---------------------------------------------------------------------------------
 
@@ -159,6 +189,14 @@ class Metrics:
     def snapshot(self, shard: int, *, taken: bool) -> None:
         """A snapshot was taken, or could not be."""
         self.snapshots.labels(shard, "taken" if taken else "failed").inc()
+
+    def standby(self, shard: int, lag: float | None) -> None:
+        """A standby has so many records to go; None: it is not this worker's any more."""
+        if lag is not None:
+            self.standby_lag.labels(shard).set(lag)
+            return
+        with contextlib.suppress(KeyError):
+            self.standby_lag.remove(str(shard))
 
     def closed(self, shard: Shard) -> None:
         """The shard is another worker's now: what was last seen of it must not stand for ever."""
@@ -193,6 +231,10 @@ class Metrics:
         self.steps.labels(label).inc(unit.steps)
         self.units.labels(label).inc()
         self.retries.labels(label).inc(unit.retries)
+        self.late_labels.labels(label).inc(unit.late_labels)
+        self.repeats.labels(label).inc(unit.repeats)
+        for cause, count in unit.dropped.items():
+            self.dropped.labels(label, cause).inc(count)
         self.batch.labels(label).observe(unit.records)
         self.committed_offset.labels(label).set(unit.next_offset)
         if unit.is_checkpoint:

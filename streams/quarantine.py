@@ -106,6 +106,32 @@ def read_quarantine(settings: Settings, reader: PartitionReader) -> Iterator[Qua
             yield _read(topic, partition, record, noted)
 
 
+def quarantined_at(settings: Settings, reader: PartitionReader, place: str) -> Quarantined:
+    """Return one quarantine record.
+
+    Args:
+        settings: of the application.
+        reader: reads the topic.
+        place: ``partition@offset``.
+
+    Raises:
+        StateError: there is none.
+        BrokerUnavailable: the topic cannot be read.
+    """
+    topic = settings.topics.name("quarantine")
+    partition, _, offset = place.partition("@")
+    if partition.isdecimal() and offset.isdecimal():
+        at = int(offset)
+        low, end = reader.bounds(topic, int(partition))
+        if low <= at < end:
+            for batch in reader.read(topic, int(partition), at, at + 1):
+                for record in batch:
+                    return _read(topic, int(partition), record, set())
+    raise StateError(
+        f"{topic} has no record {place}, of which a message says that it was sent again from there"
+    )
+
+
 def _records(reader: PartitionReader, topic: str, partition: int) -> Iterator[Record]:
     low, end = reader.bounds(topic, partition)
     for batch in reader.read(topic, partition, low, end):

@@ -12,11 +12,9 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -32,6 +30,8 @@ from pydantic_settings import (
 
 from operators.fusion.config import CellConfig
 from schemas.errors import ConfigError
+from streams.section import Positive, Section, existing_file
+from streams.service.settings import HttpSettings, ScannerSettings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -43,14 +43,6 @@ OTHER_VARIABLES = frozenset({"WEIR_CONFIG"})
 
 # Kubernetes tells each container of a Service named "weir" in such variables.
 SERVICE_LINK = re.compile(r"WEIR_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_(TCP|UDP)\w*)?)")
-
-Positive = Annotated[int, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A group of settings; unknown names are refused, so that a misspelt one is noticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BrokerSettings(Section):
@@ -71,9 +63,7 @@ class BrokerSettings(Section):
     @field_validator("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
     @classmethod
     def _is_a_file(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_file():
-            raise ValueError(f"{path} is not a file")
-        return path
+        return existing_file(path)
 
     @model_validator(mode="after")
     def _credentials_are_complete(self) -> BrokerSettings:
@@ -133,15 +123,39 @@ class StreamSettings(Section):
         default=1_000,
         description="tenants a shard may hold; events of further ones are quarantined",
     )
-    transaction_timeout_s: Positive = 60
-    session_timeout_s: Positive = 10
+    transaction_timeout_s: Positive = Field(
+        default=90, description="an open transaction of a worker that hangs is aborted after this"
+    )
+    session_timeout_s: Positive = Field(
+        default=10,
+        description="a worker that is silent for this long loses its shards; a static member must "
+        "be back within it",
+    )
+    broker_patience_s: Positive = Field(
+        default=60,
+        description="a worker whose broker does not answer for this long ends with exit code 75",
+    )
     watchdog_s: Positive = Field(
         default=120, description="lag without progress for this long ends the worker, stacks dumped"
     )
     static_member: str | None = Field(
         default=None, description="group.instance.id: a restart within the session keeps its shards"
     )
-    standby_replicas: int = Field(default=0, ge=0)
+    standby_replicas: int = Field(
+        default=1,
+        ge=0,
+        description="other workers that keep a warm copy of a shard's table, where there are any",
+    )
+
+    @model_validator(mode="after")
+    def _transactions_outlast_the_broker(self) -> StreamSettings:
+        if self.transaction_timeout_s <= self.broker_patience_s:
+            raise ValueError(
+                f"stream.transaction_timeout_s is {self.transaction_timeout_s} and "
+                f"stream.broker_patience_s {self.broker_patience_s}: a transaction must live "
+                "longer than a worker waits for its broker, or waiting is in vain"
+            )
+        return self
 
     @model_validator(mode="after")
     def _watchdog_is_patient(self) -> StreamSettings:
@@ -152,6 +166,35 @@ class StreamSettings(Section):
                 "may take, or it ends workers that only wait for the brokers"
             )
         return self
+
+
+class LabelSettings(Section):
+    """Labels that come after their observation, and events that come twice.
+
+    Part of the state: a shard that was learnt with other settings is refused.
+    """
+
+    topic: str | None = Field(
+        default=None,
+        description="topic of late labels, forwarded into the events; none: send them there",
+    )
+    keep_observations: int = Field(
+        default=10_000,
+        ge=0,
+        description="unlabelled observations that a cell keeps for their label; 0: none",
+    )
+    ttl_s: Positive = Field(
+        default=7 * 86_400, description="how long one is kept, in seconds of event time"
+    )
+    repeat_window: int = Field(
+        default=10_000,
+        ge=0,
+        description="latest events of a cell whose repetition is recognised; 0: none",
+    )
+
+    def of_state(self) -> dict[str, int]:
+        """Return the settings that the state depends on."""
+        return self.model_dump(exclude={"topic"})
 
 
 class SnapshotSettings(Section):
@@ -229,14 +272,6 @@ class QuotaSettings(QuotaLimits):
     )
 
 
-class HttpSettings(Section):
-    """The worker's HTTP server: /metrics, /healthz, /readyz."""
-
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8088, ge=0, le=65535, description="0: any free port")
-
-
 class RegistrySettings(Section):
     """A Confluent schema registry; without one, messages are framed as ``topics.framing`` says."""
 
@@ -263,9 +298,11 @@ class Settings(BaseSettings):
     learner: CellConfig = Field(default_factory=CellConfig)
     secrets: SecretSettings = SecretSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
+    labels: LabelSettings = LabelSettings()
     encryption: EncryptionSettings = EncryptionSettings()
     quotas: QuotaSettings = QuotaSettings()
     http: HttpSettings = HttpSettings()
+    scanner: ScannerSettings = ScannerSettings()
     registry: RegistrySettings = RegistrySettings()
 
     @classmethod

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.kafka.fetch import FetchedBatch
+    from streams.standby import Standbys
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class Shards:
         make: builds a shard around its table, not yet open.
         failed: called with an error that must end the worker; a public attribute too.
         threads: units of different shards that may run at once.
+        standbys: keeps the standby tables; None: nobody does.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Shards:
         make: ShardFactory,
         failed: Callable[[BaseException], None],
         threads: int,
+        standbys: Standbys | None = None,
     ) -> None:
         self._folder = folder
         self._make = make
@@ -49,6 +52,7 @@ class Shards:
         self._changing = asyncio.Lock()
         self._closing = False
         self._stores: dict[int, ShardStore] = {}
+        self._standbys = standbys
         self.ready = False
 
     @property
@@ -56,9 +60,9 @@ class Shards:
         """The shards that this worker owns."""
         return list(self._shards.values())
 
-    def owns(self, partition: int) -> bool:
-        """Tell whether the shard is this worker's, and not a standby."""
-        return partition in self._shards
+    def get(self, partition: int) -> Shard | None:
+        """Return a shard of this worker; None: it is not."""
+        return self._shards.get(partition)
 
     def store(self, partition: int) -> ShardStore:
         """Return the table of a shard or standby, opened if need be.
@@ -115,6 +119,8 @@ class Shards:
 
     async def _change(self, active: set[int], standby: set[int]) -> None:
         loop = asyncio.get_running_loop()
+        # A table that becomes a shard's must have no second writer.
+        await self._follow(standby & (set(self._stores) - set(self._shards)))
         for partition in set(self._shards) - active:
             shard = self._shards.pop(partition)
             self._stores.pop(partition)
@@ -135,6 +141,18 @@ class Shards:
             if error is not None:
                 raise error
         self.ready = True
+        await self._follow(standby)
+
+    async def _follow(self, partitions: set[int]) -> None:
+        """Keep the tables of these partitions as standbys, and no others."""
+        if self._standbys is None:
+            return
+        follow = self._standbys.follow
+
+        def open_and_follow() -> None:
+            follow({partition: self.store(partition) for partition in partitions})
+
+        await asyncio.get_running_loop().run_in_executor(self._executor, open_and_follow)
 
     def _open(self, partition: int) -> None:
         shard = self._make(partition, self.store(partition), self._executor)
@@ -158,6 +176,8 @@ class Shards:
         async with self._changing:
             await self.pause(set(self._shards))
             loop = asyncio.get_running_loop()
+            if self._standbys is not None:
+                await loop.run_in_executor(self._executor, self._standbys.close)
             shards, self._shards = self._shards, {}
             stores, self._stores = self._stores, {}
             for partition, shard in shards.items():

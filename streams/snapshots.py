@@ -76,6 +76,7 @@ def build_engine(settings: Settings, shard: int) -> Engine:
         source_topic=settings.topics.name("events"),
         max_event_bytes=settings.stream.max_event_bytes,
         max_tenants=settings.stream.max_tenants,
+        labels=settings.labels,
         quotas=settings.quotas,
     )
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from operators.fusion.cell import Cell, CellConfig
 from operators.seeds import Seeds
 from schemas.codec import Codec
@@ -9,9 +13,11 @@ from schemas.hashing import FeatureHasher
 from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.messages import PlainReader
+from streams.settings import LabelSettings
 from streams.shard.columns import Decoder
 from streams.shard.known_names import FIRST_SLOTS
 from streams.shard.prediction_rows import LEAF_HASH_BYTES, avro_string, encode_predictions
+from streams.shard.stepping import Memory, Stepping
 
 # More than a table of names begins with, so that it grows.
 _NAMES = {f"name {number}": 0.0 for number in range(FIRST_SLOTS)}
@@ -30,9 +36,15 @@ class _Anyone:
     def admit(self, _: str, __: FeatureHasher) -> None:
         """Do nothing."""
 
+    def serves(self, _: str) -> bool:
+        """Serve everyone."""
+        return True
+
 
 def warm_up(config: CellConfig) -> None:
-    """Read an event, step and predict in a cell that is thrown away, and write the prediction.
+    """Step an event, its late label and its repetition in a cell that is thrown away.
+
+    Beside them an event that is refused; then a prediction is written, and a memory restored.
 
     Takes some seconds the first time on a machine, then numba's cache answers.
     """
@@ -46,12 +58,20 @@ def warm_up(config: CellConfig) -> None:
         value_dimension=config.sera.d_v,
         max_bytes=MAX_RECORD_BYTES,
     )
-    columns = decoder([Record(0, 0, None, Codec("event").encode(event))])[0]["t"]
-    named = Codec("event").encode(event | {"features": _NAMES, "context": {"c": "v"}})
+    encode = Codec("event").encode
+    refused = event | {"event_id": "f", "label": math.nan}
+    label = event | {"kind": "LABEL", "label": 0.0}
+    events = [encode(one) for one in (event, label, event, refused)]
+    columns = decoder([Record(at, 0, None, value) for at, value in enumerate(events)])[0]["t"]
+    named = encode(event | {"features": _NAMES, "context": {"c": "v"}})
     decoder([Record(offset, 0, None, named) for offset in range(2)])
+    memory = Memory(LabelSettings(), config, 0)
+    rows = Stepping(cell, memory, columns).run().rows[:1]
+    memory.load(memory.to_state())
+    columns = columns.select(np.arange(1))
     one = columns.batch
-    rows = cell.step_batch(one)
     cell.predict_batch(one)
+    cell.query(np.zeros(config.sera.d))
     encode_predictions(
         avro_string("t"),
         columns.ids,

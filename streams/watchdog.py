@@ -8,12 +8,14 @@ that seem to wait are looked for with a reader of the watchdog's own.
 
 The broker is asked on a second thread: no answer, however long it takes, keeps the watchdog from
 looking at what it can see without one. While the broker does not answer, partitions cannot be seen
-to lag, and the clocks of shards that only wait for events start anew.
+to lag, and the clocks of shards that only wait for events start anew. When it has not answered for
+``broker_patience_s``, the worker ends, so that its supervisor tries elsewhere.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import math
 import sys
 import threading
 import time
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from schemas.errors import BrokerUnavailable, StateError, WeirError
+from schemas.errors import BrokerGone, BrokerUnavailable, StateError, WeirError
 from streams.shard.shard import ShardState
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ log = structlog.get_logger(__name__)
 PERIOD_S = 1.0
 LOST_S = 20.0
 """A topic that is gone or shorter than it was for this long is not coming back by itself."""
+FROZEN_S = 5.0
+"""More than this between two looks: the process was stopped, or the machine slept."""
 
 
 class Stalled(WeirError):  # noqa: N818 - it names the condition
@@ -83,6 +87,7 @@ class Watchdog(threading.Thread):
         reader: the watchdog's own; nobody else may use it.
         topic: the source topic.
         limit_s: work without progress for this long is a stall.
+        patience_s: without an answer of the broker for this long the worker ends.
         metrics: shown each shard, and where its partition ends.
         failed: called with the error; it must end the process.
     """
@@ -93,6 +98,7 @@ class Watchdog(threading.Thread):
         reader: PartitionReader,
         topic: str,
         limit_s: float,
+        patience_s: float,
         metrics: Metrics,
         failed: Callable[[BaseException], None],
     ) -> None:
@@ -101,6 +107,7 @@ class Watchdog(threading.Thread):
         self._reader = reader
         self._topic = topic
         self._limit_s = limit_s
+        self._patience_s = patience_s
         self._metrics = metrics
         self._failed = failed
         self._done = threading.Event()
@@ -111,6 +118,10 @@ class Watchdog(threading.Thread):
         self._ends: dict[int, int] = {}
         self._blind_since: float | None = None
         self._cut = Clocks()
+        self._looked_at: float | None = None
+        # When the broker answered again, or the process went on, after the last time it did not.
+        self._back_at = -math.inf
+        self._answered_at: float | None = None
 
     def stop(self) -> None:
         """End the thread."""
@@ -132,11 +143,16 @@ class Watchdog(threading.Thread):
         Args:
             now: seconds on a clock that never goes back.
         """
+        if self._has_slept(now):
+            return
         shards = self._shards()
-        for shard in shards:
-            if (error := shard.overdue(now)) is not None:
-                self._failed(error)
-        self._ask([shard.number for shard in shards], now)
+        if self._blind_since is None:
+            # While the broker is away, no call returns.
+            for shard in shards:
+                if (error := shard.overdue(now, self._back_at)) is not None:
+                    self._failed(error)
+        # A worker without shards waits for the broker, too.
+        self._ask([shard.number for shard in shards] or [0], now)
         for shard in shards:
             end = self._ends.get(shard.number)
             self._show(shard, end)
@@ -152,6 +168,17 @@ class Watchdog(threading.Thread):
             if running or (end is not None and self._waits(shard, end)):
                 self._end(shard, standing_s)
             self._clocks.restart(shard.number)
+
+    def _has_slept(self, now: float) -> bool:
+        """Tell whether the process was frozen; what seems late is then only not done yet."""
+        before, self._looked_at = self._looked_at, now
+        if before is None:
+            self._answered_at = now
+        elif now - before > FROZEN_S:
+            self._clocks, self._cut = Clocks(), Clocks()
+            self._answered_at = self._back_at = now
+            return True
+        return False
 
     def _show(self, shard: Shard, end: int | None) -> None:
         """Update the shard's gauges; a display must not decide over the worker's life."""
@@ -177,6 +204,7 @@ class Watchdog(threading.Thread):
         """Take the broker's answer where there is one, and ask again; never wait."""
         if self._answer is not None:
             if not self._answer.done():
+                self._require_broker(now, "a question has not returned")
                 return
             answer, self._answer = self._answer, None
             try:
@@ -185,19 +213,35 @@ class Watchdog(threading.Thread):
                 self._ends = {}
                 self._not_answered(error, now)
             else:
+                self._answered_at = now
                 if self._blind_since is not None:
                     log.warning("the broker answers again")
+                    self._back_at = now
                 self._blind_since = None
-        if shards:
-            self._answer = self._asking.submit(self._reader.stable_end, self._topic, shards)
+        self._answer = self._asking.submit(self._reader.stable_end, self._topic, shards)
 
     def _not_answered(self, error: WeirError, now: float) -> None:
         if self._blind_since is None:
             self._blind_since = now
             log.warning("the broker does not answer; shards wait", reason=str(error))
-        elif not isinstance(error, BrokerUnavailable) and now - self._blind_since > LOST_S:
+        if isinstance(error, BrokerUnavailable):
+            self._require_broker(now, str(error))
+        elif now - self._blind_since > LOST_S:
             # The topic is gone, or the right to read it: waiting does not bring it back.
             self._failed(error)
+
+    def _require_broker(self, now: float, said: str) -> None:
+        """End the worker if the broker has not answered for too long."""
+        assert self._answered_at is not None
+        silent_s = now - self._answered_at
+        if silent_s > self._patience_s:
+            self._failed(
+                BrokerGone(
+                    f"the broker has not answered for {silent_s:.0f} s (stream.broker_patience_s "
+                    f"is {self._patience_s:.0f}): {said}. What is committed is safe; restarted, "
+                    "the worker goes on from there"
+                )
+            )
 
     def _waits(self, shard: Shard, end: int) -> bool:
         """Tell whether a committed record waits between the shard's offset and the end."""

@@ -2,7 +2,8 @@
 
 Exit codes: 0 after SIGTERM or SIGINT; 130 when a second SIGINT cuts the first short; 69 the broker
 is gone or a transaction failed (restart me); 70 a bug; 71 a shard stalled; 73 state or disk cannot
-be used; 78 configuration, secrets or topics are wrong (restarting does not help).
+be used; 75 the broker has been gone for stream.broker_patience_s (restart me); 78 configuration,
+secrets or topics are wrong (restarting does not help).
 """
 
 from __future__ import annotations
@@ -23,20 +24,22 @@ from schemas.errors import Bug, StateError, WeirError
 from state.objects import ObjectStore
 from streams.app import build_app
 from streams.collector import relax_collector
-from streams.http import HttpServer, build_http
 from streams.kafka.group import translated
 from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
 from streams.key_watch import watch_keys
 from streams.keys import CellKeys
+from streams.labels import LabelForwarder, prepare_labels
 from streams.messages import build_codecs
 from streams.metrics import Metrics
+from streams.service.serving import Serving
 from streams.shard.commit import ShardProducer
 from streams.shard.engine import Engine
 from streams.shard.shard import Shard
 from streams.shard.snapshots import ShardSnapshots
 from streams.shards import Shards
+from streams.standby import Standbys
 from streams.state_folder import StateFolder
 from streams.warmup import warm_up
 from streams.watchdog import Watchdog
@@ -115,16 +118,24 @@ class Worker:
         self._parts = parts
         self.metrics = Metrics()
         self._folder = StateFolder(settings.state_dir)
+        self._serving = Serving(settings, self.metrics)
         self._keys = CellKeys.open(settings)
         self._partitions, quarantine_bytes = prepare_topics(settings)
         self._codecs = build_codecs(settings, quarantine_bytes)
         self._source = settings.topics.name(SOURCE_ROLE)
         self._changelog = changelog_name(settings.application_id)
+        if settings.labels.topic is not None:
+            prepare_labels(settings, self._partitions)
         url = settings.snapshots.url
         self._objects = ObjectStore(url) if url is not None else None
         self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._standbys = Standbys(settings.broker, self._changelog, self.metrics, end_process)
         self.shards = Shards(
-            settings.state_dir, self._make_shard, end_process, threads=max(4, self._partitions)
+            settings.state_dir,
+            self._make_shard,
+            end_process,
+            threads=max(4, self._partitions),
+            standbys=self._standbys,
         )
 
     def _make_engine(self, number: int) -> Engine:
@@ -138,6 +149,7 @@ class Worker:
             source_topic=self._source,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
             quotas=settings.quotas,
             cell_type=self._parts.cell,
         )
@@ -152,6 +164,7 @@ class Worker:
             self._changelog,
             {role: settings.topics.name(role) for role in OUTPUT_ROLES},
             settings.stream.transaction_timeout_s,
+            settings.stream.broker_patience_s,
         )
 
     def _make_shard(self, number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:
@@ -159,15 +172,21 @@ class Worker:
             self._make_engine(number),
             store,
             self._make_producer(number),
-            PartitionReader(self.settings.broker),
+            PartitionReader(self.settings.broker, self.settings.stream.broker_patience_s),
             source_topic=self._source,
             changelog_topic=self._changelog,
             settings=self.settings.stream,
             executor=executor,
-            observer=self.metrics,
+            observer=self._serving.watch,
             failed=end_process,
             snapshots=self._make_snapshots(number),
+            labels=self._make_labels(number),
         )
+
+    def _make_labels(self, number: int) -> LabelForwarder | None:
+        if self.settings.labels.topic is None:
+            return None
+        return LabelForwarder(self.settings, number, end_process)
 
     def _make_snapshots(self, number: int) -> ShardSnapshots | None:
         if self._objects is None:
@@ -180,36 +199,32 @@ class Worker:
         """Serve until a signal; return the exit code."""
         warm_up(self.settings.learner)
         relax_collector()
-        http = None
-        if self.settings.http.enabled:
-            http = HttpServer(
-                build_http(self.metrics.registry, lambda: self.shards.ready), self.settings.http
-            )
-            http.start()
-            log.info("http", port=http.port)
+        url = self._serving.start(self.shards, self._partitions)
         try:
-            asyncio.run(self._serve())
+            asyncio.run(self._serve(url))
         finally:
-            if http is not None:
-                http.stop()
+            self._serving.stop()
             self._folder.release()
         return 0
 
-    async def _serve(self) -> None:
+    async def _serve(self, url: str) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
         hold_back_repetitions()
-        app = build_app(self.settings, self.shards, self._partitions)
+        app = build_app(self.settings, self.shards, self._partitions, url)
+        self._serving.attach(loop, app.router.external_topics_metadata)
         watchdog = Watchdog(
             lambda: self.shards.active,
             PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
             self._source,
             self.settings.stream.watchdog_s,
+            self.settings.stream.broker_patience_s,
             self.metrics,
             end_process,
         )
         watchdog.start()
+        self._standbys.start()
         watching = watch_keys(
             self._keys.data_keys,
             self.settings.encryption.refresh_s,
@@ -227,14 +242,20 @@ class Worker:
             reason = app.crash_reason or Bug("Faust crashed without a reason")
             end_process(translated(reason))
         watchdog.stop()
+        self._serving.detach()
         watching.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()
         await self._stop(app)
-        for task in (starting, crashed, watching):
+        starting.cancel()
+        for task in (crashed, watching):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        try:
+            await starting
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
+            log.info("stopped before Faust had started", reason=repr(error))
 
     async def _stop(self, app: BatchApp) -> None:
         try:

@@ -133,18 +133,27 @@ class LocalBroker:
             return
         with locked(self._home / "lock"):
             found = self._require_record()
-            running = [f for f in self._folders(found) if f.node.number in found.pids]
-            for folder in running:
-                folder.terminate(found.pids[folder.node.number])
-            deadline = time.monotonic() + _STOP_TIMEOUT_S
-            for folder in running:
-                pid = found.pids[folder.node.number]
-                if not folder.await_exit(pid, max(0.0, deadline - time.monotonic())):
-                    folder.kill(pid)
-                found = found.with_pid(folder.node.number, None)
-            record.save(self._home, found)
+            self._bring_down(found, self._folders(found))
         if self._tether is not None:
             self._tether.release()
+
+    def terminate(self, node: int = 1) -> None:
+        """Stop one broker in order, as an operator would: SIGTERM, and SIGKILL after 20 s."""
+        with locked(self._home / "lock"):
+            found = self._require_record()
+            self._bring_down(found, [self._folder(found, node)])
+
+    def _bring_down(self, found: Record, wanted: list[NodeFolder]) -> None:
+        running = [folder for folder in wanted if folder.node.number in found.pids]
+        for folder in running:
+            folder.terminate(found.pids[folder.node.number])
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        for folder in running:
+            pid = found.pids[folder.node.number]
+            if not folder.await_exit(pid, max(0.0, deadline - time.monotonic())):
+                folder.kill(pid)
+            found = found.with_pid(folder.node.number, None)
+        record.save(self._home, found)
 
     def kill(self, node: int = 1) -> None:
         """Kill one broker with SIGKILL, as a crash would, and wait until it is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,7 +16,10 @@ from operators.fusion import layout as at
 from operators.fusion.columns import checked, longest
 from operators.fusion.config import CellConfig, FusionConfig
 from operators.fusion.explanation import CellExplanation, explained
-from operators.fusion.kernel_step import keep_controls, step_events
+from operators.fusion.kernel_control import keep_controls
+from operators.fusion.kernel_kept import kept_width
+from operators.fusion.kernel_late import learn_late_events
+from operators.fusion.kernel_step import step_events
 from operators.fusion.outputs import FIELDS, STEP_DTYPE, Action, Status
 from operators.hlm.kernels import UNKNOWN
 from operators.hlm.model import Hlm
@@ -28,7 +31,7 @@ from operators.sera.succession import SUCCESSION, SeraSuccession
 if TYPE_CHECKING:
     from operators.batch import EventBatch
     from operators.sera.layout import Floats
-    from operators.sera.sera import Sera
+    from operators.sera.sera import Readouts, Sera
 
 __all__ = ["Cell", "CellConfig", "FusionConfig", "Seeds"]
 
@@ -38,6 +41,7 @@ Rows = npt.NDArray[Any]
 _HLM = "hlm."
 _SERA = "sera."
 _NOTHING = np.zeros(0)
+_NOTHING_KEPT = np.zeros((0, 0))
 _BLANK = np.zeros(1, STEP_DTYPE)
 _BLANK[list(FIELDS)] = np.nan
 
@@ -85,15 +89,22 @@ class Cell:
         return self._pair.sera
 
     @property
+    def kept_width(self) -> int:
+        """Numbers of a step that a late label needs."""
+        return kept_width(self.config.sera.d_v)
+
+    @property
     def steps(self) -> int:
         """Steps done; quarantined events are none."""
         return int(self._tally[at.STEPS])
 
-    def step_batch(self, batch: EventBatch) -> Rows:
+    def step_batch(self, batch: EventBatch, kept: Floats | None = None) -> Rows:
         """Predict and learn events in turn.
 
         Args:
             batch: ``n`` events, with vectors of the configured lengths.
+            kept: float64[n, kept_width], to be filled with what ``learn_late`` will need of each
+                event; None: nothing is kept.
 
         Returns:
             STEP_DTYPE[n]. A row with a status other than 0 is of a refused event, which changed
@@ -103,10 +114,37 @@ class Cell:
             InvalidInput: the columns do not fit together; nothing has changed.
             OutOfCapacity: an event has more new ids than Hlm may take; those before are learnt.
         """
-        rows = self._run(batch, learn=True)
+        rows = self._run(batch, learn=True, kept=kept)
         done = np.flatnonzero(rows["status"] == 0)
         if done.size:
             self._last = rows[done[-1]].copy()
+        return rows
+
+    def learn_late(self, batch: EventBatch, kept: Floats) -> Rows:
+        """Teach labels that came after their events had been stepped, in turn.
+
+        Args:
+            batch: ``n`` events as they were, each with its label now.
+            kept: float64[n, kept_width], as ``step_batch`` filled it for these events.
+
+        Returns:
+            STEP_DTYPE[n], a step each: predictions are those that were made, with their errors.
+
+        Raises:
+            InvalidInput: the columns do not fit together, or an event has no label.
+            OutOfCapacity: as ``step_batch``.
+        """
+        batch = checked(batch, self.config.sera.d, self.config.sera.d_v)
+        self._check_kept(kept, batch.events)
+        if not batch.has_label.all():
+            raise InvalidInput("an event without a label teaches nothing late")
+        rows = np.repeat(_BLANK, batch.events)
+        scratch = self._scratch(batch)
+
+        def learn_from(start: int) -> int:
+            return learn_late_events(self._arrays(), scratch, batch, kept, rows, start)
+
+        self._attend_until_done(learn_from, rows, scratch)
         return rows
 
     def step(self, event: EventBatch) -> np.void:
@@ -131,6 +169,27 @@ class Cell:
         """
         return self._run(batch, learn=False)
 
+    def query(self, q: Floats, *, lowrank: bool = False) -> Readouts:
+        """Readout of Sera for one query, float64[d], under the controls in force. Changes nothing.
+
+        Its first component is the ``y_sera`` that a step with this query would have, to the bit,
+        before it is kept within a probability's range where predictions are probabilities.
+
+        Args:
+            q: the query.
+            lowrank: answer by the low-rank statistics; see ``Sera.query_batch``.
+
+        Raises:
+            InvalidInput: wrong length, or no low rank was configured.
+            NonFiniteInput: NaN or infinity.
+        """
+        return self.sera.query_batch(
+            q[np.newaxis],
+            lowrank=lowrank,
+            raised=float(self._tally[at.LAMBDA_STAR]) - self._control.lambda_star,
+            beta_floor=float(self._tally[at.BETA_FLOOR]),
+        )
+
     def explain(self, event: EventBatch) -> CellExplanation:
         """What each input adds to the prediction that a step would make. Changes nothing.
 
@@ -146,7 +205,7 @@ class Cell:
         batch = checked(event, self.config.sera.d, self.config.sera.d_v)
         scratch = self._scratch(batch)
         rows = np.repeat(_BLANK, 1)
-        step_events(self._arrays(), scratch, batch, rows, 0, 0)
+        step_events(self._arrays(), scratch, batch, rows, 0, 0, _NOTHING_KEPT)
         status = Status(int(rows[0]["status"]))
         if status is not Status.OK:
             raise InvalidInput(f"there is no prediction to explain: the event is {status.name}")
@@ -259,20 +318,46 @@ class Cell:
             "steps": float(self.steps),
         }
 
-    def _run(self, batch: EventBatch, *, learn: bool) -> Rows:
+    def _run(self, batch: EventBatch, *, learn: bool, kept: Floats | None = None) -> Rows:
         config = self.config
         batch = checked(batch, config.sera.d, config.sera.d_v)
         rows = np.repeat(_BLANK, batch.events)
         scratch = self._scratch(batch)
+        if kept is None:
+            kept = _NOTHING_KEPT
+        else:
+            self._check_kept(kept, batch.events)
+
+        def step_from(start: int) -> int:
+            return step_events(self._arrays(), scratch, batch, rows, start, int(learn), kept)
+
+        if learn:
+            self._attend_until_done(step_from, rows, scratch)
+        else:
+            step_from(0)
+        return rows
+
+    def _attend_until_done(
+        self, run_from: Callable[[int], int], rows: Rows, scratch: at.Scratch
+    ) -> None:
+        """Run a kernel over all rows; where it stops, see to Hlm or to Sera's succession."""
         done = 0
         while True:
             before = done
-            done = step_events(self._arrays(), scratch, batch, rows, before, int(learn))
-            acted = learn and done > before and self._succeed(rows[done - 1])
-            if done == batch.events:
-                return rows
+            done = run_from(before)
+            acted = done > before and self._succeed(rows[done - 1])
+            if done == len(rows):
+                return
             if not acted:
                 self._hlm.attend(int(scratch.slots[UNKNOWN]))
+
+    def _check_kept(self, kept: Floats, events: int) -> None:
+        wanted = (events, self.kept_width)
+        if kept.shape != wanted or kept.dtype != np.float64 or not kept.flags.c_contiguous:
+            raise InvalidInput(
+                f"what is kept of steps is {kept.dtype}{list(kept.shape)}: must be contiguous "
+                f"float64{list(wanted)}"
+            )
 
     def _succeed(self, last: np.void) -> bool:
         """Propose a successor of Sera, or let it answer, if the last event's row says so."""

@@ -38,6 +38,12 @@ The gate's upper clamp goes through these states:
 A trigger takes a clamp above ``g_hold`` down to it, and one that is there or lower further down, by
 the factor ``step_down``.
 
+**A label that comes late** shows an alarm, a thin margin or pressure like any other, and counts as
+a labelled event of the roll-out. But nothing was read: reds are of the last events that were
+predicted, and what stays for so many events, or goes back with each, does so with predicted ones.
+Otherwise a stream whose labels come late would forget reds, and be back, twice as fast as the same
+stream with labels that come at once.
+
 **Roll-out** (seed section 17): the fusion begins as the meta-linear combination (stage 0). After
 ``stage_events`` labelled events in a row that were bet on and left at least ``healthy_margin`` of
 the margin's capital, with the clamp at its ceiling and no trigger, the learnt gate joins (stage 1),
@@ -116,6 +122,7 @@ class Signals(NamedTuple):
     """What one event showed.
 
     Attributes:
+        predicted: 1 if the event was predicted; 0 for the label of one that had been.
         alarm: 1 if the margin went below zero.
         red: 1 if the half-split policy was red.
         floored: 1 if the denominator needed its floor.
@@ -127,6 +134,7 @@ class Signals(NamedTuple):
         diverged: 1 if Hlm could not learn from the event.
     """
 
+    predicted: int
     alarm: int
     red: int
     floored: int
@@ -157,15 +165,17 @@ def _count(bits: int) -> int:
 
 @inlined
 def _clamp(
-    params: ControlParams, now: Controls, trigger: int, floored: int
+    params: ControlParams, now: Controls, trigger: int, seen: Signals
 ) -> tuple[float, float, int]:
     """The gate's clamp and its hold for the next event."""
     g_max, hold = now.g_max, now.hold
     if trigger:
         g_max = params.g_hold if g_max > params.g_hold else g_max * params.step_down
         return g_max, params.hold, codes.GATE_STEPPED_DOWN
-    if floored and g_max > params.g_weak:
+    if seen.floored and g_max > params.g_weak:
         return params.g_weak, 1.0, codes.GATE_STEPPED_DOWN
+    if not seen.predicted:
+        return g_max, hold, 0
     if hold > 0.0:
         return g_max, hold - 1.0, codes.GATE_HELD
     if g_max < params.g_max:
@@ -186,18 +196,22 @@ def _raised(value: float, step: float, most: float, raised: int) -> tuple[float,
 
 @inlined
 def _lowered(value: float, rest: float, recovery: float, lowered: int) -> tuple[float, int]:
-    """A control on its way down to where it rests, and the bit of that."""
-    if value <= rest:
+    """A control on its way down to where it rests, and the bit of that; at no rate it stays."""
+    if value <= rest or recovery == 0.0:
         return value, 0
     value -= recovery * (value - rest)
     return (rest if value - rest < NEARLY * rest else value), lowered
 
 
 @inlined
-def _calm(params: ControlParams, now: Controls, reason: int) -> tuple[float, float, int]:
+def _calm(
+    params: ControlParams, now: Controls, reason: int, predicted: int
+) -> tuple[float, float, int]:
     """Share of the learning rate and its hold for the next event."""
     if reason:
         return params.lr_calm, params.hold, codes.LR_REDUCED if params.lr_calm < 1.0 else 0
+    if not predicted:
+        return now.lr_share, now.calm, 0
     if now.calm > 0.0:
         return now.lr_share, now.calm - 1.0, 0
     if now.lr_share < 1.0:
@@ -232,7 +246,7 @@ def advance(params: ControlParams, now: Controls, seen: Signals) -> tuple[Contro
     Complexity: O(1).
     """
     window = (1 << RED_WINDOW) - 1
-    reds = ((now.reds << 1) | seen.red) & window
+    reds = ((now.reds << 1) | seen.red) & window if seen.predicted else now.reds
     thins = now.thins
     if seen.labelled:
         thins = ((thins << 1) | (1 if seen.margin < params.thin_margin else 0)) & window
@@ -248,30 +262,31 @@ def advance(params: ControlParams, now: Controls, seen: Signals) -> tuple[Contro
         | codes.HLM_PRESSURE * (seen.crowded | seen.emergency)
         | codes.HLM_DIVERGED * seen.diverged
     )
-    g_max, hold, bits = _clamp(params, now, trigger, seen.floored)
+    back = params.recovery if seen.predicted else 0.0
+    g_max, hold, bits = _clamp(params, now, trigger, seen)
     actions |= bits
     if trigger or seen.floored:
         step, most = params.lambda_step, params.lambda_max
         lambda_star, bits = _raised(now.lambda_star, step, most, codes.LAMBDA_RAISED)
     else:
         rest = params.lambda_star
-        lambda_star, bits = _lowered(now.lambda_star, rest, params.recovery, codes.LAMBDA_LOWERED)
+        lambda_star, bits = _lowered(now.lambda_star, rest, back, codes.LAMBDA_LOWERED)
     actions |= bits
     if trigger:
         step, most = params.beta_step, params.beta_max
         beta_floor, bits = _raised(now.beta_floor, step, most, codes.BETA_RAISED)
     else:
         rest = params.beta_floor
-        beta_floor, bits = _lowered(now.beta_floor, rest, params.recovery, codes.BETA_LOWERED)
+        beta_floor, bits = _lowered(now.beta_floor, rest, back, codes.BETA_LOWERED)
     actions |= bits
-    lr_share, calm, bits = _calm(params, now, trigger | thin | pressure)
+    lr_share, calm, bits = _calm(params, now, trigger | thin | pressure, seen.predicted)
     actions |= bits
     tau_low = now.tau_low
     if trigger | thin | pressure:
         if tau_low > params.tau_low_alert:
             tau_low = params.tau_low_alert
             actions |= codes.TAU_LOWERED
-    elif tau_low < params.tau_low and lr_share == 1.0 and g_max == params.g_max:
+    elif seen.predicted and tau_low < params.tau_low and lr_share == 1.0 and g_max == params.g_max:
         tau_low = params.tau_low
         actions |= codes.TAU_RELEASED
     stage, healthy, bits = _roll_out(params, now, seen, trigger)

@@ -1,4 +1,4 @@
-"""What a labelled event teaches: slots for its ids, then the learning rules of ``kernels``.
+"""What an event teaches: slots for its ids, the learning rules of ``kernels``, Sera's statistics.
 
 Rules and symbols stand in the docstring of ``operators.fusion.kernels``.
 """
@@ -8,21 +8,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from operators.compiled import inlined
+from operators.fusion import codes
 from operators.fusion import layout as at
 from operators.fusion.kernels import MAX_SCORE, META_CLIP, P_MIN, Fused, Inputs, between
 from operators.hlm import layout as hlm_at
 from operators.hlm.kernels import (
+    MOST_PROBES,
     SCRATCH_HEADER,
     UNKNOWN,
     learn_event,
     locate_event,
+    observe_event,
     reserve_event,
 )
 from operators.hlm.kernels_rule import add_to_weights
+from operators.sera import layout as sera_at
+from operators.sera.kernel_statistics import ingest
+from operators.sera.kernels import ingest_event
+from operators.sera.succession import HANDOVER
 
 if TYPE_CHECKING:
     from operators.batch import EventBatch
-    from operators.fusion.layout import CellArrays, FusionParams, Scratch
+    from operators.fusion.layout import CellArrays, Floats, FusionParams, Scratch
     from operators.hlm.layout import HlmArrays
     from operators.sera.layout import SeraArrays
 
@@ -57,7 +64,33 @@ def _move(hlm: HlmArrays, scratch: Scratch, lo: int, hi: int, step: float) -> No
 
 
 @inlined
-def learn_linear(
+def learn_from(
+    cell: CellArrays,
+    hlm: HlmArrays,
+    sera: SeraArrays,
+    scratch: Scratch,
+    batch: EventBatch,
+    t: int,
+    inputs: Inputs,
+    out: Fused,
+    lr: float,
+) -> int:
+    """Let Hlm and the fusion learn from the event, if it has a label; 1 if Hlm could not."""
+    params = cell.params
+    slots = scratch.slots
+    slots[MOST_PROBES] = max(slots[MOST_PROBES], scratch.own_slots[MOST_PROBES])
+    observe_event(hlm, slots)
+    if not batch.has_label[t]:
+        return 0
+    y = batch.label[t]
+    error = y - (out.y_hat if params.learn_fused else out.y_hlm)
+    learnt = _learn_linear(hlm, params, scratch, batch, t, error, lr)
+    _learn_fusion(cell, hlm, sera, scratch, inputs, y, out)
+    return 0 if learnt else 1
+
+
+@inlined
+def _learn_linear(
     hlm: HlmArrays,
     params: FusionParams,
     scratch: Scratch,
@@ -89,7 +122,7 @@ def _learn_normalised(
 
 
 @inlined
-def learn_fusion(
+def _learn_fusion(
     cell: CellArrays,
     hlm: HlmArrays,
     sera: SeraArrays,
@@ -142,3 +175,25 @@ def _roll(cell: CellArrays, sera: SeraArrays, y: float, out: Fused, error: float
     readout, squares = sera.scratch.y, cell.squares
     for v in range(1, squares.shape[0]):
         squares[v] += rate * (readout[0, v] * readout[0, v] - squares[v])
+
+
+@inlined
+def ingest_value(
+    cell: CellArrays, sera: SeraArrays, scratch: Scratch, batch: EventBatch, t: int, value: Floats
+) -> int:
+    """Give Sera a value of the event, whose key's features are in ``phi``.
+
+    A successor that warms up learns the same. Returns the bits of what happened.
+    """
+    happened = codes.SERA_RESIDUAL if ingest(sera, sera.scratch.phi, value) else 0
+    if cell.succession[HANDOVER] > 0.0:
+        if batch.has_key[t]:
+            key = batch.key[t]
+        elif batch.has_query[t]:
+            key = batch.query[t]
+        else:
+            key = scratch.vector
+        ingest_event(cell.successor, key, value, batch.label[t], batch.has_label[t])
+        if sera.state.tally[sera_at.INGESTED] >= cell.succession[HANDOVER]:
+            happened |= codes.SERA_SUCCEEDED
+    return happened

@@ -157,16 +157,33 @@ def own_inputs(
     now: Controls,
 ) -> Inputs:
     """Fill the ids of the fusion's own inputs, and the gate's values; where each part ends."""
+    attention = now.stage >= FEATURE_STAGE and now.g_max == cell.control.g_max
+    inputs = own_ids(cell, scratch, batch, t, now.stage >= GATE_STAGE, attention)
+    if inputs.gates:
+        _gate_values(cell, sera, scratch, inputs.gates, reading)
+    return inputs
+
+
+@inlined
+def own_ids(
+    cell: CellArrays, scratch: Scratch, batch: EventBatch, t: int, gate: bool, attention: bool
+) -> Inputs:
+    """Fill the ids of the inputs of the parts that have joined; where each part ends."""
     ids = scratch.own_ids
     n = 0
-    if now.stage >= GATE_STAGE:
-        n = _gate_inputs(cell, sera, scratch, batch, t, reading)
+    if gate:
+        for k in range(at.GATE_INPUTS):
+            ids[n] = at.RESERVED + np.uint64(k)
+            n += 1
+        for i in range(batch.ctx_indptr[t], batch.ctx_indptr[t + 1]):
+            ids[n] = at.CONTEXT | (batch.ctx_ids[i] & at.CONTEXT_MASK)
+            n += 1
     gates = n
     for k in range(at.META_INPUTS):
         ids[n] = at.RESERVED + np.uint64(at.META + k)
         n += 1
     metas = n
-    if now.stage >= FEATURE_STAGE and now.g_max == cell.control.g_max:
+    if attention:
         for k in range(at.FEATURE_READOUT + cell.squares.shape[0]):
             ids[n] = at.RESERVED + np.uint64(at.FEATURE + k)
             n += 1
@@ -174,19 +191,12 @@ def own_inputs(
 
 
 @inlined
-def _gate_inputs(
-    cell: CellArrays,
-    sera: SeraArrays,
-    scratch: Scratch,
-    batch: EventBatch,
-    t: int,
-    reading: Reading,
-) -> int:
-    """Fill ids and values of the gate's inputs; their number."""
-    z, ids, tally = scratch.own_values, scratch.own_ids, cell.tally
+def _gate_values(
+    cell: CellArrays, sera: SeraArrays, scratch: Scratch, gates: int, reading: Reading
+) -> None:
+    """Fill the values of the gate's inputs; those of context keys are 1."""
+    z, tally = scratch.own_values, cell.tally
     gamma, r = sera.params.gamma, sera.W.shape[1]
-    for k in range(at.GATE_INPUTS):
-        ids[k] = at.RESERVED + np.uint64(k)
     z[at.Z_BIAS] = 1.0
     z[at.Z_HALF_DIFF] = 0.25 * min(reading.excess, 4.0)
     margin = cell.margin.tally[margin_at.MARGIN] / margin_at.capital(cell.margin)
@@ -196,12 +206,19 @@ def _gate_inputs(
     rms = math.sqrt(tally[at.LABEL_SQUARE])
     z[at.Z_ERROR] = min(tally[at.ERROR] / rms, 1.0) if rms > 0.0 else 0.0
     z[at.Z_ADVANTAGE] = advantage_of(tally)
-    n = at.GATE_INPUTS
-    for i in range(batch.ctx_indptr[t], batch.ctx_indptr[t + 1]):
-        ids[n] = at.CONTEXT | (batch.ctx_ids[i] & at.CONTEXT_MASK)
-        z[n] = 1.0
-        n += 1
-    return n
+    for k in range(at.GATE_INPUTS, gates):
+        z[k] = 1.0
+
+
+@inlined
+def diagnostic_features(scratch: Scratch, first: int, x_sera: float) -> None:
+    """Fill the features of attention that other parts read as well, from ``first`` on."""
+    x = scratch.own_values
+    x[first + at.FEATURE_HALF_DIFF] = x[at.Z_HALF_DIFF]
+    x[first + at.FEATURE_MARGIN] = x[at.Z_MARGIN]
+    x[first + at.FEATURE_DEN] = x[at.Z_DEN]
+    x[first + at.FEATURE_PHI] = x[at.Z_PHI]
+    x[first + at.FEATURE_READOUT] = x_sera
 
 
 @inlined
@@ -213,11 +230,7 @@ def _feature_sum(
     if inputs.features == first:
         return 0.0
     x, y = scratch.own_values, sera.scratch.y
-    x[first + at.FEATURE_HALF_DIFF] = x[at.Z_HALF_DIFF]
-    x[first + at.FEATURE_MARGIN] = x[at.Z_MARGIN]
-    x[first + at.FEATURE_DEN] = x[at.Z_DEN]
-    x[first + at.FEATURE_PHI] = x[at.Z_PHI]
-    x[first + at.FEATURE_READOUT] = x_sera
+    diagnostic_features(scratch, first, x_sera)
     for v in range(1, y.shape[1]):
         rms = math.sqrt(cell.squares[v])
         relative = y[0, v] / rms if rms > 0.0 else 0.0

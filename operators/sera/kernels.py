@@ -67,19 +67,27 @@ def step_events(sera: SeraArrays, keys: Floats, values: Floats, y: Floats, colum
 
 @kernel
 def query_events(
-    sera: SeraArrays, queries: Floats, low_rank: int, y: Floats, columns: Floats
+    sera: SeraArrays,
+    queries: Floats,
+    low_rank: int,
+    raised: float,
+    beta_floor: float,
+    y: Floats,
+    columns: Floats,
 ) -> None:
     """Read out for queries float64[n, d] into ``y``, float64[n, d_v], and ``columns``.
 
-    The columns, float64[5, n], are den, phi_l1, rj_gap, half_diff and level.
+    The columns, float64[5, n], are den, phi_l1, rj_gap, half_diff and level. ``raised`` is added to
+    lambda_*, and ``beta_floor`` is the least denominator: a controller may have moved both.
     """
     phi = sera.scratch.phi
+    lambda_star = lambda_of(sera) + raised
     for t in range(queries.shape[0]):
         project(sera, queries[t], phi)
         if low_rank:
-            reading = read_low_rank(sera, phi, lambda_of(sera), sera.params.beta_floor)
+            reading = read_low_rank(sera, phi, lambda_star, beta_floor)
         else:
-            reading = read_kept(sera, phi, lambda_of(sera), sera.params.beta_floor)
+            reading = read_kept(sera, phi, lambda_star, beta_floor)
         for v in range(y.shape[1]):
             y[t, v] = sera.scratch.y[0, v]
         _write(reading, columns, t)

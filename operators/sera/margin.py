@@ -18,6 +18,11 @@ epochs is at most alpha. Where another Sera takes over (``operators.sera.success
 goes on after a burn-in, with a new reference and new ranks. All that enters the bet on an event is
 from the events before it; ties are broken by a counter-based random number.
 
+Events count in the order of their labels. A label that comes late is bet on with the reference of
+the epoch that it comes in, for a reference of another epoch would be another score. One whose
+event had a value that the reference knows is not bet on: f has learnt from that event, and the
+scores of those after it are of another law.
+
 Sources: Ville (1939); Vovk (2021), "Testing randomness online", Statistical Science 36(4).
 """
 
@@ -32,7 +37,7 @@ from operators.compiled import inlined, kernel
 from operators.numerics import log
 from operators.philox import philox4x32, uniform
 from operators.sera import conformal
-from operators.sera.layout import STREAM_TIES, Floats, SeraArrays
+from operators.sera.layout import INGESTED, STREAM_TIES, Floats, SeraArrays
 
 if TYPE_CHECKING:
     from operators.sera.config import SeraConfig
@@ -45,7 +50,8 @@ SPREAD = 3  # running mean of |residual - centre|
 MARGIN = 4  # m_t after the last labelled event, restart included
 LOG_E = 5  # log E_mix after it
 BETTED = 6  # events bet on in all epochs: counter of the tie-breakers
-TALLY_WORDS = 7
+REFERRED = 7  # events that Sera had ingested when the reference was taken; -1: it is not yet
+TALLY_WORDS = 8
 
 
 class MarginArrays(NamedTuple):
@@ -104,6 +110,7 @@ def allocate(config: SeraConfig, seed: int) -> MarginArrays:
     )
     conformal.start(margin.wealth, margin.counts)
     margin.tally[MARGIN] = -log_alpha
+    margin.tally[REFERRED] = -1.0
     return margin
 
 
@@ -120,6 +127,7 @@ def refer_anew(margin: MarginArrays, config: SeraConfig) -> MarginArrays:
     """
     for word in (SEEN, CENTRE, SPREAD):
         margin.tally[word] = 0.0
+    margin.tally[REFERRED] = -1.0
     margin.counts[:] = 0.0
     return margin._replace(reference=np.zeros(2 * config.r))
 
@@ -185,8 +193,20 @@ def _first_row(sera: SeraArrays, i: int) -> float:
 
 
 @inlined
-def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Verdict:
-    """Settle the bets on a labelled event, before Sera has ingested it.
+def _refer(margin: MarginArrays, sera: SeraArrays) -> None:
+    """Take the epoch's reference."""
+    r = sera.scratch.phi.shape[0]
+    for i in range(r):
+        margin.reference[i] = _first_row(sera, i)
+        margin.reference[r + i] = sera.state.s[i]
+    margin.tally[REFERRED] = sera.state.tally[INGESTED]
+
+
+@inlined
+def observe(
+    margin: MarginArrays, sera: SeraArrays, y: float, live: float, own: float = 0.0
+) -> Verdict:
+    """Settle the bets on a labelled event, before Sera has ingested its label.
 
     On an alarm the verdict has the negative margin, and the state is that of the next epoch.
 
@@ -195,19 +215,19 @@ def observe(margin: MarginArrays, sera: SeraArrays, y: float, live: float) -> Ve
         sera: its Sera, with the features of the event's query in ``scratch.phi``.
         y: the label.
         live: Sera's readout; only the burn-in reads it.
+        own: number of the event's value among those that Sera has ingested; 0 if it has not.
     """
     tally = margin.tally
     tally[SEEN] += 1.0
     if tally[SEEN] <= margin.burn_in:
         _track_centre(tally, y - live)
         return Verdict(tally[MARGIN], tally[LOG_E], 0)
-    n = tally[SEEN] - margin.burn_in
-    if n == 1.0:
-        r = sera.scratch.phi.shape[0]
-        for i in range(r):
-            margin.reference[i] = _first_row(sera, i)
-            margin.reference[r + i] = sera.state.s[i]
-    return _bet(margin, y - reference_of(margin, sera), n)
+    if tally[REFERRED] < 0.0:
+        _refer(margin, sera)
+    if 0.0 < own <= tally[REFERRED]:
+        tally[SEEN] -= 1.0
+        return Verdict(tally[MARGIN], tally[LOG_E], 0)
+    return _bet(margin, y - reference_of(margin, sera), tally[SEEN] - margin.burn_in)
 
 
 @inlined
@@ -226,6 +246,7 @@ def _bet(margin: MarginArrays, score: float, n: float) -> Verdict:
         return Verdict(left, log_e, 0)
     tally[EPOCH] += 1.0
     tally[SEEN] = 0.0
+    tally[REFERRED] = -1.0
     tally[CENTRE] = 0.0
     tally[SPREAD] = 0.0
     tally[LOG_E] = 0.0

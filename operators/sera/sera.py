@@ -24,7 +24,6 @@ from operators.sera.layout import (
     RESIDUAL_R,
     RESIDUAL_S,
     RESIDUAL_SHARE,
-    TALLY_WORDS,
     VECTORS,
     Floats,
     SeraArrays,
@@ -35,10 +34,8 @@ if TYPE_CHECKING:
 
 State = Mapping[str, npt.NDArray[np.generic]]
 
-_COUNTED = ("tally", "shrinkage")
-"""Arrays that change with every vector counted; the others change with every event ingested."""
-
-_NEVER = np.full(TALLY_WORDS, np.nan)
+_SMALL = ("tally", "shrinkage")
+"""Arrays that a counted vector or a label changes too; all change with every event ingested."""
 
 
 class Readouts(NamedTuple):
@@ -101,7 +98,8 @@ class Sera:
     def __init__(self, config: SeraConfig, seed: int) -> None:
         self.config = config
         self._arrays = allocate(config, seed)
-        self._reported = _NEVER  # the tally as of the last report of changes
+        # The small arrays as of the last report of changes; empty where all of it is to be told.
+        self._reported: dict[str, Floats] = {}
 
     @property
     def arrays(self) -> SeraArrays:
@@ -160,13 +158,22 @@ class Sera:
         """
         return self.query_batch(q[np.newaxis], lowrank=lowrank)
 
-    def query_batch(self, queries: Floats, *, lowrank: bool = False) -> Readouts:
+    def query_batch(
+        self,
+        queries: Floats,
+        *,
+        lowrank: bool = False,
+        raised: float = 0.0,
+        beta_floor: float | None = None,
+    ) -> Readouts:
         """Readouts for queries float64[n, d], all from the present statistics. Changes nothing.
 
         Args:
             queries: float64[n, d].
             lowrank: answer U(phi H / den), in O(r r_v) instead of O(r d_v): the part of the readout
                 that lies in the span of the seeded basis U.
+            raised: by how much a controller has raised lambda_*.
+            beta_floor: least denominator, where a controller has moved it; None: the configured.
 
         Raises:
             InvalidInput: wrong shape, or no low rank was configured.
@@ -178,7 +185,8 @@ class Sera:
         n = len(queries)
         y = np.empty((n, self.config.d_v))
         columns = np.empty((len(Readouts._fields) - 1, n))
-        kernels.query_events(self._arrays, queries, int(lowrank), y, columns)
+        floor = self._arrays.params.beta_floor if beta_floor is None else beta_floor
+        kernels.query_events(self._arrays, queries, int(lowrank), raised, floor, y, columns)
         return Readouts(y, *columns)
 
     def health(self) -> Health:
@@ -227,18 +235,22 @@ class Sera:
         Statistics decay with every ingested event, so they are dirty as a whole or not at all. Of a
         new Sera all is dirty, of a restored one nothing.
         """
-        tally = self._arrays.state.tally
-        ingested = tally[INGESTED] != self._reported[INGESTED]
-        counted = not np.array_equal(tally, self._reported)
-        self._reported = tally.copy()
+        state, before = self.to_state(), self._reported
+        ingested = not before or state["tally"][INGESTED] != before["tally"][INGESTED]
+        changed = (
+            set(state)
+            if ingested
+            else {name for name in _SMALL if not np.array_equal(state[name], before[name])}
+        )
+        self._reported = {name: state[name].copy() for name in _SMALL}
         return {
-            name: all_blocks(array) if (counted if name in _COUNTED else ingested) else NO_BLOCKS
-            for name, array in self.to_state().items()
+            name: all_blocks(array) if name in changed else NO_BLOCKS
+            for name, array in state.items()
         }
 
     def take_all_as_changed(self) -> None:
         """Let all of it be dirty: it is saved under another name from now on."""
-        self._reported = _NEVER
+        self._reported = {}
 
     def block_bytes(self, name: str) -> int:
         """Bytes of one block of the named array of the state.

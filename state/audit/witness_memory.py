@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from schemas.errors import StateError
 from state.audit.merkle import CompactRange
+from state.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ class WitnessMemory:
     def keep(self, origin: str, size: int, note: str) -> Path:
         """Write a cosigned note, and return where."""
         path = self._note_path(origin, size)
-        _replace(path, note)
+        write_whole(path, note)
         return path
 
     def cosigned(self, origin: str, size: int) -> str | None:
@@ -98,7 +98,7 @@ class WitnessMemory:
         suffix = "json" if text.startswith("{") else "note"
         name = f"{quote(origin, safe='')}-{size:020d}-{kind.lower()}.{suffix}"
         path = self._folder / "evidence" / name
-        _replace(path, text)
+        write_whole(path, text)
         return path
 
     def save(self) -> None:
@@ -110,7 +110,7 @@ class WitnessMemory:
             "identity": self.identity,
             "logs": {name: log.to_plain() for name, log in self.logs.items()},
         }
-        _replace(self._path, json.dumps(plain, ensure_ascii=False) + "\n")
+        write_whole(self._path, json.dumps(plain, ensure_ascii=False) + "\n")
 
     def _note_path(self, origin: str, size: int) -> Path:
         return self._folder / "cosigned" / quote(origin, safe="") / f"{size:020d}.note"
@@ -133,14 +133,3 @@ class WitnessMemory:
                 f"{self._path} is damaged or of another version ({error}): bring back a copy; "
                 "without it the witness cannot tell whether the log was changed before today"
             ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole: whoever reads it sees all of the old text or all of the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -13,6 +13,7 @@ from schemas.errors import SecretError
 from state.secrets.secret import GENERATOR, SECRET_BYTES, SECRET_NAMES, Secret, parse_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _FILE_MODE: Final = 0o600
@@ -36,11 +37,15 @@ class FileSecrets:
         self._directory = directory
 
     @classmethod
-    def initialise(cls, directory: Path) -> Self:
+    def initialise(cls, directory: Path, names: Iterable[str] = SECRET_NAMES) -> Self:
         """Make the folder, and version 1 of every secret that has none from ``os.urandom``.
 
         Files that exist stay as they are. Several processes may do it at once: all end with the
         same secrets.
+
+        Args:
+            directory: the folder.
+            names: of the secrets.
 
         Raises:
             SecretError: the folder cannot be made or written.
@@ -48,7 +53,7 @@ class FileSecrets:
         try:
             directory.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             present = cls(directory)
-            for name in SECRET_NAMES:
+            for name in names:
                 if not present._versions(name):
                     text = os.urandom(SECRET_BYTES).hex() + "\n"
                     create_whole(directory / f"{name}.v1", text.encode())

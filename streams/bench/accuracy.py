@@ -99,18 +99,20 @@ def config_for(stream: Stream) -> CellConfig:
 def ours(stream: Stream) -> dict[str, Scores]:
     """Scores of the fused learner and of each of its halves, trained alone."""
     config = config_for(stream)
-    targets = (
-        [(stream.labels == k).astype(np.float64) for k in range(stream.classes)]
-        if stream.task == MULTICLASS
-        else [stream.labels]
-    )
     predicted: dict[str, list[Floats]] = {"fused": [], LINEAR_ALONE: [], ATTENTION_ALONE: []}
-    for target in targets:
+    for target in targets_of(stream):
         batch = as_events(stream, target)
         predicted["fused"].append(Cell(config, SEEDS).step_batch(batch)["y_hat"])
         predicted[LINEAR_ALONE].append(linear_alone(config, batch))
         predicted[ATTENTION_ALONE].append(attention_alone(config, batch))
     return {name: scored(stream, np.array(p).T) for name, p in predicted.items()}
+
+
+def targets_of(stream: Stream) -> list[Floats]:
+    """What cells learn of a stream: its labels, or for each of several classes whether it is it."""
+    if stream.task != MULTICLASS:
+        return [stream.labels]
+    return [(stream.labels == k).astype(np.float64) for k in range(stream.classes)]
 
 
 def linear_alone(config: CellConfig, batch: EventBatch) -> Floats:

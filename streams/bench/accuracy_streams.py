@@ -48,13 +48,20 @@ def streams() -> Iterator[Stream]:
     import river.datasets  # noqa: PLC0415 - takes a second
 
     datasets: Any = river.datasets
-    yield _scaled("Phishing", BINARY, datasets.Phishing())
-    yield _scaled("Bananas", BINARY, datasets.Bananas())
-    yield _scaled("ImageSegments", MULTICLASS, datasets.ImageSegments())
-    yield _scaled("TrumpApproval", REGRESSION, datasets.TrumpApproval())
+    yield scaled("Phishing", BINARY, datasets.Phishing())
+    yield scaled("Bananas", BINARY, datasets.Bananas())
+    yield scaled("ImageSegments", MULTICLASS, datasets.ImageSegments())
+    yield scaled("TrumpApproval", REGRESSION, datasets.TrumpApproval())
 
 
-def _scaled(name: str, task: str, dataset: Any) -> Stream:
+def scaled(name: str, task: str, dataset: Any) -> Stream:
+    """Take a data set into memory, its numbers scaled as the stream goes.
+
+    Args:
+        name: of the data set.
+        task: ``BINARY``, ``MULTICLASS`` or ``REGRESSION``.
+        dataset: gives features by name and a label, row by row.
+    """
     import river.preprocessing  # noqa: PLC0415 - takes a second
 
     scaler: Any = river.preprocessing.StandardScaler()

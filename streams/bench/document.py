@@ -29,6 +29,7 @@ TELLING_OF = {
     "fuse": ("d", "r", "dv"),
     "accuracy": ("data",),
     "drift": ("phase",),
+    "shards": ("data", "split", "cells", "part"),
 }
 
 
@@ -132,6 +133,9 @@ for neighbours among as many keys as the cell's window holds, 50, and one by one
 over the whole stream. All contenders get the same features, scaled as the stream goes, and run at \
 their defaults. `linear_alone` and `attention_alone` are the halves, each trained without the other.
 - `drift` is the scenario that `streams/bench/scenario.py` describes; `--plot FILE` draws it.
+- `shards` is progressive as well: the same stream, learnt by one cell, or split among 4 or 16 by \
+murmur2 of the entity's id (as shards are) or by another hash of it (as tenants might be), each \
+with seeds of its own. `last_quarter` are the errors of the last quarter of the stream.
 - `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
 waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.
 - `cpu_per_event` is processor time of the worker's or the broker's process, user and system.

@@ -13,7 +13,7 @@ MEDIANS = "times the median"
 NATS, SHARE_WRONG, LABEL_UNITS = "nats", "of events wrong", "in the label's unit"
 
 # Units of which less is better; of all others more is.
-LESS_IS_BETTER = frozenset({"ms", "µs", "ns", MEDIANS, NATS, SHARE_WRONG, LABEL_UNITS})
+LESS_IS_BETTER = frozenset({"s", "ms", "µs", "ns", MEDIANS, NATS, SHARE_WRONG, LABEL_UNITS})
 
 SPREAD = frozenset({"min", "max", "against_min", "against_max", "ratio_min", "ratio_max"})
 """Parameters that say how far the repeats lay apart."""

@@ -38,7 +38,11 @@ class NullCell(Cell):
 
     _rows = plausible_rows()
 
-    def step_batch(self, batch: EventBatch) -> np.ndarray[Any, Any]:
+    def step_batch(
+        self,
+        batch: EventBatch,
+        kept: np.ndarray[Any, Any] | None = None,  # noqa: ARG002 - nothing is learnt from labels
+    ) -> np.ndarray[Any, Any]:
         """Return a row an event, none of them looked at."""
         first = self.steps
         rows = np.take(self._rows, np.arange(first, first + batch.events) % ROWS)

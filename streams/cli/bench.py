@@ -18,6 +18,7 @@ from streams.bench.fuse import run_fuse
 from streams.bench.hlm import run_hlm
 from streams.bench.measured import Measured
 from streams.bench.sera import run_sera
+from streams.bench.shards import run_shards
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
 from streams.cli.console import messages, output, print_json, table
 from streams.cli.options import AsJson
@@ -28,6 +29,7 @@ EXAMPLES = (
     "weir bench hlm --json",
     "weir bench sera --json",
     "weir bench drift --plot drift.png",
+    "weir bench shards --json",
     "weir bench dlp --json",
     "weir bench durable --json",
     "weir bench all",
@@ -45,6 +47,7 @@ class Bench(StrEnum):
     FUSE = "fuse"
     ACCURACY = "accuracy"
     DRIFT = "drift"
+    SHARDS = "shards"
     DLP = "dlp"
     DURABLE = "durable"
     ALL = "all"
@@ -59,6 +62,7 @@ RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
     Bench.FUSE: lambda plan: run_fuse(plan.repeats, plan.say),
     Bench.ACCURACY: lambda plan: run_accuracy(plan.say),
     Bench.DRIFT: lambda plan: run_drift(plan.plot, plan.say),
+    Bench.SHARDS: lambda plan: run_shards(plan.plot, plan.say),
     Bench.DLP: lambda plan: run_dlp(plan.repeats, plan.say),
     Bench.DURABLE: lambda plan: run_durable(plan.repeats, plan.say),
 }
@@ -92,7 +96,10 @@ def command(
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", metavar="FILE", help="Of drift: draw it, as PNG, SVG or PDF.", dir_okay=False
+            "--plot",
+            metavar="FILE",
+            help="Of drift or shards: draw it, as PNG, SVG or PDF.",
+            dir_okay=False,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -105,8 +112,8 @@ def command(
     four minutes; sera needs one core and four minutes, fuse two. accuracy and drift are no
     races: predictions of real streams, against River and Vowpal Wabbit, and the health of a learner
     through a spike of novelty. dlp compares with the network in float and with Presidio where they
-    are installed. durable leaves parts of the worker out in turn, to see what each costs, and
-    verifies audit logs. Leave the machine alone meanwhile.
+    are installed. durable leaves parts of the worker out in turn, and puts encryption in, to see
+    what each costs, and verifies audit logs. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """

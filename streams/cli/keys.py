@@ -9,8 +9,9 @@ from schemas.errors import SecretError
 from state.audit.note import Signer, Verifier
 from state.encryption.key_store import KeyStore
 from state.encryption.places import open_place
-from state.secrets import AUDIT_SIGNING, FileSecrets, audit_signing_key
+from state.secrets import AUDIT_SIGNING, SECRET_NAMES, FileSecrets, audit_signing_key
 from streams.keys import open_secrets
+from streams.service.access import TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -23,7 +24,8 @@ def make_secrets(settings: Settings) -> None:
         SecretError: they cannot be written.
     """
     if settings.secrets.provider == "file":
-        FileSecrets.initialise(settings.secrets_dir)
+        tokens = [TOKEN_PREFIX + token.name for token in settings.http.tokens]
+        FileSecrets.initialise(settings.secrets_dir, [*SECRET_NAMES, *tokens])
     if settings.encryption.mode != "off" and settings.encryption.keys is not None:
         KeyStore.initialise(open_place(settings.encryption.keys))
 

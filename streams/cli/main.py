@@ -41,6 +41,10 @@ COMMANDS = {
         "streams.cli.rewind",
         "Set the group back: state, offsets, and a new epoch in the audit chains.",
     ),
+    "reshard": (
+        "streams.cli.reshard",
+        "Copy the log into a new application with another number of shards, and cut over.",
+    ),
     "quarantine": (
         "streams.cli.quarantine",
         "List, show and send again what could not be used.",

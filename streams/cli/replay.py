@@ -98,7 +98,7 @@ def command(
 
         for shard, (start, stop) in plans.items():
             if verify:
-                codes.add(_verified(settings, shard, reader, start, stop, show, as_json))
+                codes.add(verify_shard(settings, shard, reader, start, stop, show, as_json))
             else:
                 assert into is not None
                 _written(settings, shard, reader, start, stop, show, into, as_json)
@@ -145,7 +145,7 @@ def _stop(settings: Settings, shard: int, last: Point | None, end: int) -> int:
     return end if at is None else min(at, end)
 
 
-def _verified(
+def verify_shard(
     settings: Settings,
     shard: int,
     reader: PartitionReader,
@@ -154,6 +154,20 @@ def _verified(
     show: Callable[[int], None],
     as_json: bool,
 ) -> int:
+    """Replay one shard, compare it with what was published, and print what was found.
+
+    Args:
+        settings: of the application.
+        shard: partition number.
+        reader: reads the source and the changelog.
+        start: where to begin.
+        stop: source offset to stop before.
+        show: told how many events were stepped.
+        as_json: how to print.
+
+    Returns:
+        The exit code that follows.
+    """
     readers = PartitionReader(settings.broker), PartitionReader(settings.broker)
     sink = VerifySink(settings, shard, *readers)
     replay = ShardReplay(settings, shard, reader, start, stop, show)

@@ -8,11 +8,15 @@ import typer
 import uvicorn
 
 from streams.cli.console import messages
+from streams.cli.options import read_settings
 from streams.cli.scan import Model, PolicyFile
 from streams.dlp import package, policy_file
 from streams.dlp.live import LiveScanner, Sources
 from streams.dlp.scanner import Exits
 from streams.dlp.service import LARGEST, build_service
+from streams.keys import open_secrets
+from streams.service.access import Access
+from streams.service.server import uvicorn_config
 
 EXAMPLES = (
     "weir serve",
@@ -54,7 +58,13 @@ def command(
     serves, /docs has the API. Model and policy are read again when their files change; what cannot
     be loaded changes nothing. A candidate of either can scan along: /warmup counts how often it
     would have said something else.
+
+    Callers are those of the settings (http.tokens, http.certificates) that have the scope scan;
+    where there are none, it can be bound to this machine's own address only.
     """
+    settings = read_settings(http__host=host, http__port=port)
+    http = settings.http.model_copy(update={"service": True})
+    access = Access.open(http, open_secrets(settings))
     say = messages()
     providers = tuple(provider or ("CPUExecutionProvider",))
     sources = Sources(model, policy, Exits(), providers)
@@ -64,9 +74,12 @@ def command(
     scanner = LiveScanner(sources, shadow, lambda fault: say.print(f"not reloaded: {fault}"))
     stopped = threading.Event()
     threading.Thread(target=scanner.watch, args=(stopped,), name="reload", daemon=True).start()
-    api = build_service(scanner, workers=workers, waiting=waiting, largest=largest)
-    say.print(f"listening on http://{host}:{port} (API: /docs)")
+    api = build_service(
+        lambda: scanner, workers=workers, waiting=waiting, largest=largest, access=access
+    )
+    scheme = "http" if http.certificate_file is None else "https"
+    say.print(f"listening on {scheme}://{host}:{port} (API: /docs)")
     try:
-        uvicorn.run(api, host=host, port=port, log_level="warning", access_log=False)
+        uvicorn.Server(uvicorn_config(api, http)).run()
     finally:
         stopped.set()

@@ -104,12 +104,12 @@ def command(
     keys = [Verifier.from_string(text) for text in key] if key else own_verifiers(settings)
     if files and (tenant is not None or shard is not None):
         raise ConfigError("--tenant and --shard choose from the topics: name the files instead")
-    trust = _Trust(keys, policy_of(settings, rj_policy, own=not key), _kept(kept or []))
+    trust = Trust(keys, policy_of(settings, rj_policy, own=not key), _kept(kept or []))
     with WorkProgress(messages(), "Verifying", "records") as bar:
         if files:
             reports = list(_of_files(files, trust, bar))
         else:
-            reports = list(_of_topics(reach_broker(settings), trust, tenant, shard, bar))
+            reports = list(verify_topics(reach_broker(settings), trust, tenant, shard, bar))
     for report in reports:
         if as_json:
             print_json(_plain(report))
@@ -119,7 +119,7 @@ def command(
     raise typer.Exit(next(code for outcome, code in _EXIT_CODES.items() if outcome in outcomes))
 
 
-class _Trust(NamedTuple):
+class Trust(NamedTuple):
     """What the trail is held to."""
 
     keys: list[Verifier]
@@ -176,7 +176,7 @@ class _Advance:
         self._bar.show(self._records, self._done, self._total)
 
 
-def _of_files(files: list[str], trust: _Trust, bar: WorkProgress) -> Iterator[VerifyReport]:
+def _of_files(files: list[str], trust: Trust, bar: WorkProgress) -> Iterator[VerifyReport]:
     logs = find_logs(files)
     missing = trust.kept.keys() - {log.origin for log in logs}
     if missing:
@@ -186,13 +186,27 @@ def _of_files(files: list[str], trust: _Trust, bar: WorkProgress) -> Iterator[Ve
         yield log.verify(trust.keys, advance, trust.policy, trust.kept.get(log.origin, ()))
 
 
-def _of_topics(
+def verify_topics(
     settings: Settings,
-    trust: _Trust,
+    trust: Trust,
     tenant: str | None,
     shard: int | None,
     bar: WorkProgress,
 ) -> Iterator[VerifyReport]:
+    """Verify the trail of an application where it lies, log by log.
+
+    Args:
+        settings: of the application.
+        trust: what the trail is held to.
+        tenant: only this one's logs; None: all.
+        shard: only this one's; None: all.
+        bar: shows how far it is.
+
+    Raises:
+        TopologyError: there is no trail.
+        ConfigError: there is no such shard.
+        BrokerUnavailable: the topics cannot be read.
+    """
     topics = audit_topics(settings)
     counts = partition_counts(admin(settings.broker), settings.broker.bootstrap)
     for topic in (topics.records, topics.checkpoints):

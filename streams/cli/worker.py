@@ -43,7 +43,7 @@ def command(
         typer.Option(
             "--http-port",
             metavar="PORT",
-            help="Port of /metrics, /healthz, /readyz; 0 for any free one.",
+            help="Port of the service, /metrics, /healthz, /readyz; 0 for any free one.",
         ),
     ] = None,
     log_level: Annotated[

@@ -11,7 +11,8 @@ from uuid import uuid4
 from operators.fusion.config import CellConfig
 from operators.sera.config import SeraConfig
 from streams.demo.problems import DIMENSION
-from streams.settings import HttpSettings, RegistrySettings, Settings, StreamSettings
+from streams.service.settings import HttpSettings
+from streams.settings import RegistrySettings, Settings, StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-from fastapi import Body, FastAPI, HTTPException, Request, status
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from operators.dlp.fuse import Origin
 from operators.dlp.policy import Decision
 from streams.dlp.requests import EXAMPLE, MessageBody
+from streams.service.app import DENIALS, SIGN_IN, Part, build_app, probes
+from streams.service.limits import Places
+from streams.service.problems import answers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-    from starlette.types import Message as Event
+    from fastapi import FastAPI
 
     from streams.dlp.live import LiveScanner
+    from streams.service.access import Access
+
+T = TypeVar("T")
 
 LARGEST = 8 << 20
 """Bytes of a request."""
-_SHOWN_ERRORS = 8
+
+WARM: Final = {
+    "status": "warm",
+    "model_version": "1.0.0",
+    "policy_version": "2024-06",
+    "shadow": {"messages": 0, "disagreements": {}},
+}
+"""What /warmup says, for the API's description."""
 
 
 class SpanBody(BaseModel):
@@ -71,125 +83,104 @@ class VerdictBody(BaseModel):
     policy_version: str
 
 
-class Fault(BaseModel):
-    """Why a request was not answered."""
-
-    detail: str
-
-
-class SizeLimit:
-    """Refuses bodies over a limit with 413, whether or not they say how long they are."""
-
-    def __init__(self, app: ASGIApp, largest: int) -> None:
-        self._app = app
-        self._largest = largest
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, counting its bytes."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        said = dict(scope["headers"]).get(b"content-length", b"0")
-        if not said.isdigit() or int(said) > self._largest:
-            await self._refuse(scope, receive, send)
-            return
-        events: list[Event] = []
-        taken, more = 0, True
-        while more:
-            event = await receive()
-            events.append(event)
-            taken += len(event.get("body", b""))
-            more = event.get("more_body", False)
-            if taken > self._largest:
-                await self._refuse(scope, receive, send)
-                return
-        events.reverse()
-
-        async def replayed() -> Event:
-            return events.pop() if events else await receive()
-
-        await self._app(scope, replayed, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = JSONResponse(
-            {"detail": f"the request has more than {self._largest} bytes: send parts of it"},
-            status.HTTP_413_CONTENT_TOO_LARGE,
-        )
-        await answer(scope, receive, send)
-
-
-def build_service(
-    scanner: LiveScanner, *, workers: int = 1, waiting: int = 16, largest: int = LARGEST
-) -> FastAPI:
-    """The application.
+def scan_routes(
+    load: Callable[[], LiveScanner],
+    *,
+    workers: int = 1,
+    waiting: int = 16,
+    largest: int = LARGEST,
+) -> Part:
+    """Return POST /scan and GET /warmup.
 
     Args:
-        scanner: scans.
+        load: gives the scanner; called once, by the first request, where scans run.
         workers: messages that are scanned at a time, one core each.
         waiting: messages that may wait for a worker; one more is refused with 429.
         largest: bytes of a request, at most.
     """
     pool = ThreadPoolExecutor(workers, "scan")
-    taken = 0
+    places = Places(workers + waiting, "messages are being scanned or wait")
+    scanner = _Once(load)
 
-    @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        pool.shutdown()
-
-    api = FastAPI(title="Weir DLP", summary="Scans messages for what must not leak", lifespan=life)
-    api.add_middleware(SizeLimit, largest=largest)
-
-    async def work(call: Any, *arguments: Any) -> Any:
-        nonlocal taken
-        if taken >= workers + waiting:
-            raise HTTPException(
-                status.HTTP_429_TOO_MANY_REQUESTS,
-                f"{taken} messages are being scanned or wait: try again",
-                {"Retry-After": "1"},
+    async def work(call: Callable[[LiveScanner], T]) -> T:
+        with places.taken():
+            return await asyncio.get_running_loop().run_in_executor(
+                pool, lambda: call(scanner.get())
             )
-        taken += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, call, *arguments)
-        finally:
-            taken -= 1
 
-    _routes(api, scanner, work)
-    return api
+    async def close() -> None:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    router = APIRouter(tags=["scanner"], dependencies=[SIGN_IN])
+    _add_routes(router, work)
+    return Part(
+        router, {"/scan": "scan", "/warmup": "scan"}, largest={"/scan": largest}, close=close
+    )
 
 
-def _routes(api: FastAPI, scanner: LiveScanner, work: Any) -> None:
-    faults: dict[int | str, dict[str, Any]] = {
-        413: {"model": Fault, "description": "The request is too large"},
-        422: {"model": Fault, "description": "The request is no message"},
-        429: {"model": Fault, "description": "Too many messages wait"},
-    }
+class _Once:
+    """Loads something when it is first wanted, once, whichever thread wants it."""
 
-    @api.post("/scan", response_model=VerdictBody, responses=faults, summary="Scan a message")
+    def __init__(self, load: Callable[[], LiveScanner]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._scanner: LiveScanner | None = None
+
+    def get(self) -> LiveScanner:
+        with self._lock:
+            if self._scanner is None:
+                self._scanner = self._load()
+            return self._scanner
+
+
+def build_service(
+    load: Callable[[], LiveScanner],
+    *,
+    workers: int = 1,
+    waiting: int = 16,
+    largest: int = LARGEST,
+    access: Access | None = None,
+) -> FastAPI:
+    """Return the application that scans and does nothing else; arguments as for ``scan_routes``."""
+    parts = [
+        probes(lambda: True),
+        scan_routes(load, workers=workers, waiting=waiting, largest=largest),
+    ]
+    summary = "Scans messages for what must not leak"
+    return build_app("Weir DLP", summary, parts, largest=largest, access=access)
+
+
+def _add_routes(router: APIRouter, work: Any) -> None:
+    faults = answers(
+        *DENIALS,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    )
+
+    @router.post("/scan", response_model=VerdictBody, responses=faults, summary="Scan a message")
     async def scan(
         message: Annotated[MessageBody, Body(openapi_examples={"refund": {"value": EXAMPLE}})],
     ) -> JSONResponse:
-        verdict = await work(scanner.scan, message.message(), message.vector())
+        verdict = await work(lambda scanner: scanner.scan(message.message(), message.vector()))
         return JSONResponse(verdict.to_json())
 
-    @api.get("/warmup", summary="Load every graph and say what serves")
+    @router.get(
+        "/warmup",
+        summary="Load every graph and say what serves",
+        responses=answers(*DENIALS, HTTPStatus.TOO_MANY_REQUESTS)
+        | {200: {"content": {"application/json": {"example": WARM}}}},
+    )
     async def warmup() -> dict[str, Any]:
-        await work(scanner.scanner.warm)
+        live: LiveScanner = await work(_warmed)
         return {
             "status": "warm",
-            "model_version": scanner.scanner.package.version,
-            "policy_version": scanner.scanner.policy.version,
-            "shadow": {"messages": scanner.shadowed, "disagreements": dict(scanner.disagreements)},
+            "model_version": live.scanner.package.version,
+            "policy_version": live.scanner.policy.version,
+            "shadow": {"messages": live.shadowed, "disagreements": dict(live.disagreements)},
         }
 
-    @api.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        """Say what is wrong and where, without the value: it may be what must not be logged."""
-        return JSONResponse({"detail": _said(error.errors())}, 422)
 
-
-def _said(errors: Sequence[Any]) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, error['loc'][1:])) or 'body'}: {error['msg']}"
-        for error in errors[:_SHOWN_ERRORS]
-    )
+def _warmed(live: LiveScanner) -> LiveScanner:
+    live.scanner.warm()
+    return live

@@ -49,7 +49,7 @@ _GONE: Final = frozenset(
         KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - the same
     }
 )
-_UNKNOWN_TOPIC: Final = frozenset(
+UNKNOWN_TOPIC: Final = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - the same
@@ -94,6 +94,6 @@ def translated(error: KafkaException, what: str) -> WeirError:
         return ConfigError(f"{said}; {DO_GRANT}")
     if code in _GONE:
         return StateError(f"{said}; {DO_RETAIN}")
-    if code in _UNKNOWN_TOPIC:
+    if code in UNKNOWN_TOPIC:
         return TopologyError(f"{said}; {DO_RECREATE}")
     return BrokerUnavailable(f"{said}; {DO_WAIT}")

@@ -14,6 +14,7 @@ things differ:
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 FETCH_MIN_BYTES = 256 * 1024
 """A fetch costs some 0.3 ms of processor time however few records it brings: with as many as the
 broker had, one that watches a quiet topic spends more on fetching than on events."""
+
+
+UNREADY_S = 0.05
+"""How long a fetch waits where no partition has a position yet."""
 
 
 class SourceRecord(Protocol):
@@ -78,6 +83,32 @@ class FetchThread(GroupThread):
         consumer._fetch_min_bytes = FETCH_MIN_BYTES  # noqa: SLF001 - the same
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms  # noqa: SLF001 - the same
         return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - the base class names it
+        max_records: int | None = None,
+    ) -> Any:
+        """Fetch from the partitions that can be fetched from, whatever happens meanwhile.
+
+        Faust gives its own set, and changes it while aiokafka waits for records. When it becomes
+        empty, aiokafka looks at all partitions instead, the changelog's too, and fails with an
+        AssertionError at one that has no position yet.
+        """
+        assignment = getattr(consumer._subscription.subscription, "assignment", None)  # noqa: SLF001 - there is no public way to it
+        ready = {
+            tp
+            for tp in active_partitions
+            if assignment is not None
+            and (state := assignment.state_value(tp)) is not None
+            and state.has_valid_position
+        }
+        if not ready:
+            await asyncio.sleep(UNREADY_S)
+            return {}
+        return await super()._fetch_records(consumer, ready, timeout, max_records)
 
 
 class BatchConsumer(driver.Consumer):
@@ -174,27 +205,30 @@ class BatchTransport(driver.Transport):
     Consumer = BatchConsumer
 
 
-class StandbyRecovery(Recovery):
-    """Faust's table recovery, for standbys only.
+class NoRecovery(Recovery):
+    """Faust's table recovery, with nothing to recover.
 
     Active partitions are restored before Faust looks at them (shards are ready once assigned).
     Faust would wait for records up to the changelog's end, which is a transaction marker that
-    never arrives.
+    never arrives. Standbys are kept by ``streams.standby``, which says why.
     """
+
+    def add_standby(self, table: Any, tp: TP) -> None:
+        """Leave it to others."""
 
     def need_recovery(self) -> bool:
         """Tell that no active partition waits for Faust."""
         return False
 
 
-class StandbyTableManager(TableManager):
+class ShardTableManager(TableManager):
     """Faust's table manager with the recovery above."""
 
     @property
     def recovery(self) -> Recovery:
         """Recovery service used by this table manager."""
         if self._recovery is None:
-            self._recovery = StandbyRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = NoRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
 

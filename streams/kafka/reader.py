@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -23,6 +23,9 @@ from streams.kafka.errors import is_passing, translated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from confluent_kafka import Message
+
+    from streams.kafka.clients import ClientConfig
     from streams.settings import BrokerSettings
 
 T = TypeVar("T")
@@ -33,13 +36,51 @@ POLL_S = 0.1
 POLL_MESSAGES = 5_000
 
 
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
 class Record(NamedTuple):
-    """One record, as ``SourceRecord`` wants it."""
+    """One record, as ``SourceRecord`` wants it; ``headers`` only where they were asked for."""
 
     offset: int
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
+
+
+def record_of(message: Message, *, headers: bool) -> Record:
+    """Return what a consumer received as a record.
+
+    Args:
+        message: without an error.
+        headers: whether they are wanted; they cost time.
+    """
+    offset = message.offset()
+    assert offset is not None
+    found: Any = message.headers() if headers else None
+    return Record(
+        offset, message.timestamp()[1], message.key(), message.value(), tuple(found or ())
+    )
+
+
+def reader_config(broker: BrokerSettings) -> ClientConfig:
+    """Return the configuration of a consumer that reads ranges.
+
+    Raises:
+        ConfigError: there is no bootstrap address.
+    """
+    return client_config(
+        broker,
+        group_id="weir-reader",  # required by the client, never joined nor committed to
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        enable_partition_eof=True,
+        auto_offset_reset="error",
+        fetch_wait_max_ms=50,
+        queued_max_messages_kbytes=65_536,
+        max_partition_fetch_bytes=8_388_608,
+    )
 
 
 class PartitionReader:
@@ -48,24 +89,16 @@ class PartitionReader:
     Args:
         broker: where and how to connect.
         patience_s: how long a read may see nothing at all before it is an error.
+        headers: whether records have theirs.
     """
 
-    def __init__(self, broker: BrokerSettings, patience_s: float = 60) -> None:
+    def __init__(
+        self, broker: BrokerSettings, patience_s: float = 60, *, headers: bool = False
+    ) -> None:
         self._broker = broker
+        self._headers = headers
         self._patience_s = patience_s
-        self._consumer = Consumer(
-            client_config(
-                broker,
-                group_id="weir-reader",  # required by the client, never joined nor committed to
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                enable_partition_eof=True,
-                auto_offset_reset="error",
-                fetch_wait_max_ms=50,
-                queued_max_messages_kbytes=65_536,
-                max_partition_fetch_bytes=8_388_608,
-            )
-        )
+        self._consumer = Consumer(reader_config(broker))
         self._admin: AdminClient | None = None
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
@@ -164,12 +197,10 @@ class PartitionReader:
         for message in self._consumer.consume(POLL_MESSAGES, POLL_S):
             error = message.error()
             if error is None:
-                offset = message.offset()
-                assert offset is not None
-                if offset >= stop:
+                record = record_of(message, headers=self._headers)
+                if record.offset >= stop:
                     return batch, True
-                timestamp_ms = message.timestamp()[1]
-                batch.append(Record(offset, timestamp_ms, message.key(), message.value()))
+                batch.append(record)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's spelling
                 return batch, True
             elif not is_passing(error):

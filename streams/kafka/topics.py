@@ -14,7 +14,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.errors import BrokerUnavailable, ConfigError, TopologyError
 from streams.kafka.clients import client_config
-from streams.kafka.errors import is_passing, translated
+from streams.kafka.errors import UNKNOWN_TOPIC, is_passing, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -227,9 +227,9 @@ def check_partitions(
         f"topic {source} has {shards} partitions, but {told}. {what} is sharded by the older "
         "number and cannot be read with another: an id would meet a shard that never learnt it. "
         f"To go on, bring {source} back to that number (Kafka only ever adds partitions, so it "
-        "must be created anew with its events). To migrate, choose another topics.prefix and "
-        "application_id, create the events topic under that prefix with the number you want, and "
-        "send the history into it again, which learns it anew"
+        "must be created anew with its events). To migrate, let `weir reshard` copy the events "
+        "into a new application with the number that you want, which learns them anew "
+        "(docs/resharding.md)"
     )
 
 
@@ -259,18 +259,25 @@ def record_limits(client: AdminClient, topics: list[str]) -> dict[str, int]:
     Raises:
         BrokerUnavailable: no answer in time.
     """
-    limits = {}
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
-    for resource, answer in client.describe_configs(resources, request_timeout=CALL_S).items():
-        try:
-            limits[resource.name] = int(answer.result()["max.message.bytes"].value)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                raise translated(error, f"configuration of topic {resource.name}") from error
-            log.warning(
-                "may not see a topic's configuration; Kafka's default limit is assumed",
-                topic=resource.name,
-                assumed=LEAST_BATCH_BYTES,
-            )
-            limits[resource.name] = LEAST_BATCH_BYTES
+    deadline = time.monotonic() + CALL_S
+    limits: dict[str, int] = {}
+    while missing := [name for name in topics if name not in limits]:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in missing]
+        for resource, answer in client.describe_configs(resources, request_timeout=CALL_S).items():
+            try:
+                limits[resource.name] = int(answer.result()["max.message.bytes"].value)
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    log.warning(
+                        "may not see a topic's configuration; Kafka's default limit is assumed",
+                        topic=resource.name,
+                        assumed=LEAST_BATCH_BYTES,
+                    )
+                    limits[resource.name] = LEAST_BATCH_BYTES
+                # Another broker than the one that shows a new topic may not know of it yet.
+                elif code not in UNKNOWN_TOPIC or time.monotonic() > deadline:
+                    raise translated(error, f"configuration of topic {resource.name}") from error
+                else:
+                    time.sleep(SHOWN_PAUSE_S)
     return limits

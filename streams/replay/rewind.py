@@ -90,6 +90,7 @@ def rewind_shard(
     Raises:
         StateError: the state cannot be brought to the earlier offset.
         CommitFailed: the transaction did not commit; nothing has changed.
+        BrokerGone: the broker did not answer for ``stream.broker_patience_s``.
     """
     source, changelog = settings.topics.name("events"), changelog_name(settings.application_id)
     producer = ShardProducer(
@@ -100,6 +101,7 @@ def rewind_shard(
         changelog,
         {role: settings.topics.name(role) for role in OUTPUT_ROLES},
         settings.stream.transaction_timeout_s,
+        settings.stream.broker_patience_s,
     )
     try:
         producer.fence()

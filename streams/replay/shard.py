@@ -162,6 +162,7 @@ class ShardReplay:
             source_topic=self._topic,
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
         )
         engine.known_versions = self.history.versions
         engine.quotas.follow(self.history.quotas)

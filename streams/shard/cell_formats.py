@@ -9,16 +9,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from operators.sera.layout import INGESTED
 from schemas.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-
     Arrays = dict[str, np.ndarray[Any, Any]]
 
-TAKEN_OVER: Final[tuple[Callable[[Arrays], Arrays], ...]] = ()
+
+def _with_time_of_reference(arrays: Arrays) -> Arrays:
+    """Since 2 the margin's tally ends with what Sera had ingested when the reference was taken.
+
+    It is not known of an older one: all that has been ingested since counts as known to it. From
+    2 on a cell also has what waits for a label; an older one has nothing of that.
+    """
+    referred = arrays["sera.tally"][INGESTED] if arrays["margin.counts"].any() else -1.0
+    return arrays | {"margin.tally": np.append(arrays["margin.tally"], referred)}
+
+
+TAKEN_OVER: Final[tuple[Callable[[Arrays], Arrays], ...]] = (_with_time_of_reference,)
 """The i-th takes arrays of version i + 1 to the next version."""
 
 CELL_FORMAT: Final = 1 + len(TAKEN_OVER)

@@ -13,7 +13,7 @@ from schemas.reasons import Reason
 from streams.shard.event_spans import ABSENT, MAX_TENANT_BYTES, WORD, copy_parts
 from streams.shard.event_table import EventTable
 from streams.shard.known_names import KnownNames
-from streams.shard.normal_form import NormalForm, normal_form
+from streams.shard.normal_form import OPTIONAL, NormalForm, normal_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
     from schemas.hashing import FeatureHasher
     from streams.kafka.fetch import SourceRecord
+
+
+_NOT_OF_A_LABEL = (
+    "features",
+    "feature_ids",
+    "feature_values",
+    "key",
+    "value",
+    "query",
+    "context",
+)
 
 
 class EventReader(Protocol):
@@ -46,6 +57,9 @@ class Admission(Protocol):
 
     def admit(self, tenant: str, hasher: FeatureHasher) -> None:
         """Give the tenant its place, if it has none yet."""
+
+    def serves(self, tenant: str) -> bool:
+        """Tell whether the tenant has its place; BadMessage where it was erased."""
 
 
 class Rejected(NamedTuple):
@@ -87,6 +101,9 @@ class TenantColumns(NamedTuple):
         ids: entity ids.
         event_ids: ids of the events.
         digests: uint8[n, 32], SHA-256 of each event's Avro bytes.
+        late: bool[n], whether it is a late label: then only its label means anything.
+        notes: bool[n], whether it is a note for the audit trail: then only its digest means
+            anything (see ``streams.shard.notes``).
         batch: the columns.
     """
 
@@ -94,6 +111,8 @@ class TenantColumns(NamedTuple):
     ids: Text
     event_ids: Text
     digests: npt.NDArray[np.uint8]
+    late: npt.NDArray[np.bool_]
+    notes: npt.NDArray[np.bool_]
     batch: EventBatch
 
     def select(self, rows: npt.NDArray[np.int64]) -> TenantColumns:
@@ -103,6 +122,8 @@ class TenantColumns(NamedTuple):
             ids=self.ids.select(rows),
             event_ids=self.event_ids.select(rows),
             digests=self.digests[rows],
+            late=self.late[rows],
+            notes=self.notes[rows],
             batch=self.batch.select(rows),
         )
 
@@ -198,16 +219,25 @@ class Decoder:
             BadMessage: it cannot be used.
         """
         event = self._reader.event(table.values[row])
-        if event["kind"] != "OBSERVATION":
-            raise BadMessage(
-                Reason.LATE_LABEL_UNMATCHED,
-                "a late label whose observation is not held; send the label with the event",
-            )
+        if event["kind"] == "NOTE":
+            event = event | dict.fromkeys(OPTIONAL)
+            table.notes[row] = True
+        late = event["kind"] == "LABEL"
         tenant: str = event["tenant"]
         if not tenant or len(tenant.encode()) > MAX_TENANT_BYTES:
             raise BadMessage(
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
+        if late:
+            served = self._admission.serves(tenant)
+            if event["label"] is None:
+                raise BadMessage(Reason.BAD_FIELD, "a late label without a label")
+            if not served:
+                raise BadMessage(
+                    Reason.LATE_LABEL_UNMATCHED, "no observation of this tenant has come yet"
+                )
+            event = event | dict.fromkeys(_NOT_OF_A_LABEL)
+            table.late[row] = True
         hasher = self._admission.hasher(tenant)
         parts = normal_form(event, hasher, self._vector_bytes, self._value_bytes)
         self._admission.admit(tenant, hasher)
@@ -281,6 +311,8 @@ class Decoder:
             ids=text("id"),
             event_ids=text("event_id"),
             digests=table.digests[rows],
+            late=table.late[rows],
+            notes=table.notes[rows],
             batch=batch,
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from schemas.errors import BrokerUnavailable, ConfigError, TopologyError, WeirError
+from schemas.errors import BrokerGone, BrokerUnavailable, ConfigError, TopologyError, WeirError
 from streams.kafka.clients import client_config, retried
 from streams.kafka.topics import MAX_RECORD_BYTES
 
@@ -83,6 +83,7 @@ class ShardProducer:
         source_topic, changelog_topic: names.
         topics: topic role → name, for the roles of ``UnitOfWork.outputs`` and ``quarantine``.
         timeout_s: how long a transaction may take before the coordinator aborts it.
+        patience_s: how long to wait for a broker that is away; less than ``timeout_s``.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class ShardProducer:
         changelog_topic: str,
         topics: dict[str, str],
         timeout_s: int,
+        patience_s: int,
     ) -> None:
         self._shard = shard
         self._source_topic = source_topic
         self._changelog_topic = changelog_topic
         self._topics = topics
         self._timeout_s = timeout_s
+        self._patience_s = patience_s
         self._where = f"shard {shard} ({source_topic}[{shard}])"
         # Group metadata of a consumer that is no member: fencing rests on the transactional id
         # alone.
@@ -129,7 +132,7 @@ class ShardProducer:
         """Take the shard over: fence its former owner and abort what it left open.
 
         Raises:
-            BrokerUnavailable: the coordinator did not answer in time.
+            BrokerGone: the coordinator did not answer for ``patience_s``.
         """
         self._call(lambda: self._producer.init_transactions(CALL_S), "init_transactions")
 
@@ -137,7 +140,7 @@ class ShardProducer:
         """Return the source offset that the consumer group has committed; None if it has not.
 
         Raises:
-            CommitFailed: the coordinator did not answer in time.
+            BrokerGone: the coordinator did not answer for ``patience_s``.
         """
         where = [TopicPartition(self._source_topic, self._shard)]
         found: list[TopicPartition] = []
@@ -148,11 +151,12 @@ class ShardProducer:
         """Commit outputs, state and source offset in one transaction.
 
         Returns:
-            Changelog offset of the unit's last state record.
+            Changelog offset of the unit's last state record; -1 for a unit without state.
 
         Raises:
             Fenced: another worker owns the shard now.
             CommitFailed: the transaction was aborted or its fate is unknown.
+            BrokerGone: the broker did not answer for ``patience_s``.
         """
         producer = self._producer
         self._call(producer.begin_transaction, "begin_transaction")
@@ -168,12 +172,14 @@ class ShardProducer:
         return self.acknowledged(unit)
 
     def acknowledged(self, unit: UnitOfWork) -> int:
-        """Return the changelog offset of a sent unit's last state record.
+        """Return the changelog offset of a sent unit's last state record; -1 if it had none.
 
         Raises:
             CommitFailed: it was not acknowledged.
         """
         unit.retries, self._retries = self._retries, 0
+        if not unit.state:
+            return -1
         if self._changelog_end is None:
             raise CommitFailed(f"{self._where}: the changelog's records were not acknowledged")
         return self._changelog_end
@@ -197,7 +203,8 @@ class ShardProducer:
                     headers=headers,
                 )
             )
-        self._send_state(unit)
+        if unit.state:
+            self._send_state(unit)
 
     def flush(self) -> None:
         """Wait until all that was sent is acknowledged.
@@ -261,20 +268,23 @@ class ShardProducer:
                 self._calling = None
 
         try:
-            retried(attempt, f"{self._where}: {what}", self._timeout_s, self._count_retry)
+            retried(attempt, f"{self._where}: {what}", self._patience_s, self._count_retry)
         except KafkaException as error:
             raise self._failure(what, error) from error
         except BrokerUnavailable as error:
-            raise CommitFailed(str(error)) from error
+            raise BrokerGone(f"{error} (stream.broker_patience_s)") from error
 
-    def overdue(self, now: float) -> CommitFailed | None:
+    def overdue(self, now: float, back_at: float) -> CommitFailed | None:
         """Return an error if a call has not returned long after its own timeout.
+
+        While the broker is away, ``send_offsets_to_transaction`` never does (librdkafka 2.16).
 
         Args:
             now: ``time.monotonic()``.
+            back_at: time at which the broker was last back from being away.
         """
         calling = self._calling
-        if calling is None or now - calling[1] <= OVERDUE_S:
+        if calling is None or now - max(calling[1], back_at) <= OVERDUE_S:
             return None
         what, since = calling
         return CommitFailed(

@@ -72,7 +72,7 @@ Spans = np.ndarray[Any, Any]
 
 # What the kernel reads, in this order.
 _EXPECTED: Final = [
-    ("kind", "enum", ["OBSERVATION", "LABEL"]),
+    ("kind", "enum", ["OBSERVATION", "LABEL", "NOTE"]),
     ("tenant", "string", None),
     ("id", "string", None),
     ("event_id", "string", None),

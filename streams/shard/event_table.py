@@ -27,8 +27,10 @@ class EventTable:
         positions: where each stood in the batch.
         values: in our own schema.
         digests: of what is audited.
+        notes: bool[n], whether the codec found a note.
         spans: SPAN_DTYPE[n].
         events: uint8[bytes], the values one after the other.
+        late: bool[n], whether the codec found a late label.
         map_words: int64[n], how many words the maps of a parsed row take once their names are
             looked up, and the packed features that then stand behind them; 0 without maps.
         looked_up: uint64[sum of map_words], where they are put.
@@ -46,11 +48,13 @@ class EventTable:
         self.positions = np.array(positions, dtype=np.int64)
         self.values = values
         self.digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        self.notes = np.zeros(len(values), bool)
         ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
         self.spans: Spans = np.empty(len(values), SPAN_DTYPE)
         self._bytes = b"".join(values)
         self.events = np.frombuffer(self._bytes, np.uint8)
         find_spans(self.events, ends, vector_bytes, value_bytes, self.spans)
+        self.late = np.zeros(len(values), bool)
         self.map_words = _map_words(self.spans)
         self.looked_up = np.empty(int(self.map_words.sum()), np.uint64)
         self.next_word = 0

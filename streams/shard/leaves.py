@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from state.audit.leaf import blank_rows
+from state.audit.leaf import REPEAT, blank_rows
 
 if TYPE_CHECKING:
     from operators.fusion.cell import CellConfig
@@ -51,7 +51,11 @@ STEP_FIELDS = (
 
 
 def leaf_rows(
-    rows: np.ndarray, columns: TenantColumns, config: CellConfig, seeds: Seeds
+    rows: np.ndarray,
+    columns: TenantColumns,
+    config: CellConfig,
+    seeds: Seeds,
+    kinds: np.ndarray,
 ) -> np.ndarray:
     """Fill the leaves of a batch of steps; ``prev`` is the chain's to fill.
 
@@ -60,6 +64,7 @@ def leaf_rows(
         columns: the n events of the same steps.
         config: the cell's configuration, part of every leaf.
         seeds: whose versions are part of every leaf.
+        kinds: float64[n], the format of each leaf; a repetition's has its place and nothing more.
 
     Returns:
         LEAF_DTYPE[n].
@@ -74,4 +79,11 @@ def leaf_rows(
     leaves["hash_seed_version"] = seeds.hash_version
     for name, value in config.audited_constants().items():
         leaves[name] = value
+    leaves["format"] = kinds
+    again = kinds == REPEAT
+    if again.any():
+        blank = np.zeros(int(again.sum()), leaves.dtype)
+        for name in ("format", "step", "time_us", "event_digest"):
+            blank[name] = leaves[name][again]
+        leaves[again] = blank
     return leaves

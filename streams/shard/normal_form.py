@@ -6,7 +6,7 @@ The way of the events that ``streams.shard.event_spans`` does not read, good one
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,19 @@ from streams.shard.event_spans import MAX_ID_CHARACTERS, MAX_TIME_US, WORD
 
 if TYPE_CHECKING:
     from schemas.hashing import FeatureHasher
+
+
+OPTIONAL: Final = (
+    "label",
+    "features",
+    "feature_ids",
+    "feature_values",
+    "key",
+    "value",
+    "query",
+    "context",
+)
+"""Fields of an event that may be null: all that a learner reads of it."""
 
 
 class NormalForm(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import StateError
 from state import cell_keys, cells, changelog
-from streams.shard.cell_formats import as_present, check_cell_format
+from streams.shard.cell_formats import CELL_FORMAT, as_present, check_cell_format
 
 if TYPE_CHECKING:
     from state.store import ShardStore
@@ -109,6 +109,8 @@ def load_records(
     readable = engine.readable(store, where, application_id)
     for tenant, arrays in cells.load_cells(readable, engine.is_erased):
         engine.load(readable, tenant, as_present(arrays, found.app_format))
+        # The next checkpoint is of the present format: no cell may stay behind in another.
+        engine.members[tenant].touched |= found.app_format != CELL_FORMAT
     engine.next_offset = found.source_offset
     return found.source_offset, changelog.decode_offset(committed)
 

@@ -20,13 +20,14 @@ import contextlib
 import enum
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from schemas.errors import Bug, StateError, WeirError
 from streams.shard import restore
 from streams.shard.backlog import Backlog
+from streams.shard.questions import Question, Questions
 from streams.shard.snapshots import MICROSECOND
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from state.store import ShardStore
     from streams.kafka.fetch import FetchedBatch
     from streams.kafka.reader import PartitionReader
+    from streams.labels import LabelForwarder
     from streams.settings import StreamSettings
     from streams.shard.commit import ShardProducer
     from streams.shard.engine import Engine
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from streams.shard.unit import UnitOfWork
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class ShardState(enum.Enum):
@@ -78,6 +82,7 @@ class Shard:
         observer: told of progress.
         failed: called with the error when a unit fails; it must end the worker.
         snapshots: takes snapshots; None: none are taken.
+        labels: forwards late labels into the source while the shard is here; None: nobody does.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class Shard:
         observer: Observer,
         failed: Callable[[BaseException], None],
         snapshots: ShardSnapshots | None = None,
+        labels: LabelForwarder | None = None,
     ) -> None:
         self.number = engine.shard
         self.engine = engine
@@ -115,10 +121,14 @@ class Shard:
         self._task: asyncio.Task[None] | None = None
         self._unwanted = False
         self._snapshots = snapshots
+        self._labels = labels
         # Manifests of finished snapshots, to be marked in the audit chains.
         self._marks: deque[bytes] = deque()
         self._room = asyncio.Event()
         self._room.set()
+        # Held while a unit runs and while questions are answered: never both at once.
+        self._turn = asyncio.Lock()
+        self._questions = Questions(engine, executor, self._turn, lambda: self.state in TAKING)
 
     # -- opening and closing ----------------------------------------------------------------------
 
@@ -152,6 +162,8 @@ class Shard:
             self._since_checkpoint = stepped
         self._expected = self._reached = self.engine.next_offset
         self.state = ShardState.READY
+        if self._labels is not None:
+            self._labels.start()
         seconds = time.perf_counter() - started
         self._observer.restored(self, records, stepped, seconds)
         log.info(
@@ -184,7 +196,8 @@ class Shard:
         self._room.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._expected = self._reached = self.engine.next_offset
+        async with self._turn:
+            self._expected = self._reached = self.engine.next_offset
 
     def resume(self) -> None:
         """Go on after a rebalance that left the shard here."""
@@ -200,19 +213,18 @@ class Shard:
         """
         if self.state is not ShardState.PAUSED or not self._since_checkpoint:
             return
-        unit = self.engine.pause()
-        self.engine.add_checkpoint(unit)
+        unit = self.engine.settle()
         try:
-            self._commit(unit)
+            self._commit_checkpoint(unit)
         except WeirError as error:
             log.warning("no checkpoint at the end", shard=self.number, why=str(error))
-        else:
-            self._since_checkpoint = 0
 
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
         self.state = ShardState.CLOSED
         self._observer.closed(self)
+        if self._labels is not None:
+            self._labels.close()
         if self._snapshots is not None:
             self._snapshots.close()
         self._producer.close()
@@ -235,13 +247,14 @@ class Shard:
         """Events that wait."""
         return len(self._queue)
 
-    def overdue(self, now: float) -> WeirError | None:
+    def overdue(self, now: float, back_at: float) -> WeirError | None:
         """Return an error if the unit in flight waits for a call that will not return.
 
         Args:
             now: ``time.monotonic()``.
+            back_at: time at which the broker was last back from being away.
         """
-        return self._producer.overdue(now)
+        return self._producer.overdue(now, back_at)
 
     async def offer(self, batch: FetchedBatch) -> None:
         """Queue a batch and return once the queue has room for another.
@@ -268,6 +281,14 @@ class Shard:
         if len(self._queue) >= self._settings.max_buffered_events:
             self._room.clear()
             await self._room.wait()
+
+    async def ask(self, question: Question[T]) -> T:
+        """Let a question be answered from what the last transaction committed.
+
+        Raises:
+            NotServing: the shard is being restored or moved.
+        """
+        return await self._questions.ask(question)
 
     def request_snapshot(self) -> None:
         """Take a snapshot as soon as the unit in flight has committed; on the event loop."""
@@ -330,13 +351,15 @@ class Shard:
             while self._has_work():
                 started = loop.time()
                 if self._marks or not self._queue or self.engine.unsettled:
-                    await loop.run_in_executor(self._executor, self._quiet_unit, loop)
+                    async with self._turn:
+                        await loop.run_in_executor(self._executor, self._quiet_unit, loop)
                     continue
                 records = self._queue.take(self._settings.max_unit_events)
                 self._reached = records[-1].offset + 1
                 if len(self._queue) < self._settings.max_buffered_events:
                     self._room.set()
-                unit = await loop.run_in_executor(self._executor, self._unit, records, loop)
+                async with self._turn:
+                    unit = await loop.run_in_executor(self._executor, self._unit, records, loop)
                 self._observer.committed(self, unit, records[0].timestamp)
                 left = started + gather_s - loop.time()
                 if left > 0 and len(self._queue) < self._settings.max_unit_events:
@@ -374,14 +397,7 @@ class Shard:
             unit = self.engine.mark_snapshot(self._marks.popleft())
         else:
             unit = self.engine.settle()
-        # No re-step could know of it: it goes by the events.
-        self.engine.add_checkpoint(unit)
-        self._since_checkpoint = 0
-        self._commit(unit)
-        if unit.erased:
-            log.warning(
-                "tenants erased: their keys were destroyed", shard=self.number, tenants=unit.erased
-            )
+        self._commit_checkpoint(unit)
         if self._snapshots is not None and self._snapshots.wanted and self._snapshots.due(0):
             self._begin_snapshot(loop)
 
@@ -401,6 +417,16 @@ class Shard:
     def _mark(self, manifest: bytes) -> None:
         self._marks.append(manifest)
         self.wake()
+
+    def _commit_checkpoint(self, unit: UnitOfWork) -> None:
+        """Commit a unit without events as a checkpoint: no re-step could know of it."""
+        self.engine.add_checkpoint(unit)
+        self._commit(unit)
+        self._since_checkpoint = 0
+        if unit.erased:
+            log.warning(
+                "tenants erased: their keys were destroyed", shard=self.number, tenants=unit.erased
+            )
 
     def _commit(self, unit: UnitOfWork) -> None:
         started = time.perf_counter()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from operators.blocks import BLOCK_BYTES, all_blocks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from state import cells
     from state.audit.chain import Chain
     from streams.keys import KeyVersions
+    from streams.shard.stepping import Memory
     from streams.shard.unit import Message
 
 VERSIONS_ARRAY = "key_versions"
@@ -22,13 +25,21 @@ VERSIONS_ARRAY = "key_versions"
 BUCKET_ARRAY = "quota_bucket"
 """Name under which the bucket of a tenant's rate travels, where there was a quota."""
 
-_ONE_BLOCK = np.zeros(1, np.int64)
-
 
 class Tenant:
     """One cell, its chain, and what its checkpoints need."""
 
-    __slots__ = ("bucket", "cell", "chain", "listed", "seeds", "touched", "versions", "writer")
+    __slots__ = (
+        "bucket",
+        "cell",
+        "chain",
+        "listed",
+        "memory",
+        "seeds",
+        "touched",
+        "versions",
+        "writer",
+    )
 
     def __init__(
         self,
@@ -37,10 +48,12 @@ class Tenant:
         seeds: Seeds,
         versions: KeyVersions,
         writer: cells.CellWriter,
+        memory: Memory,
         bucket: np.ndarray[Any, np.dtype[np.float64]] | None = None,
     ) -> None:
         self.bucket = bucket
         self.cell = cell
+        self.memory = memory
         self.chain = chain
         self.seeds = seeds
         self.versions = versions
@@ -52,13 +65,14 @@ class Tenant:
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Records of what changed since the last call."""
         versions = np.array(self.versions, dtype=np.int64)
-        arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions}
-        sizes = {VERSIONS_ARRAY: versions.nbytes}
-        dirty = self.cell.take_dirty()
+        memory = self.memory.to_state()
+        arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions, **memory}
+        sizes = {VERSIONS_ARRAY: versions.nbytes} | dict.fromkeys(memory, BLOCK_BYTES)
+        dirty = self.cell.take_dirty() | {name: all_blocks(of) for name, of in memory.items()}
         if self.bucket is not None:
             arrays[BUCKET_ARRAY] = self.bucket
             sizes[BUCKET_ARRAY] = self.bucket.nbytes
-            dirty[BUCKET_ARRAY] = _ONE_BLOCK
+            dirty[BUCKET_ARRAY] = all_blocks(self.bucket)
         return self.writer.records(
             arrays,
             dirty,
@@ -67,10 +81,11 @@ class Tenant:
 
 
 class Outputs(NamedTuple):
-    """What a tenant's steps of a batch give out."""
+    """What a tenant's steps of a batch give out, and where in the batch each came from."""
 
-    positions: np.ndarray
+    predicted: np.ndarray
     predictions: list[Message]
+    audited: np.ndarray
     audit: list[Message]
 
 
@@ -78,7 +93,13 @@ def in_order(outputs: list[Outputs]) -> tuple[list[Message], list[Message]]:
     """Return all tenants' predictions and audit records in the order of the log."""
     if len(outputs) == 1:
         return outputs[0].predictions, outputs[0].audit
-    order = np.argsort(np.concatenate([[], *(of.positions for of in outputs)])).tolist()
-    predictions = [item for of in outputs for item in of.predictions]
-    audit = [item for of in outputs for item in of.audit]
-    return [predictions[row] for row in order], [audit[row] for row in order]
+    return (
+        _sorted([of.predicted for of in outputs], [of.predictions for of in outputs]),
+        _sorted([of.audited for of in outputs], [of.audit for of in outputs]),
+    )
+
+
+def _sorted(positions: list[np.ndarray], messages: list[list[Message]]) -> list[Message]:
+    order = np.argsort(np.concatenate([[], *positions]), kind="stable").tolist()
+    together = [item for of in messages for item in of]
+    return [together[row] for row in order]

@@ -37,6 +37,9 @@ class UnitOfWork:
         over_quota: those of them that were beyond a quota, by tenant and reason.
         erased: tenants that it erases.
         retries: calls of the commit that were repeated.
+        repeats: events that came again and were not learnt twice.
+        late_labels: labels learnt with a stored observation.
+        dropped: observations that were let go of without their label, by cause.
         seconds: what each stage took, for the metrics only.
     """
 
@@ -49,6 +52,9 @@ class UnitOfWork:
     steps: int = 0
     erased: tuple[str, ...] = ()
     retries: int = 0
+    repeats: int = 0
+    late_labels: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
     quarantined: Mapping[str, int] = field(default_factory=dict)
     over_quota: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)

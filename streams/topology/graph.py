@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from schemas.errors import Bug
 from streams.app import build_app
 from streams.kafka.topics import OUTPUT_ROLES
+from streams.service.gateway import NO_SERVER
 from streams.shards import Shards
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def topology_of(settings: Settings) -> Topology:
     stream = settings.stream
     partitions = settings.topics.partitions
     shards = Shards(settings.state_dir, _no_shard, _fails, threads=1)
-    app = build_app(settings, shards, partitions)
+    app = build_app(settings, shards, partitions, NO_SERVER)
     each = f"{partitions} partitions"
     outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in OUTPUT_ROLES]
     tables: list[Node] = []

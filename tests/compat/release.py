@@ -47,7 +47,11 @@ COMMITTED = 300
 EVENTS = 400
 UNIT = 25
 TENANTS = ("acme", "globex")
-LEARNER: dict[str, Any] = {"sera": {"d": 4, "r": 16, "d_v": 1, "prior": 0.5, "burn_in": 20}}
+ROLES = ("predictions", "audit", "audit-checkpoints")
+LEARNER: dict[str, Any] = {
+    "sera": {"d": 4, "r": 16, "d_v": 1, "prior": 0.5, "burn_in": 20},
+    "fusion": {"stage_events": 20},
+}
 RECORD = {
     "type": "record",
     "name": "TableRecord",
@@ -80,7 +84,7 @@ def step_on(engine: Engine, log: list[Record]) -> Iterable[UnitOfWork]:
 
 def published(engine: Engine, log: list[Record], since: int) -> dict[str, str]:
     """Go on to the end of the log and hash what a shard publishes of events from an offset on."""
-    hashes = {role: hashlib.sha256() for role in ("predictions", "audit", "audit-checkpoints")}
+    hashes = {role: hashlib.sha256() for role in ROLES}
     for unit in step_on(engine, log):
         if unit.next_offset > since:
             for role, digest in hashes.items():
@@ -100,7 +104,24 @@ def read_log(folder: Path) -> list[Record]:
 
 
 def _events() -> list[dict[str, Any]]:
+    """Observations, some repeated, some of whose labels come late."""
     random = np.random.default_rng(41)
+    events, waiting = [], []
+    for event in _observations(random):
+        events.append(event)
+        if event["label"] is None:
+            waiting.append(event)
+        if random.random() < 0.05:
+            events.append(events[random.integers(len(events))])
+        if waiting and random.random() < 0.2:
+            of = waiting.pop(random.integers(len(waiting)))
+            names = ("tenant", "id", "event_id", "time_us")
+            label = {"kind": "LABEL", "label": float(random.integers(2))}
+            events.append({name: of[name] for name in names} | label)
+    return events[:EVENTS]
+
+
+def _observations(random: np.random.Generator) -> list[dict[str, Any]]:
     return [
         {
             "kind": "OBSERVATION",

@@ -122,7 +122,7 @@ def test_a_tenant_is_sealed_rotated_and_erased_while_others_go_on(sealed: Stream
     lying += b"".join(p.read_bytes() for p in (sealed.folder / "snapshots").rglob("*.blob"))
     engine = sealed.engine(0)
     engine.process(sealed.read(sealed.topic("events"), 0))
-    words = known_words(engine.tenants["acme"])
+    words = known_words(engine.tenants["acme"].to_state())
     assert len(words) > 100
     assert not [word for word in words if word in lying]
     [equal] = {one["equal"] for one in weir(sealed, "replay", "--verify", "--json")}

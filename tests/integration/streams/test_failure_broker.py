@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 UNAVAILABLE = 69
+BROKER_GONE = 75
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def serve_to_the_end(stream: Stream, worker: WorkerProcess) -> None:
@@ -67,6 +72,41 @@ def test_a_worker_says_that_it_waits_for_a_broker(stream: Stream, broker: Crasha
     stream.produce(make_events(600, start=600))
     serve_to_the_end(stream, worker)
     stream.assert_undisturbed()
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "with a unit in flight"])
+def test_a_broker_that_stays_away_ends_the_worker(
+    stream: Stream, broker: CrashableBroker, busy: bool
+) -> None:
+    """It waits without spinning for as long as the setting says, and then ends with a code."""
+    stream.environment |= {"WEIR_STREAM__BROKER_PATIENCE_S": "15"}
+    stream.produce(make_events(400))
+    worker = stream.start(WEIR_STREAM__MAX_UNIT_EVENTS="20")
+    stream.wait_committed()
+    if busy:
+        stream.produce(make_events(4_000, start=400))
+    broker.kill()
+    away = time.monotonic()
+    try:
+        stream.until(lambda: time.monotonic() - away > 3, "settling")
+        begun, spent = time.monotonic(), processor_s(worker)
+        stream.until(lambda: time.monotonic() - begun > 6, "some waiting")
+        spent = processor_s(worker) - spent
+        assert spent < 0.15 * (time.monotonic() - begun), f"{spent} s of processor time"
+        assert worker.wait_ended() == BROKER_GONE, worker.text()
+        assert 10 < time.monotonic() - away < 50
+        assert "stream.broker_patience_s" in worker.text()
+    finally:
+        broker.restart()
+    stream.start()
+    stream.wait_committed()
+    stream.assert_undisturbed()
+
+
+def processor_s(worker: WorkerProcess) -> float:
+    """Return the processor time that a worker has taken, all threads together."""
+    fields = Path(f"/proc/{worker.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
 def test_an_output_topic_that_is_deleted_ends_the_worker(stream: Stream) -> None:

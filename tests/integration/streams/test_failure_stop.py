@@ -89,8 +89,9 @@ def test_a_shard_that_stands_still_ends_the_worker_with_its_stacks(
 ) -> None:
     """A stall is loud: stacks, the shard and its offset, exit code 71; a restart goes on."""
     stream.environment |= {
-        "WEIR_STREAM__TRANSACTION_TIMEOUT_S": "2",
-        "WEIR_STREAM__WATCHDOG_S": "3",
+        "WEIR_STREAM__BROKER_PATIENCE_S": "5",
+        "WEIR_STREAM__TRANSACTION_TIMEOUT_S": "6",
+        "WEIR_STREAM__WATCHDOG_S": "7",
     }
     stream.produce(make_events(2_000))
     worker = start_and_stall(stream, tmp_path / "gate")

@@ -133,6 +133,7 @@ class Stream:
     settings: Settings
     folder: Path
     environment: dict[str, str]
+    shards: int = SHARDS
     sent: list[FedEvent] = field(default_factory=list)
     workers: list[WorkerProcess] = field(default_factory=list)
 
@@ -170,6 +171,7 @@ class Stream:
         crash: str | None = None,
         stall: Path | None = None,
         largest_file_kib: int | None = None,
+        program: Path | None = None,
         options: Sequence[str] = (),
         **environment: str,
     ) -> WorkerProcess:
@@ -180,6 +182,7 @@ class Stream:
             crash: let it kill itself at that stage of a commit.
             stall: let its third unit of work wait until this file is there.
             largest_file_kib: let writes to larger files fail, as on a full disk.
+            program: tree of another release to run.
             options: of ``weir worker``.
             environment: further variables.
         """
@@ -191,6 +194,8 @@ class Stream:
             command = [sys.executable, str(STALLING_WORKER), str(stall)]
         else:
             command = [str(Path(sys.executable).with_name("weir")), "worker", *options]
+        if program is not None:
+            environment["PYTHONPATH"] = str(program)
         if largest_file_kib is not None:
             # POSIX counts in blocks of 512 bytes.
             limited = f'ulimit -f {largest_file_kib * 2} && exec "$@"'
@@ -233,15 +238,15 @@ class Stream:
             consumer.close()
 
     def _committed(self, consumer: Consumer) -> list[int]:
-        where = [TopicPartition(self.topic("events"), p) for p in range(SHARDS)]
+        where = [TopicPartition(self.topic("events"), p) for p in range(self.shards)]
         found = retried(lambda: consumer.committed(where, timeout=30), "offsets", 30)
         return [max(0, at.offset) for at in found]
 
     def ends(self) -> list[int]:
         """Return how many events have been sent to each partition."""
-        ends = [0] * SHARDS
+        ends = [0] * self.shards
         for event in self.sent:
-            ends[murmur2_partition(event.key, SHARDS)] += 1
+            ends[murmur2_partition(event.key, self.shards)] += 1
         return ends
 
     def wait_committed(self, patience_s: float = PATIENCE_S) -> None:
@@ -265,7 +270,7 @@ class Stream:
 
     def records(self, role: str) -> list[list[Record]]:
         """Return the committed records of an output topic, by partition."""
-        return [self.read(self.topic(role), p) for p in range(SHARDS)]
+        return [self.read(self.topic(role), p) for p in range(self.shards)]
 
     def read(self, topic: str, partition: int) -> list[Record]:
         """Return the committed records of a partition."""
@@ -294,12 +299,13 @@ class Stream:
             source_topic=self.topic("events"),
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
+            labels=settings.labels,
         )
 
     def cells(self) -> dict[tuple[str, int], tuple[int, bytes, bytes, bytes]]:
         """Restore every shard from the changelog: (tenant, shard) → steps, root, head, weights."""
         found = {}
-        for shard in range(SHARDS):
+        for shard in range(self.shards):
             engine = self.engine(shard)
             reader = PartitionReader(self.settings.broker)
             with ShardStore(self.folder / f"restored-{uuid4().hex}") as store:
@@ -368,35 +374,44 @@ def _bits(value: Any) -> Any:
 
 
 @contextmanager
-def open_stream(broker: CrashableBroker, folder: Path) -> Iterator[Stream]:
-    """Make topics, secrets and settings for one test; whatever still runs at its end is killed."""
+def open_stream(
+    broker: CrashableBroker, folder: Path, dimension: int = 4, shards: int = SHARDS
+) -> Iterator[Stream]:
+    """Make topics, secrets and settings for one test; whatever still runs at its end is killed.
+
+    Args:
+        broker: where.
+        folder: of everything that the test writes.
+        dimension: of the events' keys.
+        shards: partitions.
+    """
     name = f"t{uuid4().hex[:10]}"
     secrets = folder / "secrets"
     FileSecrets.initialise(secrets)
     settings = load_settings(
         application_id=name,
         broker={"bootstrap": broker.bootstrap},
-        topics={"prefix": f"{name}.", "partitions": SHARDS},
+        topics={"prefix": f"{name}.", "partitions": shards},
         secrets={"directory": secrets},
         stream={"checkpoint_events": 500, "max_unit_events": 200, "session_timeout_s": 6},
-        learner={"sera": {"d": 4, "r": 32}},
+        learner={"sera": {"d": dimension, "r": 32}},
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WEIR_")}
     environment |= {
         "WEIR_APPLICATION_ID": name,
         "WEIR_BROKER__BOOTSTRAP": broker.bootstrap,
         "WEIR_TOPICS__PREFIX": f"{name}.",
-        "WEIR_TOPICS__PARTITIONS": str(SHARDS),
+        "WEIR_TOPICS__PARTITIONS": str(shards),
         "WEIR_SECRETS__DIRECTORY": str(secrets),
         "WEIR_STREAM__CHECKPOINT_EVENTS": "500",
         "WEIR_STREAM__MAX_UNIT_EVENTS": "200",
         "WEIR_STREAM__SESSION_TIMEOUT_S": "6",
-        "WEIR_LEARNER__SERA__D": "4",
+        "WEIR_LEARNER__SERA__D": str(dimension),
         "WEIR_LEARNER__SERA__R": "32",
     }
     create_source(settings)
     prepare_topics(settings)
-    stream = Stream(settings, folder, environment)
+    stream = Stream(settings, folder, environment, shards)
     try:
         yield stream
     finally:

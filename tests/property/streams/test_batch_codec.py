@@ -18,7 +18,7 @@ from streams.messages import PlainReader
 from streams.shard import known_names
 from streams.shard.columns import Decoder, Text
 from streams.shard.event_spans import ABSENT, SPAN_DTYPE, WORD, find_spans
-from streams.shard.normal_form import normal_form
+from streams.shard.normal_form import OPTIONAL, normal_form
 from streams.shard.prediction_rows import NUMBERS, avro_string, encode_predictions
 from tests.property.schemas.records import records
 from tests.property.streams.raw_events import long, raw_event, text
@@ -37,6 +37,10 @@ class Anyone:
 
     def admit(self, _: str, __: FeatureHasher) -> None:
         """Take no notice."""
+
+    def serves(self, _: str) -> bool:
+        """Serve everyone."""
+        return True
 
 
 def words(count: int) -> st.SearchStrategy[bytes]:
@@ -178,10 +182,15 @@ def expected(value: bytes) -> tuple[str, Any]:
         if not value:
             return "", "EMPTY_VALUE"
         event = EVENT.decode(value)
-        if event["kind"] != "OBSERVATION":
-            return "", "LATE_LABEL_UNMATCHED"
+        if event["kind"] == "NOTE":
+            event |= dict.fromkeys(OPTIONAL)
         if not 1 <= len(event["tenant"].encode()) <= 200:
             return "", "BAD_FIELD"
+        if event["kind"] == "LABEL":
+            if event["label"] is None:
+                return "", "BAD_FIELD"
+            named = ("tenant", "id", "event_id", "time_us", "label", "kind")
+            event = {name: event[name] if name in named else None for name in event}
         parts = normal_form(event, HASHER, WORD * DIMENSION, WORD * VALUE_DIMENSION)
     except BadMessage as error:
         return "", error.reason
@@ -238,6 +247,8 @@ def check(decoder: Decoder, values: list[bytes]) -> None:
     for name, at in columns.items():
         mine = [(n, parts) for n, (tenant, parts) in enumerate(wanted) if tenant == name]
         assert at.positions.tolist() == [n for n, _ in mine]
+        kinds = [EVENT.decode(values[n])["kind"] for n, _ in mine]
+        assert at.late.tolist() == [kind == "LABEL" for kind in kinds]
         assert at.ids.parts() == [parts.id for _, parts in mine]
         assert at.event_ids.parts() == [parts.event_id for _, parts in mine]
         batch = at.batch

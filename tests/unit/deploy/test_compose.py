@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import yaml
 from deploy.broker import docker
 from deploy.broker.config import Node, server_properties
 from deploy.broker.jars import KAFKA_VERSION
+from streams.cli.keys import make_secrets
+from streams.keys import open_secrets
+from streams.service.access import Access
+from streams.settings import load_settings
 
 _ROOT = docker.COMPOSE_FILE.parent
 _DOCKERFILE = _ROOT / "deploy" / "docker" / "Dockerfile"
@@ -108,6 +113,31 @@ def test_setup_prepares_what_the_worker_uses(services: dict[str, Any]) -> None:
     assert setup["command"] == ["up"]
     for shared in ("image", "environment", "volumes"):
         assert setup[shared] == worker[shared]
+
+
+def test_the_worker_answers_outside_its_container_and_asks_for_a_token(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Image and compose file together give settings that a worker accepts; Prometheus may look."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WEIR_")]:
+        monkeypatch.delenv(name)
+    text = _DOCKERFILE.read_text("utf-8")
+    image = dict(re.findall(r"(WEIR_\w+)=(\S+)", text.split("ENV PATH")[1].split("USER")[0]))
+    for name, value in image.items():
+        monkeypatch.setenv(name, value)
+    alone = load_settings(data_dir=tmp_path)
+    make_secrets(alone)
+    assert not alone.http.service
+    assert Access.open(alone.http, open_secrets(alone)).is_open
+
+    for name, value in services["worker"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(data_dir=tmp_path)
+    make_secrets(settings)
+    assert settings.http.service
+    assert settings.http.open_metrics
+    assert not Access.open(settings.http, open_secrets(settings)).is_open
 
 
 def test_prometheus_and_grafana_are_pointed_at_each_other(services: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def test_trailing_bytes_are_an_error(codec: Codec) -> None:
     ("data", "detail"),
     [
         (b"\x01\x00\x00\x00\x00" + bytes(8), "field kind at byte 0 of 13: .* number -1"),
-        (b"\x04\x00\x00\x00\x00" + bytes(8), "field kind at byte 0 of 13: .* number 2"),
+        (b"\x06\x00\x00\x00\x00" + bytes(8), "field kind at byte 0 of 13: .* number 3"),
         (b"\x00\x00\x00\x00\x00\x01" + bytes(7), "field label at byte 5 of 13: .* number -1"),
         (b"\x00\x02\xff\x00\x00" + bytes(8), "field tenant at byte 1 of 13: .* not UTF-8"),
         (b"\x00\x09\x00", "field tenant at byte 1 of 3: a length of -5 is announced"),

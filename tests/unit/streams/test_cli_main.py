@@ -31,6 +31,7 @@ PRESENT = sorted(name for name, (module, _) in COMMANDS.items() if find_spec(mod
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in an empty folder, with no settings from outside."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIR_CONFIG", "")  # what --config leaves there goes again
     for name in [name for name in os.environ if name.startswith("WEIR_")]:
         monkeypatch.delenv(name)
 

@@ -44,6 +44,10 @@ class Guests:
         if tenant not in self.admitted:
             self.admitted.append(tenant)
 
+    def serves(self, tenant: str) -> bool:
+        """Tell whether a tenant was admitted."""
+        return tenant in self.admitted
+
 
 def packed(*numbers: float) -> bytes:
     """Return little-endian doubles."""
@@ -228,7 +232,8 @@ def test_ids_are_bounded(field: str) -> None:
         (event(tenant=""), "BAD_FIELD"),
         (event(tenant="é" * 101), "BAD_FIELD"),
         (event(tenant="nobody"), "UNKNOWN_TENANT"),
-        (event(kind="LABEL", label=1.0), "LATE_LABEL_UNMATCHED"),
+        (event(kind="LABEL", tenant="globex", label=1.0), "LATE_LABEL_UNMATCHED"),
+        (event(kind="LABEL"), "BAD_FIELD"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_reason(value: bytes | None, expected: str) -> None:

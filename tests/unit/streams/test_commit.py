@@ -48,7 +48,7 @@ def producer() -> Iterator[ShardProducer]:
     """Give a shard's producer that has no broker."""
     settings = load_settings(broker={"bootstrap": "127.0.0.1:1"})
     topics = {role: role for role in ("predictions", "audit", "audit-checkpoints", "quarantine")}
-    made = ShardProducer(settings.broker, "test", 3, "events", "changelog", topics, 60)
+    made = ShardProducer(settings.broker, "test", 3, "events", "changelog", topics, 60, 30)
     yield made
     made.close()
 

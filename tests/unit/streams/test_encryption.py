@@ -18,6 +18,7 @@ from state.secrets import FileSecrets
 from state.snapshots.reading import list_snapshots, load_snapshot
 from state.snapshots.writing import write_snapshot
 from state.store import ShardStore
+from streams.kafka.reader import Record
 from streams.keys import CellKeys
 from streams.shard import restore
 from streams.shard.vault import Vault
@@ -27,13 +28,12 @@ from tests.property.streams.test_engine import (
     make_engine,
     make_records,
     run,
-    standing,
 )
+from tests.property.streams.test_labels import standing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.kafka.reader import Record
     from streams.shard.engine import Engine
     from streams.shard.unit import UnitOfWork
 
@@ -144,21 +144,23 @@ def test_nothing_of_a_cell_lies_in_the_clear(site: Site) -> None:
         files = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
         snapshot = b"".join(objects.get(name) for name in objects.names())
         found[encrypted] = (changelog, files, snapshot)
-    cell = engine.tenants["acme"]
-    # RocksDB compresses some of them away.
-    words = [word for word in known_words(cell) if all(word in place for place in found[False])]
-    assert len(words) > 10
-    for place in found[True]:
-        assert sum(word in place for word in words) == 0
+    at = engine.members["acme"]
+    for arrays in (at.cell.to_state(), at.memory.to_state()):
+        # RocksDB compresses some of them away.
+        words = [w for w in known_words(arrays) if all(w in place for place in found[False])]
+        assert len(words) > 10
+        for place in found[True]:
+            assert sum(word in place for word in words) == 0
 
 
-def known_words(cell: Any) -> list[bytes]:
+def known_words(arrays: Any) -> list[bytes]:
     """Return bytes of state that nothing else has."""
     words = []
-    for name, array in cell.to_state().items():
+    for name, array in arrays.items():
         flat = array.reshape(-1).view(np.uint8)
         whole = flat[: len(flat) // 16 * 16].reshape(-1, 16)
-        if name.startswith(("hlm.delta", "hlm.base", "sera.")) and array.dtype.itemsize == 8:
+        learnt = name.startswith(("hlm.delta", "hlm.base", "sera.", "memory."))
+        if learnt and array.dtype.itemsize == 8:
             words += [row.tobytes() for row in whole if np.count_nonzero(row) >= 10]
     return words[:200]
 
@@ -257,6 +259,19 @@ def test_a_destroyed_key_erases_the_tenant_and_nobody_else(site: Site) -> None:
         assert again.chain("acme").to_bytes() == chain
         assert not due(again)
         assert others(again) == others(undisturbed(site, records))
+
+
+def test_a_late_label_of_an_erased_tenant_is_left_at_its_source(site: Site) -> None:
+    """It is no label that found nothing: its bytes must not stay anywhere."""
+    site.store().current("acme")
+    site.store().destroy("acme")
+    engine = make_engine(site.keys())
+    name = {"tenant": "acme", "id": "somebody", "event_id": "1", "time_us": 1}
+    labels = [{"kind": "LABEL", "label": label, **name} for label in (1.0, None)]
+    values = [Codec("event").encode(label) for label in labels]
+    unit = engine.process([Record(at, 0, b"k", value) for at, value in enumerate(values)])
+    assert unit.quarantined == {"TENANT_ERASED": 2}
+    assert_left_at_source(unit)
 
 
 def assert_left_at_source(unit: UnitOfWork) -> None:

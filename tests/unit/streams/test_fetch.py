@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
-from streams.kafka.fetch import FETCH_MIN_BYTES, BatchApp, BatchConsumer
+from streams.kafka.fetch import FETCH_MIN_BYTES, UNREADY_S, BatchApp, BatchConsumer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,6 +52,52 @@ async def test_batches_leave_nothing_behind(consumer: BatchConsumer) -> None:
         await consumer._add_gap(tp, 10 * batch + 1, 10 * batch + 10)
 
     assert not consumer._gap[tp]
+
+
+class Waiting:
+    """Stands for aiokafka's fetcher, which waits while the caller's set of partitions changes."""
+
+    def __init__(self, positions: dict[TP, bool], live: set[TP]) -> None:
+        self.asked: list[set[TP]] = []
+        self._live = live
+        states = {tp: SimpleNamespace(has_valid_position=has) for tp, has in positions.items()}
+        subscription = SimpleNamespace(assignment=SimpleNamespace(state_value=states.get))
+        self._subscription = SimpleNamespace(subscription=subscription)
+        self._fetcher: Any = self
+        self._subscriptions: Any = SimpleNamespace(fetch_context=nullcontext)
+        self._closed = False
+
+    async def fetched_records(self, partitions: set[TP], **_: Any) -> dict[TP, list[bytes]]:
+        """Wait, and look at all partitions if there are none to look at."""
+        self._live.clear()
+        self.asked.append(set(partitions))
+        return {}
+
+
+@pytest.mark.parametrize("has_position", [True, False])
+async def test_a_fetch_keeps_to_the_partitions_that_it_was_asked_for(
+    consumer: BatchConsumer, has_position: bool
+) -> None:
+    """A set that empties meanwhile would mean all partitions to aiokafka, and an assertion."""
+    consumer.resume_flow()
+    source, other = TP("events", 0), TP("events", 1)
+    live = {source, other}
+    waiting = Waiting({source: True, other: has_position}, live)
+    thread: Any = consumer._thread
+    assert await thread._fetch_records(waiting, live, timeout=1.0) == {}
+    assert waiting.asked == [{source, other} if has_position else {source}]
+    assert not live
+
+
+async def test_nothing_is_fetched_before_there_is_a_position(consumer: BatchConsumer) -> None:
+    """Partitions that are new are waited for, without asking again and again."""
+    consumer.resume_flow()
+    waiting = Waiting({TP("events", 0): False}, set())
+    thread: Any = consumer._thread
+    began = time.monotonic()
+    assert await thread._fetch_records(waiting, {TP("events", 0)}, timeout=1.0) == {}
+    assert waiting.asked == []
+    assert time.monotonic() - began >= 0.9 * UNREADY_S
 
 
 async def test_the_broker_gathers_before_it_answers(consumer: BatchConsumer) -> None:

@@ -37,6 +37,10 @@ class Guest:
     def admit(self, _: str, __: FeatureHasher) -> None:
         """Take no notice."""
 
+    def serves(self, _: str) -> bool:
+        """Serve everyone."""
+        return True
+
 
 class Counted(Decoder):
     """A decoder that counts the events that went through the codec."""

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from operators.fusion.cell import Cell
 from schemas.codec import Codec
+from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
 from state.secrets import FileSecrets
 from state.store import ShardStore
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
-from streams.settings import QuotaLimits, QuotaSettings
+from streams.settings import LabelSettings, QuotaLimits, QuotaSettings
 from streams.shard import restore
+from tests.property.streams import test_labels as labelled
 from tests.property.streams.test_engine import make_engine, run, standing
+from tests.property.streams.test_labels import kinds, late, observation, records_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +37,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> CellKeys:
     return CellKeys(FileSecrets.initialise(tmp_path_factory.mktemp("secrets") / "keys"), "test")
 
 
-def log(count: int = EVENTS) -> list[Record]:
+def log(count: int = EVENTS, named: str = "") -> list[Record]:
     """Return events of two tenants, 50 a second of event time each, with ids of a long tail."""
     rng = np.random.default_rng(3)
     encode = Codec("event").encode
@@ -43,7 +47,7 @@ def log(count: int = EVENTS) -> list[Record]:
             "kind": "OBSERVATION",
             "tenant": ("acme", "globex")[number % 2],
             "id": f"id-{number % 7}",
-            "event_id": str(number),
+            "event_id": f"{named}{number}",
             "time_us": 1_700_000_000_000_000 + number * 10_000,
             "label": None if number % 9 == 0 else float(rng.integers(2)),
             "feature_ids": rng.zipf(1.5, 4).clip(0, 2**20).astype("<u8").tobytes(),
@@ -91,8 +95,8 @@ def test_ids_are_bounded_and_what_is_known_goes_on(keys: CellKeys) -> None:
     over = units[0].over_quota["acme", "QUOTA_IDS"]
     assert 0 < over < 150
     assert engine.tenants["globex"].hlm.known == free.tenants["globex"].hlm.known
-    tail = [r for r in log() if b"acme" in (r.value or b"")][-50:]
-    assert engine.process([Record(r.offset + 1_000, 0, r.key, r.value) for r in tail]).steps > 0
+    again = [record._replace(offset=record.offset + 1_000) for record in log(named="again")[-50:]]
+    assert engine.process(again).steps > 25
 
 
 @pytest.mark.parametrize("quotas", [RATE, IDS, BOTH], ids=["rate", "ids", "both"])
@@ -195,6 +199,110 @@ def test_first_quotas_after_a_rewind_leave_the_past_alone(keys: CellKeys) -> Non
     later.process(records[:200])
     assert standing(later) == standing(free)
     assert later.process(records[200:]).over_quota["acme", "QUOTA_RATE"] > 0
+
+
+# -- what counts, and what is remembered ----------------------------------------------------------
+
+
+def acme(**limits: Any) -> QuotaSettings:
+    return QuotaSettings(tenants={"acme": QuotaLimits(**limits)})
+
+
+def remembering(keys: CellKeys, quotas: QuotaSettings | None = None) -> Engine:
+    return labelled.make_engine(keys, LabelSettings(), quotas=quotas)
+
+
+def bringing(number: int, label: float | None = None) -> dict[str, Any]:
+    """An event with three ids that no other has."""
+    ids = np.arange(3 * number, 3 * number + 3, dtype="<u8")
+    return observation(number, label, feature_ids=ids.tobytes(), context=None)
+
+
+def ids_after(keys: CellKeys, *events: dict[str, Any]) -> int:
+    """Return how many ids a model holds after some events."""
+    free = remembering(keys)
+    free.process(records_of(*events))
+    return free.tenants["acme"].hlm.known
+
+
+SLOW = acme(events_per_s=1, burst_s=2)
+"""Two at once, and then one in 25 of the events below."""
+
+
+def test_what_costs_a_look_counts_and_a_late_label_does_not(keys: CellKeys) -> None:
+    """Observations, new or repeated, of use or not, and notes; labels come in bulk."""
+    for second in (
+        observation(1),
+        observation(1, float("nan")),
+        observation(0),
+        observation(1) | {"kind": "NOTE"},
+    ):
+        engine = remembering(keys, SLOW)
+        third, note = observation(2), observation(2) | {"kind": "NOTE"}
+        unit = engine.process(records_of(observation(0), second, third, note, late(0)))
+        assert dict(unit.over_quota) == {("acme", "QUOTA_RATE"): 2}
+        assert unit.late_labels == 1
+        assert engine.process(records_of(observation(100))).quarantined == {}
+
+
+def test_what_was_refused_for_its_rate_is_no_repetition_later(keys: CellKeys) -> None:
+    """Nor is it an observation that waits for a label."""
+    engine = remembering(keys, SLOW)
+    unit = engine.process(records_of(observation(0), observation(1), observation(2), late(2)))
+    assert labelled.reasons([unit]) == ["QUOTA_RATE", "LATE_LABEL_UNMATCHED"]
+    unit = engine.process(records_of(observation(100), observation(2), late(2)))
+    assert kinds([unit]) == [FORMAT, FORMAT, LATE_LABEL]
+
+
+def test_what_was_refused_for_its_ids_is_no_repetition_later(keys: CellKeys) -> None:
+    """It is learnt when the bound is raised."""
+    most = ids_after(keys, bringing(0, 1.0)) + 2
+    engine = remembering(keys, acme(ids=most))
+    unit = engine.process(records_of(*(bringing(n, 1.0) for n in range(3)), late(2)))
+    assert labelled.reasons([unit]) == ["QUOTA_IDS", "QUOTA_IDS", "LATE_LABEL_UNMATCHED"]
+    engine.quotas.follow(None)
+    unit = engine.process(records_of(bringing(2, 1.0), bringing(2, 1.0)))
+    assert kinds([unit]) == [FORMAT, REPEAT]
+
+
+def test_a_repetition_beyond_the_rate_leaves_the_first_known(keys: CellKeys) -> None:
+    """An event that was learnt is not learnt again because its copy was refused."""
+    engine = remembering(keys, SLOW)
+    unit = engine.process(records_of(observation(0), observation(1), observation(0)))
+    assert labelled.reasons([unit]) == ["QUOTA_RATE"]
+    unit = engine.process(records_of(observation(100), observation(0)))
+    assert kinds([unit]) == [FORMAT, REPEAT]
+
+
+def test_a_label_that_brings_too_many_ids_leaves_its_observation_waiting(keys: CellKeys) -> None:
+    """Observations without label pass; their labels are bounded as labels at once are."""
+    first = [*(bringing(n) for n in range(3)), late(0)]
+    engine = remembering(keys, acme(ids=ids_after(keys, *first) + 2))
+    unit = engine.process(records_of(*first, late(1)))
+    assert kinds([unit]) == [FORMAT] * 3 + [LATE_LABEL]
+    assert dict(unit.over_quota) == {("acme", "QUOTA_IDS"): 1}
+    unit = engine.process(records_of(late(1), late(1), late(0)))
+    assert labelled.reasons([unit]) == ["QUOTA_IDS", "QUOTA_IDS", "LATE_LABEL_REPEATED"]
+    engine.quotas.follow(None)
+    unit = engine.process(records_of(late(1), late(1)))
+    assert kinds([unit]) == [LATE_LABEL]
+    assert labelled.reasons([unit]) == ["LATE_LABEL_REPEATED"]
+
+
+def test_without_quotas_a_batch_is_one_call(keys: CellKeys, monkeypatch: Any) -> None:
+    """And with a rate alone, one call for those that pass."""
+    calls: list[int] = []
+    step_batch = Cell.step_batch
+
+    def counted(cell: Cell, batch: Any, *more: Any) -> Any:
+        calls.append(batch.events)
+        return step_batch(cell, batch, *more)
+
+    monkeypatch.setattr(Cell, "step_batch", counted)
+    events = records_of(*(observation(n) for n in range(50)))
+    remembering(keys).process(events)
+    remembering(keys, acme(events_per_s=1, burst_s=20)).process(events)
+    assert calls == [50, 21]
 
 
 def test_no_quotas_leave_no_trace(keys: CellKeys) -> None:

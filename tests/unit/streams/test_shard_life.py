@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from streams.shard.observer import Observer
     from streams.shard.snapshots import ShardSnapshots
     from streams.shard.unit import UnitOfWork
 
@@ -129,7 +130,7 @@ class MemoryKafka:
         """Tell what has been committed."""
         return self.committed
 
-    def overdue(self, _: float) -> None:
+    def overdue(self, _: float, __: float) -> None:
         """Every call returns."""
 
     def commit(self, unit: UnitOfWork) -> int:
@@ -178,7 +179,14 @@ class Lab:
         self.config = CONFIG
         self.quotas = QuotaSettings()
 
-    def shard(self, table: str = "table", snapshots: ShardSnapshots | None = None) -> Shard:
+    def shard(
+        self,
+        table: str = "table",
+        snapshots: ShardSnapshots | None = None,
+        *,
+        store: ShardStore | None = None,
+        observer: Observer | None = None,
+    ) -> Shard:
         """Return a closed shard over a table of its own or of an earlier one."""
         codecs = MessageCodecs(
             PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
@@ -197,7 +205,7 @@ class Lab:
         kafka: Any = self.kafka
         return Shard(
             engine,
-            ShardStore(self.folder / table),
+            store or ShardStore(self.folder / table),
             kafka,
             kafka,
             source_topic=SOURCE,
@@ -206,7 +214,7 @@ class Lab:
                 max_unit_events=UNIT, checkpoint_events=CHECKPOINT, gather_ms=0
             ),
             executor=self.executor,
-            observer=self.watching,
+            observer=observer or self.watching,
             failed=self.failures.append,
             snapshots=snapshots,
         )

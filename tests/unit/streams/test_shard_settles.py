@@ -86,6 +86,27 @@ async def test_a_successor_erases_before_it_takes_events(lab: Lab, table: str) -
     assert lab.failures == []
 
 
+async def test_a_shard_that_never_ran_settles_before_it_leaves_a_checkpoint(lab: Lab) -> None:
+    """Else its checkpoint would tell of fewer cells than there are records of."""
+    lab.kafka.send(30)
+    first = lab.opened("kept")
+    await take(first, lab.kafka.fetch(0, 25))
+    await take(first, lab.kafka.fetch(25))
+    await first.pause()
+    first.close()
+    destroy(lab)
+    second = lab.opened("kept")
+    assert lab.watching.stepped[-1] > 0
+    await second.pause()
+    second.leave_checkpoint()
+    second.close()
+    third = lab.opened("third")
+    assert third.engine.chain("acme").size == 31
+    assert not third.engine.unsettled
+    assert not [key for key, _ in third.store.items() if cell_keys.is_of_cell(key)]
+    assert lab.failures == []
+
+
 async def test_changed_quotas_count_from_the_next_unit(lab: Lab) -> None:
     """A worker that starts with other quotas judges by them; one that restarts again, the same."""
     lab.kafka.send(30)

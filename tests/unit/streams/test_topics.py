@@ -28,7 +28,7 @@ def test_state_sharded_by_another_number_is_refused() -> None:
         check_partitions("events", 6, {CHANGELOG: 4, "audit": 6, "predictions": None}, CHANGELOG)
     said = str(caught.value)
     assert f"events has 6 partitions, but {CHANGELOG} has 4. The state is sharded" in said
-    assert "To migrate, choose another topics.prefix and application_id" in said
+    assert "To migrate, let `weir reshard` copy the events into a new application" in said
     assert "audit has" not in said
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schemas.errors import BrokerUnavailable, StateError, TopologyError, WeirError
-from streams.shard.commit import CommitFailed
+from schemas.errors import BrokerGone, BrokerUnavailable, StateError, TopologyError, WeirError
+from streams.shard.commit import OVERDUE_S, CommitFailed
 from streams.shard.shard import ShardState
 from streams.watchdog import LOST_S, Clocks, Stalled, Watchdog
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT_S = 10.0
+PATIENCE_S = 90.0
 
 
 @dataclass
@@ -30,9 +31,9 @@ class WatchedShard:
     queued: int = 0
     stuck: WeirError | None = None
 
-    def overdue(self, now: float) -> WeirError | None:  # noqa: ARG002 - the interface names it
+    def overdue(self, now: float, back_at: float) -> WeirError | None:
         """Return the error of a call that does not return."""
-        return self.stuck
+        return self.stuck if now - back_at > OVERDUE_S else None
 
 
 @dataclass
@@ -78,17 +79,18 @@ class Lags:
 class Watch:
     """A watchdog over one shard, looked through second by second."""
 
-    def __init__(self, shard: WatchedShard, source: Source) -> None:
+    def __init__(self, shard: WatchedShard | None, source: Source) -> None:
         self.source = source
         self.errors: list[BaseException] = []
         self.lags = Lags()
         self.now = 0.0
         stand_ins: Any = source, self.lags
         self.dog = Watchdog(
-            lambda: [shard],  # type: ignore[list-item]
+            lambda: [shard] if shard is not None else [],  # type: ignore[list-item]
             stand_ins[0],
             "events",
             LIMIT_S,
+            PATIENCE_S,
             stand_ins[1],
             self.errors.append,
         )
@@ -168,6 +170,67 @@ def test_an_outage_of_the_broker_is_no_stall_of_the_shard() -> None:
     assert watch.errors == []
     watch.look(5)
     assert isinstance(watch.errors[0], Stalled)
+
+
+@pytest.mark.parametrize("shard", [WatchedShard(), None], ids=["one shard", "no shard"])
+def test_a_broker_that_stays_away_ends_the_worker(shard: WatchedShard | None) -> None:
+    """Whoever waits for longer than the setting allows is better started anew."""
+    watch = Watch(shard, Source(away=True))
+    watch.look(PATIENCE_S)
+    assert watch.errors == []
+    watch.look(3)
+    assert isinstance(watch.errors[0], BrokerGone)
+    assert watch.errors[0].exit_code == 75
+    assert "stream.broker_patience_s" in str(watch.errors[0])
+
+
+def test_a_question_that_never_returns_is_no_answer() -> None:
+    """A client library that hangs does not make a worker wait for ever."""
+    source = Source()
+    source.answers.clear()
+    watch = Watch(WatchedShard(), source)
+    watch.look(PATIENCE_S + 3)
+    source.answers.set()
+    assert isinstance(watch.errors[0], BrokerGone)
+
+
+def test_an_answer_restarts_the_patience() -> None:
+    """A broker that comes back now and then is not gone."""
+    source = Source(away=True)
+    watch = Watch(WatchedShard(), source)
+    for _ in range(3):
+        watch.look(PATIENCE_S - 5)
+        source.away = False
+        watch.look(2)
+        source.away = True
+    assert watch.errors == []
+
+
+def test_a_process_that_was_frozen_is_not_late() -> None:
+    """After SIGSTOP, or on a machine that slept, nobody is blamed for the time between."""
+    shard = WatchedShard(state=ShardState.RUNNING)
+    source = Source(away=True)
+    watch = Watch(shard, source)
+    watch.look(LIMIT_S - 2)
+    watch.now += 3_600
+    watch.look(LIMIT_S - 1)
+    assert watch.errors == []
+
+
+def test_a_call_is_not_overdue_while_the_broker_is_away() -> None:
+    """A broker that comes back has the time of a call to answer those that waited for it."""
+    shard = WatchedShard(state=ShardState.READY)
+    source = Source(away=True)
+    watch = Watch(shard, source)
+    watch.look(3)
+    shard.stuck = CommitFailed("send_offsets_to_transaction has not returned")
+    watch.look(PATIENCE_S - 10)
+    assert watch.errors == []
+    source.away = False
+    watch.look(OVERDUE_S)
+    assert watch.errors == []
+    watch.look(3)
+    assert watch.errors[0] is shard.stuck
 
 
 def test_a_log_that_was_cut_ends_the_worker() -> None:

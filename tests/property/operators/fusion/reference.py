@@ -8,130 +8,50 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from operators.fusion import codes
 from operators.fusion.layout import CONTEXT, CONTEXT_MASK, FEATURE, META, RESERVED
 from operators.fusion.outputs import Action
 from operators.numerics_reference import log, sigmoid
-from operators.philox import philox4x32, uniform
-from operators.sera.conformal import BETS, BINS, FIRST_ON_SPREAD, SETTLING, TIRING, WAKING
-from operators.sera.layout import STREAM_TIES
 from tests.property.operators.fusion.reference_controller import ReferenceController, Shown
+from tests.property.operators.fusion.reference_margin import ReferenceMargin
 from tests.property.operators.fusion.reference_sera import (
     ReferenceSera,
     Row,
+    Seen,
     between,
-    plain_tree_sum,
 )
 
 if TYPE_CHECKING:
     from operators.fusion.cell import CellConfig, Seeds
-    from operators.sera.config import SeraConfig
 
 Event = dict[str, Any]
 Inputs = list[tuple[int, float]]
 
 
+class Made(NamedTuple):
+    """A prediction that was made, and what learning from a label needs of how it came about.
+
+    ``ingested`` is what Sera had ingested, and ``sera`` the one that was read.
+    """
+
+    reading: Row
+    z: Inputs
+    meta: Inputs
+    attention: Inputs
+    predictions: Row
+    bounded: float
+    linear: float
+    open_gate: float
+    per: float
+    ingested: int
+    sera: ReferenceSera
+
+
 def logit(p: float) -> float:
     """Inverse of the logistic function."""
     return log(p / (1.0 - p))
-
-
-class ReferenceMargin:
-    """The e-process: its epochs, the frozen reference, ranks of the scores, and the bets."""
-
-    def __init__(self, config: SeraConfig, seed: int) -> None:
-        self.burn_in, self.lam = config.burn_in, config.lambda_star
-        self.log_alpha = log(config.alpha * 6.0 / math.pi**2)
-        self.tie_key = np.uint64(philox4x32(np.uint64(seed), STREAM_TIES, np.uint64(0))[0])
-        self.R: list[float] = []
-        self.s: list[float] = []
-        self.epoch = self.betted = 0
-        self.restart()
-
-    def restart(self) -> None:
-        """Start an epoch."""
-        self.wealth = [1.0] + [0.0] * (len(BETS) - 1)
-        self.log_e = 0.0
-        self.margin = self.capital()
-        self.refer_anew()
-
-    def refer_anew(self) -> None:
-        """Start a burn-in."""
-        self.bins: list[int] = []
-        self.seen = 0
-        self.centre = self.spread = 0.0
-
-    def capital(self) -> float:
-        """Margin at the start of the epoch."""
-        return 2.0 * log(self.epoch + 1.0) - self.log_alpha
-
-    def bet(
-        self, sera: ReferenceSera, phi: list[float], y: float, live: float
-    ) -> tuple[float, float, bool]:
-        """Margin and log E_mix after an event, and whether it was an alarm."""
-        self.seen += 1
-        if self.seen <= self.burn_in:
-            self.follow(y - live)
-            return self.margin, self.log_e, False
-        if self.seen == self.burn_in + 1:
-            self.R, self.s = [sera.first_row(i) for i in range(len(phi))], list(sera.s)
-            self.prior = sera.prior
-        n = float(self.seen - self.burn_in)
-        away = y - self.reference(phi) - self.centre
-        width = self.spread + abs(away)
-        place = int(((away / width if width > 0.0 else 0.0) + 1.0) * (0.5 * BINS))
-        self.bins.append(min(place, BINS - 1))
-        u = uniform(self.tie_key, STREAM_TIES, np.uint64(self.betted))
-        self.betted += 1
-        above = sum(b > self.bins[-1] for b in self.bins)
-        p = (above + u * self.bins.count(self.bins[-1])) / n
-        self.log_e += self.settle(p, n)
-        self.margin = self.capital() - self.log_e
-        verdict = self.margin, self.log_e, self.margin < 0.0
-        if self.margin < 0.0:
-            self.epoch += 1
-            self.restart()
-        return verdict
-
-    def reference(self, phi: list[float]) -> float:
-        """Readout of the frozen statistics."""
-        numerator = plain_tree_sum([a * b for a, b in zip(phi, self.R, strict=True)])
-        mass = plain_tree_sum([a * b for a, b in zip(phi, self.s, strict=True)])
-        return (numerator + self.lam * self.prior) / (mass + self.lam)
-
-    def settle(self, p: float, n: float) -> float:
-        """Logarithm of what the bets gained; some capital wakes, some falls asleep."""
-        moved = 1.0 - 2.0 * p
-        spread = 2.0 * abs(moved) - 1.0
-        gains = [
-            w * (1.0 + bet * (spread if j >= FIRST_ON_SPREAD else moved))
-            for j, (w, bet) in enumerate(zip(self.wealth, BETS, strict=True))
-        ]
-        total = 0.0
-        for gain in gains:
-            total += gain
-        shares = [gain / total for gain in gains]
-        waking = shares[0] * (WAKING / (SETTLING + n))
-        asleep = shares[0] - waking
-        for share in shares[1:]:
-            asleep += share * TIRING
-        each = waking / (len(BETS) - 1.0)
-        self.wealth = [asleep] + [share * (1.0 - TIRING) + each for share in shares[1:]]
-        return log(total)
-
-    def follow(self, residual: float) -> None:
-        """Move the median towards a residual."""
-        if self.seen == 1:
-            self.centre, self.spread = residual, 0.0
-            return
-        away = residual - self.centre
-        self.spread += (abs(away) - self.spread) / self.seen
-        step = 2.0 * self.spread / self.seen
-        self.centre += step if away > 0 else -step if away < 0 else 0.0
 
 
 class Reference:
@@ -158,55 +78,111 @@ class Reference:
             event: the event.
             crowded: whether Hlm's table had to overflow, of which a dictionary knows nothing.
         """
-        sera, key, query, now = self.sera, event["key"], event["query"], self.controls
-        first = query if query is not None else key
-        phi, seen = sera.project(sera.sketch(event["features"]) if first is None else first)
-        lambda_star = sera.shrinkage.now + (now.lam - self.config.sera.lambda_star)
+        return self.predict(event, crowded=crowded)[0]
+
+    def predict(self, event: Event, *, crowded: bool = False) -> tuple[Row, Made]:
+        """Predict an event, and learn it if it has its label; its row, and the prediction."""
+        sera, now = self.sera, self.controls
+        phi, seen = self.project_query(event)
+        lambda_star = self.lambda_star()
         reading = sera.read(phi, lambda_star, now.beta)
-        lr = self.config.hlm.lr * now.share
         row: Row = {name: reading[name] for name in ("den", "phi_l1", "rj_gap", "half_diff")}
-        row |= {
-            "rj_level": float(reading["rj_level"]),
-            "lambda_star": lambda_star,
+        row["rj_level"] = float(reading["rj_level"])
+        row |= self.in_force()
+        made, clamped = self.fuse(event, reading)
+        row |= made.predictions
+        row |= {"error": math.nan, "margin": self.margin.margin, "log_e": self.margin.log_e}
+        value, y = event["value"], event["label"]
+        alarm = y is not None and self.learn(event, y, made, phi, row, None)
+        counted = [seen]
+        if value is None and y is not None and self.config.sera.d_v == 1:
+            value = [y]
+        residual = False
+        if value is not None:
+            if event["query"] is not None and event["key"] is not None:
+                phi, also_seen = sera.project(event["key"])
+                counted.append(also_seen)
+            residual = sera.ingest(phi, value)
+        for one in counted:
+            sera.count(one)
+        shown = Shown(
+            predicted=True, alarm=alarm, red=reading["rj_level"] == 2,
+            floored=reading["lam"] > lambda_star, labelled=y is not None,
+            tested=self.margin.seen > self.margin.burn_in,
+            margin=row["margin"] / self.margin.capital(), crowded=crowded, diverged=False,
+        )  # fmt: skip
+        self.close(event, value, row, shown, residual=residual)
+        row["actions"] += float(clamped)
+        return row, made
+
+    def late(self, event: Event, y: float, made: Made, *, crowded: bool = False) -> Row:
+        """Learn a label that came after its event; the row of that step.
+
+        Args:
+            event: as it was, without a label.
+            y: the label.
+            made: what ``predict`` gave for the event.
+            crowded: whether Hlm's table had to overflow.
+        """
+        sera, value = self.sera, None
+        row: Row = dict.fromkeys(("den", "phi_l1", "rj_gap", "half_diff", "rj_level"), 0.0)
+        row |= self.in_force() | made.predictions
+        phi, _ = self.project_query(event)
+        own = None if event["value"] is None else made.ingested + 1
+        alarm = self.learn(event, y, made, phi, row, own)
+        residual = False
+        if event["value"] is None and self.config.sera.d_v == 1:
+            value = [y]
+            if event["query"] is not None and event["key"] is not None:
+                phi, seen = sera.project(event["key"])
+                sera.count(seen)
+            residual = sera.ingest(phi, value)
+        shown = Shown(
+            predicted=False, alarm=alarm, red=False, floored=False, labelled=True,
+            tested=self.margin.seen > self.margin.burn_in,
+            margin=row["margin"] / self.margin.capital(), crowded=crowded, diverged=False,
+        )  # fmt: skip
+        self.close(event | {"label": y}, value, row, shown, residual=residual)
+        return row
+
+    def project_query(self, event: Event) -> tuple[list[float], Seen]:
+        """Features of the event's query, and what computing them showed."""
+        vector = event["query"] if event["query"] is not None else event["key"]
+        return self.sera.project(self.sera.sketch(event["features"]) if vector is None else vector)
+
+    def lambda_star(self) -> float:
+        """What labels tell, and the controller's increments on top."""
+        return self.sera.shrinkage.now + (self.controls.lam - self.config.sera.lambda_star)
+
+    def in_force(self) -> Row:
+        """Settings, controls and versions that a row has."""
+        sera, now = self.sera, self.controls
+        return {
+            "lambda_star": self.lambda_star(),
             "r": float(sera.config.r),
             "tau": sera.config.temperature,
             "clip": sera.clip,
             "beta_floor": now.beta,
             "g_max": now.g_max,
-            "lr": lr,
+            "lr": self.config.hlm.lr * now.share,
             "tau_low": now.tau_low,
             "stage": float(now.stage),
             "ver_sera": float(sera.ingested),
         }
-        alarm = self.fuse_and_learn(event, phi, reading, row, lr)
-        value, y = event["value"], event["label"]
-        if y is not None and self.config.sera.lambda_rule == "average":
-            sera.shrinkage.follow(reading, y)
-        counted = [seen]
-        if value is None and y is not None and self.config.sera.d_v == 1:
-            value = [y]
-        if value is not None:
-            if query is not None and key is not None:
-                phi, also_seen = sera.project(key)
-                counted.append(also_seen)
-            row["actions"] += float(codes.SERA_RESIDUAL * sera.ingest(phi, value))
-        for one in counted:
-            sera.count(one)
-        shown = Shown(
-            alarm=alarm, red=reading["rj_level"] == 2, floored=reading["lam"] > lambda_star,
-            labelled=y is not None, tested=self.margin.seen > self.margin.burn_in,
-            margin=row["margin"] / self.margin.capital(), crowded=crowded, diverged=False,
-        )  # fmt: skip
-        decided = now.advance(shown)
-        row["actions"] += float(decided)
+
+    def close(
+        self, event: Event, value: list[float] | None, row: Row, shown: Shown, *, residual: bool
+    ) -> None:
+        """Let the controller decide, count the step, and fill what the row says of health."""
+        sera, decided = self.sera, self.controls.advance(shown)
         self.steps += 1
         row["step"] = float(self.steps)
         row["clip_rate"] = sera.clipped / (sera.vectors * sera.config.r)
         row["norm_guard_rate"] = sera.guarded / sera.vectors
         row["max_exponent"] = sera.max_exponent
         row["residual_r"], row["residual_s"] = sera.residual_r, sera.residual_s
-        row["actions"] += self.succeed(event, value, persisted=Action.RED_PERSISTED in decided)
-        return row
+        happened = self.succeed(event, value, persisted=Action.RED_PERSISTED in decided)
+        row["actions"] = float(int(decided) | codes.SERA_RESIDUAL * residual | happened)
 
     def succeed(self, event: Event, value: list[float] | None, *, persisted: bool) -> int:
         """Propose a Sera of better settings, let it learn, let it answer; bits of what happened."""
@@ -289,11 +265,9 @@ class Reference:
         width = self.label_max - self.label_min
         return between(y, self.label_min - width, self.label_max + width)
 
-    def fuse_and_learn(  # noqa: PLR0915 - the formulas in their order
-        self, event: Event, phi: list[float], reading: Row, row: Row, lr: float
-    ) -> bool:
-        """Fill the row's predictions, then learn from the label; whether the margin alarmed."""
-        f, features, y = self.config.fusion, event["features"], event["label"]
+    def fuse(self, event: Event, reading: Row) -> tuple[Made, bool]:
+        """The prediction, and whether the clamp changed the gate."""
+        f, features = self.config.fusion, event["features"]
         now, logistic = self.controls, self.config.logistic
         score = self.bias
         for key, x in features:
@@ -332,21 +306,35 @@ class Reference:
         y_feature = linear if attention else y_hlm
         y_hat = {"gate": y_gate, "meta": y_meta, "feature": y_feature}[f.output]
 
-        row |= {"y_hat": y_hat, "y_hlm": y_hlm, "y_sera": y_sera, "y_meta": y_meta, "gate": gate}
-        row |= {"y_gate": y_gate, "y_feature": y_feature}
-        row |= {"error": math.nan, "margin": self.margin.margin, "log_e": self.margin.log_e}
-        row["actions"] = float(gate != open_gate)
-        if y is None:
-            return False
+        predictions = {"y_hat": y_hat, "y_hlm": y_hlm, "y_sera": y_sera, "y_meta": y_meta}
+        predictions |= {"y_gate": y_gate, "y_feature": y_feature, "gate": gate}
+        made = Made(
+            reading, z, meta, attention, predictions, bounded, linear, open_gate, per,
+            self.sera.ingested, self.sera,
+        )  # fmt: skip
+        return made, gate != open_gate
+
+    def learn(
+        self, event: Event, y: float, made: Made, phi: list[float], row: Row, own: int | None
+    ) -> bool:
+        """Learn from the label what was predicted; whether the margin alarmed."""
+        f, linear, open_gate = self.config.fusion, made.linear, made.open_gate
+        y_hat, y_hlm, y_sera, y_meta = (
+            made.predictions[name] for name in ("y_hat", "y_hlm", "y_sera", "y_meta")
+        )
         row["error"] = y - y_hat
-        self.learn_linear(features, y - (y_hat if f.learn_from == "fused" else y_hlm), lr)
+        lr = self.config.hlm.lr * self.controls.share
+        self.learn_linear(event["features"], y - (y_hat if f.learn_from == "fused" else y_hlm), lr)
         mixed = open_gate * y_sera + (1.0 - open_gate) * linear
         delta = (y - mixed) * (y_sera - linear) * (open_gate * (1.0 - open_gate))
-        self.move(z, f.gate_lr * between(self.per_variance(delta, mixed), -1.0, 1.0))
-        self.move_normalised(meta, f.meta_lr, (y - y_meta) * per)
-        self.move_normalised(attention, f.feature_lr, (y - linear) * per)
-        self.roll(y, y_hat, mixed, linear, y_sera, reading["others"])
-        row["margin"], row["log_e"], alarm = self.margin.bet(self.sera, phi, y, reading["readout"])
+        self.move(made.z, f.gate_lr * between(self.per_variance(delta, mixed), -1.0, 1.0))
+        self.move_normalised(made.meta, f.meta_lr, (y - y_meta) * made.per)
+        self.move_normalised(made.attention, f.feature_lr, (y - linear) * made.per)
+        self.roll(y, y_hat, mixed, linear, y_sera, made.reading["others"])
+        live = made.reading["readout"]
+        row["margin"], row["log_e"], alarm = self.margin.bet(self.sera, phi, y, live, own)
+        if self.config.sera.lambda_rule == "average" and made.sera is self.sera:
+            self.sera.shrinkage.follow(made.reading, y)
         return alarm
 
     def per_variance(self, delta: float, p: float) -> float:

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 
 class Shown(NamedTuple):
-    """What an event showed; ``crowded`` and ``diverged`` are Hlm's troubles."""
+    """What an event showed; ``crowded`` and ``diverged`` are Hlm's troubles.
 
+    At a label that comes late nothing is ``predicted``, and what goes by events stands still.
+    """
+
+    predicted: bool
     alarm: bool
     red: bool
     floored: bool
@@ -52,7 +56,9 @@ class ReferenceController:
         """Set the controls for the next event; what was decided and why."""
         f = self.config.fusion
         free = self.free
-        self.reds, persisted = persists(self.reds, shown.red, f.red_limit)
+        persisted = False
+        if shown.predicted:
+            self.reds, persisted = persists(self.reds, shown.red, f.red_limit)
         thin = sum(self.thins) >= f.red_limit
         if shown.labelled:
             self.thins, thin = persists(self.thins, shown.margin < f.thin_margin, f.red_limit)
@@ -70,8 +76,18 @@ class ReferenceController:
         for cause, holds in causes.items():
             actions |= cause if holds else Action(0)
         actions |= self.roll_out(shown, stopped=trigger or not free)
-        actions |= self.clamp(trigger, shown.floored)
-        if trigger or shown.floored:
+        if not shown.predicted and not trigger:
+            if unsettled:
+                actions |= self.calm_down(unsettled) | self.mark(unsettled)
+            return actions
+        actions |= self.clamp(trigger, shown.floored) | self.restrain(trigger, shown.floored)
+        return actions | self.calm_down(unsettled) | self.mark(unsettled)
+
+    def restrain(self, trigger: bool, floored: bool) -> Action:
+        """Raise what holds attention back, or let it go back."""
+        f = self.config.fusion
+        actions = Action(0)
+        if trigger or floored:
             if self.lam < f.lambda_max and f.lambda_step:
                 actions |= Action.LAMBDA_RAISED
                 self.lam = min(self.lam + f.lambda_step, f.lambda_max)
@@ -85,7 +101,7 @@ class ReferenceController:
         elif self.beta > self.config.sera.beta_floor:
             actions |= Action.BETA_LOWERED
             self.beta = self.back(self.beta, self.config.sera.beta_floor)
-        return actions | self.calm_down(unsettled) | self.mark(unsettled)
+        return actions
 
     def back(self, value: float, rest: float) -> float:
         """A step of the way back to where a control rests."""

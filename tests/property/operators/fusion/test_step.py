@@ -132,7 +132,7 @@ def test_a_succession_survives_restarts_and_batches(d_v: int, lowrank: bool) -> 
             continue
         state = saved(running)
         copy = {
-            name: _patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
+            name: patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
             for name, blocks in running.take_dirty().items()
         }
         arrays = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
@@ -203,10 +203,10 @@ def test_restored_cell_goes_on_as_if_nothing_had_happened(
     running.step_batch(batch_of(stream[first:second]))
     state = saved(running)
     for name, blocks in running.take_dirty().items():
-        copy[name] = _patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
-    patched = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
+        copy[name] = patched(copy.get(name, b""), state[name], running.block_bytes(name), blocks)
+    brought = {name: np.frombuffer(copy[name], state[name].dtype) for name in state}
 
-    for arrays in (state, patched):
+    for arrays in (state, brought):
         restored = Cell.from_state(config, SEEDS, arrays)
         assert not any(blocks.size for blocks in restored.take_dirty().values())
         rest = restored.step_batch(batch_of(stream[second:]))
@@ -214,7 +214,7 @@ def test_restored_cell_goes_on_as_if_nothing_had_happened(
         assert_same_state(restored, cell)
 
 
-def _patched(old: bytes, new: npt.NDArray[Any], size: int, blocks: npt.NDArray[np.int64]) -> bytes:
+def patched(old: bytes, new: npt.NDArray[Any], size: int, blocks: npt.NDArray[np.int64]) -> bytes:
     """``old`` at the length of ``new``, with only the named blocks taken from ``new``."""
     result = bytearray(old[: new.nbytes].ljust(new.nbytes, b"\xee"))
     for block in blocks.tolist():

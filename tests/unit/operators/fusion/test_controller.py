@@ -33,13 +33,15 @@ FREE = initial(PARAMS)
 LATE = FREE._replace(stage=2.0)
 
 QUIET = Signals(
-    alarm=0, red=0, floored=0, labelled=1, tested=1, margin=1.0, crowded=0, emergency=0, diverged=0
-)
+    predicted=1, alarm=0, red=0, floored=0, labelled=1, tested=1, margin=1.0, crowded=0,
+    emergency=0, diverged=0,
+)  # fmt: skip
 ALARM = QUIET._replace(alarm=1, margin=-0.1)
 RED = QUIET._replace(red=1)
 FLOORED = QUIET._replace(floored=1)
 THIN = QUIET._replace(margin=0.2)
 CROWDED = QUIET._replace(crowded=1)
+LATE_LABEL = QUIET._replace(predicted=0)
 
 
 def run(now: Controls, events: list[Signals]) -> tuple[Controls, list[Action]]:
@@ -201,3 +203,39 @@ def test_stages_are_not_taken_back() -> None:
     """What goes wrong after a part has joined is the clamp's business."""
     now, _ = run(LATE, [ALARM] * 5 + [RED] * 20)
     assert now.stage == 2.0
+
+
+def test_a_late_label_neither_forgets_reds_nor_shortens_what_stays() -> None:
+    """What goes by events goes by those that are predicted, however many labels come between."""
+    _, reds = run(LATE, [RED._replace(labelled=0), LATE_LABEL] * 6)
+    assert [Action.RED_PERSISTED in action for action in reds] == [False] * 10 + [True, False]
+    alarmed, _ = run(LATE, [ALARM])
+    still, actions = run(alarmed, [LATE_LABEL] * 50)
+    assert still == alarmed._replace(thins=still.thins)
+    assert set(actions) == {Action(0)}
+    without, _ = run(alarmed, [QUIET] * 30)
+    between, _ = run(alarmed, [QUIET._replace(labelled=0), LATE_LABEL] * 30)
+    assert between == without == LATE
+
+
+@pytest.mark.parametrize(
+    ("shown", "what"),
+    [
+        (ALARM, Action.MARGIN_ALARM | Action.GATE_STEPPED_DOWN | Action.LAMBDA_RAISED),
+        (CROWDED, Action.HLM_PRESSURE | Action.LR_REDUCED | Action.TAU_LOWERED),
+        (QUIET._replace(diverged=1), Action.HLM_DIVERGED | Action.LR_REDUCED),
+    ],
+)
+def test_what_a_late_label_shows_is_acted_upon(shown: Signals, what: Action) -> None:
+    """An alarm, pressure on Hlm, or a step that it could not take: as of any other label."""
+    found = run(LATE, [shown._replace(predicted=0)])
+    assert what in found[1][0]
+    assert found == run(LATE, [shown])
+
+
+def test_late_labels_let_parts_join_and_thin_margins_warn() -> None:
+    """They are labels that were bet on."""
+    now, actions = run(FREE, [LATE_LABEL] * 5)
+    assert (now.stage, actions[-1]) == (1.0, Action.STAGE_ADVANCED)
+    _, actions = run(LATE, [THIN._replace(predicted=0)] * 6)
+    assert Action.MARGIN_THIN | Action.LR_REDUCED in actions[-1]

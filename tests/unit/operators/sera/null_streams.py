@@ -58,6 +58,7 @@ def forget(arrays: MarginArrays, sera: SeraArrays) -> None:
     """Make both as new, but for the numbers that break ties."""
     arrays.tally[: LOG_E + 1] = 0.0
     arrays.tally[margin.MARGIN] = -arrays.log_alpha
+    arrays.tally[margin.REFERRED] = -1.0
     conformal.start(arrays.wealth, arrays.counts)
     clip = sera.state.tally[CLIP]
     for array in sera.state:

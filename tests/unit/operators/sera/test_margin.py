@@ -10,7 +10,8 @@ import pytest
 
 from operators.sera import allocation, conformal, margin
 from operators.sera.config import SeraConfig
-from operators.sera.margin import EPOCH, MARGIN, SEEN, MarginArrays
+from operators.sera.layout import INGESTED
+from operators.sera.margin import BETTED, EPOCH, MARGIN, REFERRED, SEEN, MarginArrays
 from tests.unit.operators.sera.null_streams import (
     SMALL,
     Floats,
@@ -149,6 +150,23 @@ def test_nothing_is_bet_during_the_burn_in() -> None:
     margin.observe(arrays, sera, 0.0, 0.0)
     margin.observe(arrays, sera, 1e8, 0.0)
     assert margin.observe(arrays, sera, 1e9, 0.0).log_e != 0.0
+
+
+def test_an_event_that_the_reference_learnt_from_is_not_bet_on() -> None:
+    """Its score is not of the law of those after it; the first that comes later is bet on."""
+    arrays, sera = new(SeraConfig(d=2, r=8, burn_in=5))
+    for y in range(5):
+        margin.observe(arrays, sera, float(y), 0.0, y + 1.0)
+    sera.state.tally[INGESTED] = 40.0
+    before = arrays.wealth.tobytes(), arrays.counts.tobytes()
+    for own in (1.0, 39.0, 40.0):
+        assert margin.observe(arrays, sera, 1e9, 0.0, own) == (LEVEL, 0.0, 0)
+        sera.state.tally[INGESTED] += 10.0
+    assert (arrays.wealth.tobytes(), arrays.counts.tobytes()) == before
+    assert arrays.tally[[SEEN, BETTED, REFERRED]].tolist() == [5.0, 0.0, 40.0]
+    margin.observe(arrays, sera, 1e9, 0.0, 41.0)
+    margin.observe(arrays, sera, 1e9, 0.0)
+    assert arrays.tally[[SEEN, BETTED, REFERRED]].tolist() == [7.0, 2.0, 40.0]
 
 
 def test_after_an_alarm_less_is_spent_and_all_of_it_sums_to_alpha() -> None:

@@ -39,6 +39,8 @@ pytestmark = pytest.mark.slow
 STREAMS = 2_000
 STEPS = 10_000
 ALPHAS = (0.05, 0.005)
+LATE_STEPS = 2_000
+BLOCK = 100
 
 
 def level(alpha: float) -> float:
@@ -158,3 +160,43 @@ def test_false_alarms_of_the_fused_learner_are_as_rare_as_promised(name: str) ->
         for alpha in ALPHAS:
             counts[alpha] += highest > level(alpha)
     report(f"fused, {name}", counts, STREAMS)
+
+
+def test_false_alarms_stay_as_rare_where_labels_come_late() -> None:
+    """Values are ingested with the events, labels come 100 events later: no bettor has an edge."""
+    rng = np.random.default_rng(14)
+    counts = dict.fromkeys(ALPHAS, 0)
+    for number in range(STREAMS):
+        x = rng.normal(size=(LATE_STEPS, 4))
+        y = np.sin(2.0 * x[:, 0]) + 0.3 * rng.normal(size=LATE_STEPS)
+        highest = highest_late_evidence(number, x, y)
+        for alpha in ALPHAS:
+            counts[alpha] += highest > level(alpha)
+    report(f"fused, synthetic, labels {BLOCK} events late", counts, STREAMS)
+
+
+def highest_late_evidence(number: int, keys: Floats, labels: Floats) -> float:
+    """Largest log E_mix up to the first alarm where each block of labels comes after the next."""
+    config = CellConfig(
+        hlm=HlmConfig(link="identity"),
+        sera=SeraConfig(d=4, r=256, norm_radius=16.0, clip=20.0, burn_in=20, alpha=min(ALPHAS)),
+    )
+    cell = Cell(config, Seeds(prf=number, prf_version=1, hash_salt=number, hash_version=1))
+    there, none = np.ones(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8)
+    highest, waiting = 0.0, None
+    for start in range(0, len(labels), BLOCK):
+        y = labels[start : start + BLOCK]
+        x = keys[start : start + BLOCK]
+        block = dense(x, y, 4)._replace(
+            key=x, has_key=there, value=y[:, None].copy(), has_value=there, has_label=none
+        )
+        kept = np.zeros((BLOCK, cell.kept_width))
+        cell.step_batch(block, kept)
+        if waiting is not None:
+            rows = cell.learn_late(*waiting)
+            (alarms,) = np.nonzero(rows["margin"] < 0.0)
+            highest = max(highest, *rows["log_e"][: alarms[0] + 1 if alarms.size else None])
+            if alarms.size:
+                break
+        waiting = block._replace(has_label=there), kept
+    return highest

@@ -32,7 +32,7 @@ def live() -> LiveScanner:
 @pytest.fixture(scope="module")
 def client(live: LiveScanner) -> Iterator[TestClient]:
     """A client of the service."""
-    with TestClient(build_service(live, largest=100_000)) as made:
+    with TestClient(build_service(lambda: live, largest=100_000)) as made:
         yield made
 
 
@@ -109,7 +109,7 @@ def test_too_many_requests_are_refused_and_the_rest_served(live: LiveScanner) ->
             return live.scan(*arguments)
 
     answers: list[Any] = []
-    with TestClient(build_service(Slow(), workers=1, waiting=1)) as client:
+    with TestClient(build_service(Slow, workers=1, waiting=1)) as client:
 
         def post() -> None:
             answers.append(client.post("/scan", json={"body": "hello"}))

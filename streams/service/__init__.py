@@ -1,0 +1,1 @@
+"""The HTTP service of a worker: probes, metrics, questions, updates, the scanner."""
