@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from operators.dlp.thresholds import shifted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -72,6 +74,8 @@ class Evidence:
         scores: probability of each score.
         spans: type, confidence and whether validated, of each span.
         audience: who reads the message.
+        shift: by how many logits rules are stricter than they say; see `thresholds`. It moves the
+            probabilities that rules name, and no rule that names none.
     """
 
     def __init__(
@@ -79,24 +83,33 @@ class Evidence:
         scores: Mapping[str, float],
         spans: Sequence[tuple[str, float, bool]],
         audience: Audience,
+        shift: float = 0.0,
     ) -> None:
         self.scores = scores
         self.spans = spans
         self.audience = audience
+        self.shift = shift
 
     def holds(self, rule: Rule) -> bool:
         """Whether every condition of a rule is met."""
+        least_sure = shifted(rule.confidence, -self.shift)
         counted = sum(
             (not rule.types or kind in rule.types)
-            and sure >= rule.confidence
+            and sure >= least_sure
             and (valid or not rule.validated)
             for kind, sure, valid in self.spans
         )
         return (
             counted >= rule.count
             and (not rule.audience or self.audience in rule.audience)
-            and all(self.scores[name] > least for name, least in (rule.above or {}).items())
-            and all(self.scores[name] < most for name, most in (rule.below or {}).items())
+            and all(
+                self.scores[name] > shifted(least, -self.shift)
+                for name, least in (rule.above or {}).items()
+            )
+            and all(
+                self.scores[name] < shifted(most, self.shift)
+                for name, most in (rule.below or {}).items()
+            )
         )
 
 

@@ -71,6 +71,7 @@ class Verdict:
         segments: how many segments the model read, and how many there are.
         model_version: of the model.
         policy_version: of the policy.
+        model_hash: SHA-256 of the model's manifest.
     """
 
     scores: Mapping[str, float]
@@ -83,6 +84,7 @@ class Verdict:
     segments: tuple[int, int]
     model_version: str
     policy_version: str
+    model_hash: bytes
 
     def to_json(self) -> dict[str, Any]:
         """The response of the seed's section 7, and beside it what else is known."""

@@ -82,11 +82,17 @@ class LiveScanner:
         self.disagreements: Counter[str] = Counter()
         self.shadowed = 0
 
-    def scan(self, message: Message, memory: NDArray[np.float32] | None = None) -> Verdict:
+    def scan(
+        self,
+        message: Message,
+        memory: NDArray[np.float32] | None = None,
+        *,
+        shift: float = 0.0,
+    ) -> Verdict:
         """Scan with what serves; the candidate's verdict changes nothing but the counts."""
-        verdict = self.scanner.scan(message, memory)
+        verdict = self.scanner.scan(message, memory, shift=shift)
         if self._shadow is not None:
-            other = self._shadow.scan(message, memory)
+            other = self._shadow.scan(message, memory, shift=shift)
             with self._counting:
                 self.shadowed += 1
                 self.disagreements.update(_differences(verdict, other))

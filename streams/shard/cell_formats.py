@@ -30,39 +30,53 @@ def _with_time_of_reference(arrays: Arrays) -> Arrays:
     return arrays | {"margin.tally": np.append(arrays["margin.tally"], referred)}
 
 
-TAKEN_OVER: Final[tuple[Callable[[Arrays], Arrays], ...]] = (_with_time_of_reference,)
-"""The i-th takes arrays of version i + 1 to the next version."""
-
-CELL_FORMAT: Final = 1 + len(TAKEN_OVER)
-"""The version that this release writes."""
-
-
-def check_cell_format(version: int, where: str) -> None:
-    """Refuse arrays that this release cannot read, before anything is done with them.
+class CellFormats:
+    """The versions of the layout of one kind of arrays.
 
     Args:
-        version: of a checkpoint.
-        where: it is; for the message of an error.
-
-    Raises:
-        StateError: a newer release wrote it, or none did.
+        taken_over: the i-th takes arrays of version i + 1 to the next version.
     """
-    if 1 <= version <= CELL_FORMAT:
-        return
-    raise StateError(
-        f"{where} has cells of format {version}, and this release reads 1 to {CELL_FORMAT}: a "
-        "newer release wrote them. Nothing was published or changed; run that release"
-    )
+
+    def __init__(self, *taken_over: Callable[[Arrays], Arrays]) -> None:
+        self._taken_over = taken_over
+
+    @property
+    def version(self) -> int:
+        """The version that this release writes."""
+        return 1 + len(self._taken_over)
+
+    def check(self, version: int, where: str) -> None:
+        """Refuse arrays that this release cannot read, before anything is done with them.
+
+        Args:
+            version: of a checkpoint.
+            where: it is; for the message of an error.
+
+        Raises:
+            StateError: a newer release wrote it, or none did.
+        """
+        if 1 <= version <= self.version:
+            return
+        raise StateError(
+            f"{where} has cells of format {version}, and this release reads 1 to {self.version}: "
+            "a newer release wrote them. Nothing was published or changed; run that release"
+        )
+
+    def as_present(self, arrays: Mapping[str, Any], version: int) -> Arrays:
+        """Return arrays in the layout of this release.
+
+        Args:
+            arrays: name → array, as a checkpoint has them.
+            version: of the checkpoint; see ``check``.
+        """
+        present = dict(arrays)
+        for take_over in self._taken_over[version - 1 :]:
+            present = take_over(present)
+        return present
 
 
-def as_present(arrays: Mapping[str, Any], version: int) -> Arrays:
-    """Return a cell's arrays in the layout of this release.
+CELLS: Final = CellFormats(_with_time_of_reference)
+"""What learners have."""
 
-    Args:
-        arrays: name → array, as a checkpoint has them.
-        version: of the checkpoint; see ``check_cell_format``.
-    """
-    present = dict(arrays)
-    for take_over in TAKEN_OVER[version - 1 :]:
-        present = take_over(present)
-    return present
+VERDICTS: Final = CellFormats()
+"""What is kept of scanned messages."""

@@ -81,7 +81,8 @@ class ShardProducer:
         application_id: consumer group whose offset travels with every unit.
         shard: partition number of the source and of all outputs.
         source_topic, changelog_topic: names.
-        topics: topic role → name, for the roles of ``UnitOfWork.outputs`` and ``quarantine``.
+        topics: topic role → name, for the roles of ``UnitOfWork.outputs`` and ``forwards``, and
+            ``quarantine``.
         timeout_s: how long a transaction may take before the coordinator aborts it.
         patience_s: how long to wait for a broker that is away; less than ``timeout_s``.
     """
@@ -192,15 +193,13 @@ class ShardProducer:
         """
         producer = self._producer
         for role, values in unit.outputs.items():
-            self._send(self._topics[role], values)
-        for key, value, headers in unit.quarantine:
+            if values:
+                self._send(self._topics[role], values)
+        quarantine = (("quarantine", *item) for item in unit.quarantine)
+        for role, key, value, headers in (*quarantine, *unit.forwards):
             self._patiently(
-                lambda key=key, value=value, headers=headers: producer.produce(
-                    self._topics["quarantine"],
-                    value,
-                    key=key,
-                    partition=self._shard,
-                    headers=headers,
+                lambda role=role, key=key, value=value, headers=headers: producer.produce(
+                    self._topics[role], value, key=key, partition=self._shard, headers=headers
                 )
             )
         if unit.state:

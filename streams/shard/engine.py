@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from schemas.reasons import Reason
 from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
 from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
-from state.changelog import StateCheckpoint
+from streams.kafka.topics import SOURCE_ROLE
 from streams.keys import CellKeys, KeyVersions
 from streams.settings import LabelSettings, QuotaSettings
-from streams.shard.cell_formats import CELL_FORMAT
+from streams.shard.cell_formats import CELLS
 from streams.shard.columns import Decoder, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from streams.shard.encode import MessageCodecs
 
 
-class Engine(Settling):
+class Engine(Settling[Tenant]):
     """The cells of one shard and the step that all of them share.
 
     Args:
@@ -58,6 +58,9 @@ class Engine(Settling):
         labels: how much is kept for late labels and repetitions; None: the defaults.
         quotas: bounds of each tenant; None: there are none.
     """
+
+    formats = CELLS
+    source_role = SOURCE_ROLE
 
     def __init__(
         self,
@@ -190,6 +193,10 @@ class Engine(Settling):
         # A copy at once: others ask while the shard's own thread adds tenants.
         return {name: at.cell for name, at in tuple(self.members.items())}
 
+    def describe(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the gauges of each tenant's cell by name."""
+        return {tenant: cell.describe() for tenant, cell in self.tenants.items()}
+
     def hasher(self, tenant: str) -> FeatureHasher:
         """Return a tenant's feature hasher; see ``Admission``."""
         hasher = self._hashers.get(tenant)
@@ -256,19 +263,10 @@ class Engine(Settling):
 
         The unit must be the last one that ``process`` returned. O(changed bytes).
         """
-        for tenant, at in self.members.items():
-            if not at.touched:
-                continue
-            unit.state.update(self._vault.seal(tenant, at.changes()))
-            unit.state[cell_keys.chain_checkpoint_key(tenant)] = at.chain.to_bytes()
-            at.touched = False
         if (quotas := self.quotas.to_bytes()) is not None:
             unit.state[cell_keys.quotas_key()] = quotas
         unit.state[cell_keys.learner_key()] = encode_learner(self._config, self._labels.of_state())
-        unit.state[cell_keys.checkpoint_key()] = changelog.encode_checkpoint(
-            StateCheckpoint(unit.next_offset, len(self.members), CELL_FORMAT)
-        )
-        unit.is_checkpoint = True
+        self._add_members(unit)
 
     def check_settings(self, store: cells.Records) -> None:
         """Refuse state that was learnt with other settings than this engine's.

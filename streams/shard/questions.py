@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from schemas.errors import WeirError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from streams.shard.engine import Engine
+    from streams.shard.settling import Settling
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class Questions:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Settling[Any],
         executor: Executor,
         turn: asyncio.Lock,
         serving: Callable[[], bool],
@@ -95,7 +96,9 @@ class Questions:
             self._task = None
 
     def _all(self, asked: list[_Asked]) -> list[Any]:
-        return [_attempt(one.question, self._engine) for one in asked]
+        # Only shards of events are asked.
+        engine = cast("Engine", self._engine)
+        return [_attempt(one.question, engine) for one in asked]
 
     def _refusal(self) -> NotServing:
         return NotServing(f"shard {self._engine.shard} is being restored or moved: ask again")

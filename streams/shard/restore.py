@@ -8,16 +8,15 @@ exactly where the committed one does: determinism is checked at every restart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.errors import StateError
 from state import cell_keys, cells, changelog
-from streams.shard.cell_formats import CELL_FORMAT, as_present, check_cell_format
 
 if TYPE_CHECKING:
     from state.store import ShardStore
     from streams.kafka.reader import PartitionReader
-    from streams.shard.engine import Engine
+    from streams.shard.settling import Settling
 
 Progress = Callable[[float], None]
 
@@ -60,7 +59,7 @@ def restore_store(
     return applied
 
 
-def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | None]:
+def load_engine(engine: Settling[Any], store: ShardStore) -> tuple[int | None, int | None]:
     """Put the cells of the last checkpoint into the engine.
 
     Returns:
@@ -75,7 +74,7 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
 
 
 def load_records(
-    engine: Engine, store: cells.Records, where: str, application_id: str | None = None
+    engine: Settling[Any], store: cells.Records, where: str, application_id: str | None = None
 ) -> tuple[int | None, int | None]:
     """Put the cells of the last checkpoint into the engine, from a table or a snapshot.
 
@@ -103,14 +102,14 @@ def load_records(
             f"{where} has a committed offset but no checkpoint: the changelog is incomplete"
         )
     found = changelog.decode_checkpoint(checkpoint)
-    check_cell_format(found.app_format, where)
+    engine.formats.check(found.app_format, where)
     engine.check_settings(store)
     engine.load_erased(store)
     readable = engine.readable(store, where, application_id)
     for tenant, arrays in cells.load_cells(readable, engine.is_erased):
-        engine.load(readable, tenant, as_present(arrays, found.app_format))
+        engine.load(readable, tenant, engine.formats.as_present(arrays, found.app_format))
         # The next checkpoint is of the present format: no cell may stay behind in another.
-        engine.members[tenant].touched |= found.app_format != CELL_FORMAT
+        engine.members[tenant].touched |= found.app_format != engine.formats.version
     engine.next_offset = found.source_offset
     return found.source_offset, changelog.decode_offset(committed)
 
@@ -137,7 +136,7 @@ def check_fresh(group_offset: int | None, changelog_topic: str, partition: int) 
 
 
 def re_step(
-    engine: Engine,
+    engine: Settling[Any],
     reader: PartitionReader,
     store: ShardStore,
     topic: str,

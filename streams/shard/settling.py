@@ -10,29 +10,36 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from schemas.errors import StateError
-from state import cell_keys, cells
+from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
+from state.changelog import StateCheckpoint
 from streams.settings import QuotaSettings
 from streams.shard.erasure import ErasedTenants, keys_of_cell
 from streams.shard.quotas import Quotas
-from streams.shard.trail import Trail
+from streams.shard.trail import M, Trail
 from streams.shard.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
 
     from state.encryption.sealing import OpenedRecords
     from state.snapshots.writing import About
+    from streams.kafka.fetch import SourceRecord
     from streams.keys import CellKeys
+    from streams.shard.cell_formats import CellFormats
     from streams.shard.encode import MessageCodecs
     from streams.shard.unit import UnitOfWork
 
 
-class Settling(Trail):
+class Settling(Trail[M]):
     """What an engine does for tenants that were erased, and for quotas that are new.
+
+    And what each engine must offer to the shard that runs it.
 
     Args:
         shard, keys, codecs, application_id, source_topic: as for ``Trail``.
@@ -40,7 +47,14 @@ class Settling(Trail):
 
     Attributes:
         quotas: the bounds, and which of them were in force when.
+        formats: versions of the layout of its members' arrays.
+        source_role: role of the source topic.
+        max_unit_bytes: most bytes of values in a unit of work; None: no bound of its own.
     """
+
+    formats: ClassVar[CellFormats]
+    source_role: ClassVar[str]
+    max_unit_bytes: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -57,9 +71,43 @@ class Settling(Trail):
         self._erased = ErasedTenants()
         self._expected: frozenset[str] | None = None
 
+    @property
+    def label(self) -> int | str:
+        """The shard's name in metrics and logs: its number, with its source's if not events."""
+        return self.shard
+
+    @abstractmethod
+    def process(self, records: Sequence[SourceRecord], *, emit: bool = True) -> UnitOfWork:
+        """Step through records in the order of the log; see ``Engine``."""
+
+    @abstractmethod
+    def describe(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the gauges of each tenant by name, for metrics and inspection."""
+
+    @abstractmethod
+    def check_settings(self, store: cells.Records) -> None:
+        """Refuse state that was made with other settings than this engine's."""
+
+    @abstractmethod
+    def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put a tenant back as a checkpoint left it."""
+
     @abstractmethod
     def forget(self, tenant: str) -> None:
         """Drop all that is known of a tenant beside its cell."""
+
+    def _add_members(self, unit: UnitOfWork) -> None:
+        """Add to the unit what changed of each tenant, and make it a checkpoint. O(changes)."""
+        for tenant, at in self.members.items():
+            if not at.touched:
+                continue
+            unit.state.update(self._vault.seal(tenant, at.changes()))
+            unit.state[cell_keys.chain_checkpoint_key(tenant)] = at.chain.to_bytes()
+            at.touched = False
+        unit.state[cell_keys.checkpoint_key()] = changelog.encode_checkpoint(
+            StateCheckpoint(unit.next_offset, len(self.members), self.formats.version)
+        )
+        unit.is_checkpoint = True
 
     @property
     def unsettled(self) -> bool:

@@ -31,17 +31,17 @@ from streams.shard.questions import Question, Questions
 from streams.shard.snapshots import MICROSECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
     from state.store import ShardStore
+    from streams.forwarder import Forwarder
     from streams.kafka.fetch import FetchedBatch
     from streams.kafka.reader import PartitionReader
-    from streams.labels import LabelForwarder
     from streams.settings import StreamSettings
     from streams.shard.commit import ShardProducer
-    from streams.shard.engine import Engine
     from streams.shard.observer import Observer
+    from streams.shard.settling import Settling
     from streams.shard.snapshots import ShardSnapshots
     from streams.shard.unit import UnitOfWork
 
@@ -82,12 +82,12 @@ class Shard:
         observer: told of progress.
         failed: called with the error when a unit fails; it must end the worker.
         snapshots: takes snapshots; None: none are taken.
-        labels: forwards late labels into the source while the shard is here; None: nobody does.
+        forwarders: bring records into the source while the shard is here.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Settling[Any],
         store: ShardStore,
         producer: ShardProducer,
         reader: PartitionReader,
@@ -99,7 +99,7 @@ class Shard:
         observer: Observer,
         failed: Callable[[BaseException], None],
         snapshots: ShardSnapshots | None = None,
-        labels: LabelForwarder | None = None,
+        forwarders: Sequence[Forwarder] = (),
     ) -> None:
         self.number = engine.shard
         self.engine = engine
@@ -113,7 +113,7 @@ class Shard:
         self._executor = executor
         self._observer = observer
         self._failed = failed
-        self._queue = Backlog()
+        self._queue = Backlog(engine.max_unit_bytes)
         # Where the queue ends, and where what has been taken from it ends.
         self._expected: int | None = None
         self._reached: int | None = None
@@ -121,7 +121,7 @@ class Shard:
         self._task: asyncio.Task[None] | None = None
         self._unwanted = False
         self._snapshots = snapshots
-        self._labels = labels
+        self._forwarders = forwarders
         # Manifests of finished snapshots, to be marked in the audit chains.
         self._marks: deque[bytes] = deque()
         self._room = asyncio.Event()
@@ -162,13 +162,13 @@ class Shard:
             self._since_checkpoint = stepped
         self._expected = self._reached = self.engine.next_offset
         self.state = ShardState.READY
-        if self._labels is not None:
-            self._labels.start()
+        for forwarder in self._forwarders:
+            forwarder.start()
         seconds = time.perf_counter() - started
         self._observer.restored(self, records, stepped, seconds)
         log.info(
             "shard serves",
-            shard=self.number,
+            shard=self.label,
             offset=self._expected,
             changelog_records=records,
             re_stepped=stepped,
@@ -217,14 +217,14 @@ class Shard:
         try:
             self._commit_checkpoint(unit)
         except WeirError as error:
-            log.warning("no checkpoint at the end", shard=self.number, why=str(error))
+            log.warning("no checkpoint at the end", shard=self.label, why=str(error))
 
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
         self.state = ShardState.CLOSED
         self._observer.closed(self)
-        if self._labels is not None:
-            self._labels.close()
+        for forwarder in self._forwarders:
+            forwarder.close()
         if self._snapshots is not None:
             self._snapshots.close()
         self._producer.close()
@@ -236,6 +236,11 @@ class Shard:
             raise Bug(f"shard {self.number} is {self.state.value}, not {state.value}")
 
     # -- events -----------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> int | str:
+        """The shard's name in metrics and logs."""
+        return self.engine.label
 
     @property
     def next_offset(self) -> int | None:
@@ -318,7 +323,7 @@ class Shard:
         if expected is None:
             return records
         if batch.position is not None and batch.position > expected:
-            log.info("stale batch dropped", shard=self.number, position=batch.position)
+            log.info("stale batch dropped", shard=self.label, position=batch.position)
             return []
         if records[0].offset < expected:
             records = [record for record in records if record.offset >= expected]
@@ -425,7 +430,7 @@ class Shard:
         self._since_checkpoint = 0
         if unit.erased:
             log.warning(
-                "tenants erased: their keys were destroyed", shard=self.number, tenants=unit.erased
+                "tenants erased: their keys were destroyed", shard=self.label, tenants=unit.erased
             )
 
     def _commit(self, unit: UnitOfWork) -> None:

@@ -1,7 +1,8 @@
-"""What a shard holds of one tenant: a cell, its chain, and what its checkpoints need."""
+"""What a shard holds of one tenant: a chain, what it learnt, and what its checkpoints need."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,20 +27,39 @@ BUCKET_ARRAY = "quota_bucket"
 """Name under which the bucket of a tenant's rate travels, where there was a quota."""
 
 
-class Tenant:
+class Member(ABC):
+    """A tenant of a shard, whatever the shard does for it.
+
+    Args:
+        chain: its audit chain.
+        versions: of the secrets that it began with.
+        writer: writes its arrays.
+    """
+
+    __slots__ = ("chain", "listed", "touched", "versions", "writer")
+
+    def __init__(self, chain: Chain, versions: KeyVersions, writer: cells.CellWriter) -> None:
+        self.chain = chain
+        self.versions = versions
+        self.writer = writer
+        self.touched = False
+        # Size of the chain as the shard's root has it.
+        self.listed = -1
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """Steps that the chain has records of."""
+
+    @abstractmethod
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Records of what changed since the last call."""
+
+
+class Tenant(Member):
     """One cell, its chain, and what its checkpoints need."""
 
-    __slots__ = (
-        "bucket",
-        "cell",
-        "chain",
-        "listed",
-        "memory",
-        "seeds",
-        "touched",
-        "versions",
-        "writer",
-    )
+    __slots__ = ("bucket", "cell", "memory", "seeds")
 
     def __init__(
         self,
@@ -51,16 +71,16 @@ class Tenant:
         memory: Memory,
         bucket: np.ndarray[Any, np.dtype[np.float64]] | None = None,
     ) -> None:
+        super().__init__(chain, versions, writer)
         self.bucket = bucket
         self.cell = cell
         self.memory = memory
-        self.chain = chain
         self.seeds = seeds
-        self.versions = versions
-        self.writer = writer
-        self.touched = False
-        # Size of the chain as the shard's root has it.
-        self.listed = -1
+
+    @property
+    def steps(self) -> int:
+        """Steps of the cell."""
+        return self.cell.steps
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Records of what changed since the last call."""

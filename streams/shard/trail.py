@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from schemas.errors import Bug
 from state import cell_keys, cells, changelog
@@ -13,6 +13,7 @@ from state.audit.checkpoint import origin_of
 from state.audit.leaf import EPOCH, SNAPSHOT, mark_row
 from state.audit.shard_root import ShardRoot, SnapshotsHead
 from state.snapshots.writing import About
+from streams.shard.tenant import Member
 from streams.shard.unit import UnitOfWork
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from streams.keys import CellKeys
     from streams.shard.encode import MessageCodecs
-    from streams.shard.tenant import Tenant
+
+M = TypeVar("M", bound=Member)
 
 
-class Trail(ABC):
+class Trail(ABC, Generic[M]):
     """What an engine does with its chains, whatever its cells do.
 
     Args:
@@ -50,7 +52,7 @@ class Trail(ABC):
     ) -> None:
         self.shard = shard
         self.next_offset: int | None = None
-        self.members: dict[str, Tenant] = {}
+        self.members: dict[str, M] = {}
         self._keys = keys
         self._codecs = codecs
         self._application_id = application_id
@@ -58,7 +60,7 @@ class Trail(ABC):
         self._root = ShardRoot()
 
     @abstractmethod
-    def member(self, tenant: str) -> Tenant:
+    def member(self, tenant: str) -> M:
         """Return a tenant, with an empty cell if it is new."""
 
     @abstractmethod
@@ -106,7 +108,7 @@ class Trail(ABC):
         unit.outputs |= {"predictions": [], "audit": []}
         for tenant, kind in kinds.items():
             at = self.members[tenant]
-            values = at.chain.append(mark_row(kind, at.cell.steps, digest))
+            values = at.chain.append(mark_row(kind, at.steps, digest))
             at.touched = True
             unit.state[cell_keys.chain_key(tenant)] = at.chain.to_bytes()
             unit.outputs["audit"] += self._codecs.audit(tenant, values)

@@ -30,6 +30,7 @@ class UnitOfWork:
         outputs: topic role (``predictions``, ``audit``, ``audit-checkpoints``) → messages, in
             order.
         quarantine: keyed values with headers, for the ``quarantine`` topic.
+        forwards: topic role, key, value and headers of messages that go on as they came.
         state: table key → value, None to delete; the same go to the changelog.
         is_checkpoint: the state holds the cells' arrays, not the chain heads alone.
         steps: events learnt from or predicted.
@@ -40,6 +41,8 @@ class UnitOfWork:
         repeats: events that came again and were not learnt twice.
         late_labels: labels learnt with a stored observation.
         dropped: observations that were let go of without their label, by cause.
+        verdicts: verdicts given, by decision.
+        feedback: predictions and labels of verdicts that came back, by kind.
         seconds: what each stage took, for the metrics only.
     """
 
@@ -47,6 +50,7 @@ class UnitOfWork:
     records: int
     outputs: dict[str, list[Message]] = field(default_factory=dict)
     quarantine: list[tuple[bytes | None, bytes, Headers]] = field(default_factory=list)
+    forwards: list[tuple[str, bytes | None, bytes, Headers]] = field(default_factory=list)
     state: dict[bytes, bytes | None] = field(default_factory=dict)
     is_checkpoint: bool = False
     steps: int = 0
@@ -57,4 +61,6 @@ class UnitOfWork:
     dropped: Counter[str] = field(default_factory=Counter)
     quarantined: Mapping[str, int] = field(default_factory=dict)
     over_quota: Counter[tuple[str, str]] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    feedback: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)

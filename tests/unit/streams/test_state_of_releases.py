@@ -16,7 +16,7 @@ from state.objects import ObjectStore
 from state.snapshots.reading import SnapshotRecords, find_snapshot, load_snapshot
 from streams.backtest import state_digest
 from streams.shard import cell_formats, restore
-from streams.shard.cell_formats import CELL_FORMAT
+from streams.shard.cell_formats import CELLS, CellFormats
 from tests.compat.release import COMMITTED, ROLES, engine_of, published, read_log, step_on
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def assert_published(release: Path, found: dict[str, str]) -> None:
     """Compare with what the release itself published; with the state where it has one layout."""
     wanted = dict(json.loads((release / "published.json").read_text(encoding="utf-8")))
     assert wanted.keys() == found.keys()
-    comparable = wanted if format_of(release) == CELL_FORMAT else ROLES
+    comparable = wanted if format_of(release) == CELLS.version else ROLES
     assert {name: found[name] for name in comparable} == {n: wanted[n] for n in comparable}
 
 
@@ -82,7 +82,7 @@ def test_a_snapshot_goes_on_where_the_release_took_it(release: Path, tmp_path: P
     assert_published(release, published(engine, log, COMMITTED))
 
 
-@pytest.mark.parametrize("version", [0, CELL_FORMAT + 1])
+@pytest.mark.parametrize("version", [0, CELLS.version + 1])
 def test_state_of_a_newer_release_is_refused(version: int, tmp_path: Path) -> None:
     """It is told what to do, and no cell is loaded."""
     release = RELEASES[-1]
@@ -95,20 +95,21 @@ def test_state_of_a_newer_release_is_refused(version: int, tmp_path: Path) -> No
     assert not engine.tenants
 
 
-def test_arrays_are_taken_over_version_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_are_taken_over_version_by_version() -> None:
     """Each step is applied once, from the version of the checkpoint on."""
     steps = tuple(
         lambda arrays, number=number: arrays | {f"since {number}": number} for number in (2, 3, 4)
     )
-    monkeypatch.setattr(cell_formats, "TAKEN_OVER", steps)
-    assert list(cell_formats.as_present({}, 2)) == ["since 3", "since 4"]
-    assert not cell_formats.as_present({}, 4)
+    formats = CellFormats(*steps)
+    assert formats.version == 4
+    assert list(formats.as_present({}, 2)) == ["since 3", "since 4"]
+    assert not formats.as_present({}, 4)
 
 
 def test_the_present_format_is_kept_as_a_release() -> None:
     """Whoever changes the layout leaves what a release before wrote, and so does the next one."""
     formats = {format_of(release) for release in RELEASES}
-    assert sorted(formats) == list(range(1, CELL_FORMAT + 1))
+    assert sorted(formats) == list(range(1, CELLS.version + 1))
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
