@@ -31,6 +31,8 @@ class Reason(StrEnum):
     LABEL_OUT_OF_RANGE = "LABEL_OUT_OF_RANGE"  # not in [0, 1], where it must be
     TOO_LARGE = "TOO_LARGE"  # a finite number so large that sums with it could overflow
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
+    # Its text
+    SCAN_FAILED = "SCAN_FAILED"  # the scanner could not judge the message
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
     TENANT_ERASED = "TENANT_ERASED"  # the tenant's data keys were destroyed

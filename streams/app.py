@@ -1,4 +1,4 @@
-"""The Faust application: an agent that feeds shards, a table whose partitions are shards.
+"""The Faust application: agents that feed shards, tables whose partitions are shards.
 
 Faust decides which worker owns which partition and which is its standby, and fetches. What it would
 do less safely — restoring, writing tables, committing — the shards do (see ``streams.shard``), and
@@ -14,6 +14,7 @@ import faust
 from faust.stores import base
 
 from schemas.errors import Bug
+from streams.gate.topics import MESSAGES_ROLE
 from streams.kafka.assignor import ShardAssignor
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.fetch import BatchApp, FetchedBatch, ShardTableManager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 POLL_RECORDS = 20_000
 FETCH_BYTES = 4 * 1024 * 1024
 REQUEST_S = 90.0  # Faust's default; it must exceed the session timeout
+EVENTS_AGENT = "weir-events"
+MESSAGES_AGENT = "weir-messages"
 RAW: dict[str, Any] = {
     "key_type": bytes,
     "value_type": bytes,
@@ -93,22 +96,31 @@ class ShardTable(faust.Table[bytes, bytes]):
         return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
 
 
-def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> BatchApp:
-    """Wire agent, table and shards together.
+def build_app(
+    settings: Settings,
+    shards: Shards,
+    partitions: int,
+    url: str,
+    messages: Shards | None = None,
+) -> BatchApp:
+    """Wire agents, tables and shards together.
 
     Args:
         settings: all of them; ``broker.bootstrap`` known.
         shards: the shards of this worker, empty.
-        partitions: of the source topic and the changelog.
+        partitions: of the source topics and the changelogs.
         url: where other workers reach this one's HTTP server; told to the whole group.
+        messages: the shards of messages, empty; None: messages are not scanned.
     """
-    source = settings.topics.name(SOURCE_ROLE)
+    sources = {settings.topics.name(SOURCE_ROLE): shards}
+    if messages is not None:
+        sources[settings.topics.name(MESSAGES_ROLE)] = messages
     stream = settings.stream
     assert settings.broker.bootstrap is not None
     app = BatchApp(
         settings.application_id,
-        state_offset=shards.next_offset,
-        batch_topics=frozenset({source}),
+        state_offset=lambda topic, partition: sources[topic].next_offset(partition),
+        batch_topics=frozenset(sources),
         # Half of what a shard gathers for anyway: an event waits little longer, if at all.
         fetch_wait_ms=max(1, stream.gather_ms // 2),
         failed=shards.failed,
@@ -141,27 +153,32 @@ def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> 
         stream_processing_timeout=86_400.0,
         recovery_consistency_check=False,
     )
-    app.tables.add(
-        ShardTable(
-            app,
-            name=TABLE_NAME,
-            partitions=partitions,
-            shards=shards,
-            key_type=bytes,
-            value_type=bytes,
-        )
-    )
-    events = app.topic(source, partitions=partitions, **RAW)
+    events = settings.topics.name(SOURCE_ROLE)
+    _add_source(app, EVENTS_AGENT, events, TABLE_NAME, shards, partitions)
+    if messages is not None:
+        topic, table = settings.topics.name(MESSAGES_ROLE), f"{MESSAGES_ROLE}-{TABLE_NAME}"
+        _add_source(app, MESSAGES_AGENT, topic, table, messages, partitions)
 
-    @app.agent(events, name="weir-events")
+    async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
+        for topic, of in sources.items():
+            await of.pause({tp.partition for tp in revoked if tp.topic == topic})
+
+    cast("Any", app.on_partitions_revoked).connect(pause, weak=False)
+    return app
+
+
+def _add_source(
+    app: BatchApp, agent: str, topic: str, table: str, shards: Shards, partitions: int
+) -> None:
+    """Add an agent that feeds shards from a topic, and the table whose partitions they are."""
+    kept = ShardTable(
+        app, name=table, partitions=partitions, shards=shards, key_type=bytes, value_type=bytes
+    )
+    app.tables.add(kept)
+
+    @app.agent(app.topic(topic, partitions=partitions, **RAW), name=agent)
     async def ingest(stream: Any) -> None:
         async for event in stream.noack().events():
             batch: FetchedBatch = event.value
             event.ack()
             await shards.offer(event.message.partition, batch)
-
-    async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
-        await shards.pause({tp.partition for tp in revoked if tp.topic == source})
-
-    cast("Any", app.on_partitions_revoked).connect(pause, weak=False)
-    return app

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter as Counts
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -41,7 +42,8 @@ BATCH_BUCKETS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 SHARD = ("shard",)
 CELL = ("shard", "tenant")
 
-# Gauges of a cell that its ``describe`` gives under the same name.
+# Gauges of a cell, or of what a shard of messages remembers of a tenant: those of them that its
+# ``describe`` gives, under the same name.
 CELL_GAUGES = {
     "gate": "Share of the attention half in the fused prediction, at the last step.",
     "g_max": "Most that the gate may be: its clamp, in force for the next event.",
@@ -59,6 +61,11 @@ CELL_GAUGES = {
     "hlm_waits": "Steps of rebuilds that a shard had to wait for, in this process.",
     "hlm_alarms": "Times that an insert found every slot it may use taken.",
     "hlm_refused_ids": "New ids that were not learnt because inserts were frozen.",
+    "threshold_shift": "Logits by which the scanner's policy is stricter for the tenant than its "
+    "file says.",
+    "verdict_labels": "Verdicts that analysts confirmed or released.",
+    "verdict_labels_confirmed": "Verdicts that analysts confirmed.",
+    "thread_memories": "Threads whose memory is kept.",
 }
 
 
@@ -113,6 +120,19 @@ class Metrics:
             "Observations let go of before their label came: too old (ttl) or too many (size).",
             ("shard", "cause"),
         )
+        self.verdicts = counter(
+            "weir_verdicts_total",
+            "Messages that were judged, by decision.",
+            ("shard", "decision"),
+        )
+        self.forwarded = counter(
+            "weir_gate_messages_total", "Messages that the gate forwarded.", ("shard", "route")
+        )
+        self.feedback = counter(
+            "weir_verdict_feedback_total",
+            "Predictions and labels of verdicts that came back; unmatched: of no held message.",
+            ("shard", "kind"),
+        )
         self.snapshots = counter(
             "weir_snapshots_total",
             "Snapshots of the shard's state: taken, or failed.",
@@ -127,6 +147,7 @@ class Metrics:
             for stage, what in (
                 ("decode", "decoding events into columns"),
                 ("kernel", "learning and predicting"),
+                ("scan", "scanning messages"),
                 ("audit", "hashing and chaining audit records"),
                 ("encode", "encoding outputs"),
                 ("commit", "committing the Kafka transaction"),
@@ -175,22 +196,22 @@ class Metrics:
 
     # -- Observer ---------------------------------------------------------------------------------
 
-    def restoring(self, shard: int, share: float) -> None:
+    def restoring(self, shard: int | str, share: float) -> None:
         """A share of the changelog has been applied."""
         self.restore_progress.labels(shard).set(share)
 
     def restored(self, shard: Shard, records: int, stepped: int, seconds: float) -> None:  # noqa: ARG002 - the log has them
         """The shard is ready."""
-        self.restore_progress.labels(shard.number).set(1.0)
+        self.restore_progress.labels(shard.label).set(1.0)
         for tenant, cell in shard.engine.tenants.items():
             # Alarms of the past were counted when they happened, perhaps by another worker.
-            self._alarms[str(shard.number), tenant] = int(cell.describe()["alarms"])
+            self._alarms[str(shard.label), tenant] = int(cell.describe().get("alarms", 0))
 
     def snapshot(self, shard: int, *, taken: bool) -> None:
         """A snapshot was taken, or could not be."""
         self.snapshots.labels(shard, "taken" if taken else "failed").inc()
 
-    def standby(self, shard: int, lag: float | None) -> None:
+    def standby(self, shard: int | str, lag: float | None) -> None:
         """A standby has so many records to go; None: it is not this worker's any more."""
         if lag is not None:
             self.standby_lag.labels(shard).set(lag)
@@ -200,7 +221,7 @@ class Metrics:
 
     def closed(self, shard: Shard) -> None:
         """The shard is another worker's now: what was last seen of it must not stand for ever."""
-        number = str(shard.number)
+        number = str(shard.label)
         for metric in (
             self.lag,
             self.committed_offset,
@@ -222,11 +243,12 @@ class Metrics:
         self._seen.discard(cell)
         self._alarms.pop(cell, None)
         for gauge in (*self.cell.values(), self.chain_height):
-            gauge.remove(*cell)
+            with contextlib.suppress(KeyError):
+                gauge.remove(*cell)
 
     def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
         """A unit of work has committed."""
-        label = shard.number
+        label = shard.label
         self.events.labels(label).inc(unit.records)
         self.steps.labels(label).inc(unit.steps)
         self.units.labels(label).inc()
@@ -245,7 +267,12 @@ class Metrics:
         self.end_to_end.labels(label).observe(max(0.0, time.time() - oldest_timestamp_ms / 1000))
         for reason, count in unit.quarantined.items():
             self.quarantined.labels(label, reason).inc(count)
-
+        for decision, count in unit.verdicts.items():
+            self.verdicts.labels(label, decision).inc(count)
+        for route, count in Counts(role for role, *_ in unit.forwards).items():
+            self.forwarded.labels(label, route).inc(count)
+        for kind, count in unit.feedback.items():
+            self.feedback.labels(label, kind).inc(count)
         for (tenant, reason), count in unit.over_quota.items():
             self.over_quota.labels(label, tenant, reason).inc(count)
 
@@ -254,8 +281,10 @@ class Metrics:
         self.key_store_failures.inc()
 
     def _describe(self, shard: str, tenant: str, values: dict[str, float]) -> None:
-        for name, gauge in self.cell.items():
-            gauge.labels(shard, tenant).set(values[name])
+        for name in self.cell.keys() & values.keys():
+            self.cell[name].labels(shard, tenant).set(values[name])
+        if "alarms" not in values:
+            return
         ended = int(values["alarms"])
         self.alarms.labels(shard, tenant).inc(ended - self._alarms.get((shard, tenant), 0))
         self._alarms[shard, tenant] = ended
@@ -268,17 +297,17 @@ class Metrics:
         Not at each unit of work: of a shard of many tenants that would cost more than the unit.
         """
         if end_offset is not None:
-            self.end_offset.labels(shard.number).set(end_offset)
-            self.lag.labels(shard.number).set(max(0, end_offset - (shard.next_offset or 0)))
-        self.rocksdb_bytes.labels(shard.number).set(shard.store.size_bytes())
+            self.end_offset.labels(shard.label).set(end_offset)
+            self.lag.labels(shard.label).set(max(0, end_offset - (shard.next_offset or 0)))
+        self.rocksdb_bytes.labels(shard.label).set(shard.store.size_bytes())
         tenants = shard.engine.tenants
-        for key in [key for key in self._seen if key[0] == str(shard.number)]:
+        for key in [key for key in self._seen if key[0] == str(shard.label)]:
             if key[1] not in tenants:
                 self._forget(key)
         for tenant, cell in tenants.items():
-            self._seen.add((str(shard.number), tenant))
-            self._describe(str(shard.number), tenant, cell.describe())
-            self.chain_height.labels(shard.number, tenant).set(shard.engine.chain(tenant).size)
-        self.tx_in_flight.labels(shard.number).set(shard.state is ShardState.RUNNING)
+            self._seen.add((str(shard.label), tenant))
+            self._describe(str(shard.label), tenant, cell.describe())
+            self.chain_height.labels(shard.label, tenant).set(shard.engine.chain(tenant).size)
+        self.tx_in_flight.labels(shard.label).set(shard.state is ShardState.RUNNING)
         for state in ShardState:
-            self.state.labels(shard.number, state.value).set(shard.state is state)
+            self.state.labels(shard.label, state.value).set(shard.state is state)

@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 from operators.fusion.config import CellConfig
 from schemas.errors import ConfigError
+from streams.gate.settings import MessageSettings
 from streams.section import Positive, Section, existing_file
 from streams.service.settings import HttpSettings, ScannerSettings
 
@@ -303,6 +304,7 @@ class Settings(BaseSettings):
     quotas: QuotaSettings = QuotaSettings()
     http: HttpSettings = HttpSettings()
     scanner: ScannerSettings = ScannerSettings()
+    messages: MessageSettings = MessageSettings()
     registry: RegistrySettings = RegistrySettings()
 
     @classmethod
@@ -317,6 +319,20 @@ class Settings(BaseSettings):
         """Order the sources: command line, environment, file."""
         toml = TomlConfigSettingsSource(settings_cls, config_file())
         return init_settings, env_settings, toml
+
+    @model_validator(mode="after")
+    def _linked_verdicts_are_our_events(self) -> Settings:
+        if self.messages.link and self.mapping is not None:
+            raise ValueError(
+                "messages.link writes events of our own schema, and mapping says that the events "
+                "topic holds foreign ones: unset one of the two"
+            )
+        return self
+
+    @property
+    def messages_dir(self) -> Path:
+        """Folder of the RocksDB tables of shards of messages, one sub-folder a shard."""
+        return self.state_dir / "messages"
 
     @property
     def state_dir(self) -> Path:

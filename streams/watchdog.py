@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PERIOD_S = 1.0
+PATIENCE_S = 5
+"""How long the watchdog's reader waits for a broker."""
 LOST_S = 20.0
 """A topic that is gone or shorter than it was for this long is not coming back by itself."""
 FROZEN_S = 5.0

@@ -30,7 +30,7 @@ from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
 from streams.key_watch import watch_keys
 from streams.keys import CellKeys
-from streams.labels import LabelForwarder, prepare_labels
+from streams.labels import label_forwarder, prepare_labels
 from streams.messages import build_codecs
 from streams.metrics import Metrics
 from streams.service.serving import Serving
@@ -42,10 +42,12 @@ from streams.shards import Shards
 from streams.standby import Standbys
 from streams.state_folder import StateFolder
 from streams.warmup import warm_up
-from streams.watchdog import Watchdog
+from streams.watchdog import PATIENCE_S, Watchdog
 
 if TYPE_CHECKING:
     from state.store import ShardStore
+    from streams.forwarder import Forwarder
+    from streams.gate.part import MessagesPart
     from streams.kafka.fetch import BatchApp
     from streams.settings import Settings
 
@@ -53,7 +55,6 @@ log = structlog.get_logger(__name__)
 
 EXIT_INTERRUPTED = 130
 STOP_S = 15
-WATCHDOG_PATIENCE_S = 5
 
 EXIT_BUG = WeirError.exit_code
 EXIT_IO = StateError.exit_code
@@ -137,6 +138,24 @@ class Worker:
             threads=max(4, self._partitions),
             standbys=self._standbys,
         )
+        self._messages = self._make_messages(quarantine_bytes)
+
+    def _make_messages(self, quarantine_bytes: int) -> MessagesPart | None:
+        if not self.settings.messages.enabled:
+            return None
+        # What runs models is not imported where it is not wanted.
+        from streams.gate.part import MessagesPart  # noqa: PLC0415
+
+        part = MessagesPart(
+            self.settings,
+            self._keys,
+            self._partitions,
+            quarantine_bytes,
+            self.metrics,
+            end_process,
+        )
+        self._serving.wait_for(part.shards)
+        return part
 
     def _make_engine(self, number: int) -> Engine:
         settings = self.settings
@@ -180,13 +199,13 @@ class Worker:
             observer=self._serving.watch,
             failed=end_process,
             snapshots=self._make_snapshots(number),
-            labels=self._make_labels(number),
+            forwarders=self._make_forwarders(number),
         )
 
-    def _make_labels(self, number: int) -> LabelForwarder | None:
+    def _make_forwarders(self, number: int) -> list[Forwarder]:
         if self.settings.labels.topic is None:
-            return None
-        return LabelForwarder(self.settings, number, end_process)
+            return []
+        return [label_forwarder(self.settings, number, end_process)]
 
     def _make_snapshots(self, number: int) -> ShardSnapshots | None:
         if self._objects is None:
@@ -198,6 +217,8 @@ class Worker:
     def run(self) -> int:
         """Serve until a signal; return the exit code."""
         warm_up(self.settings.learner)
+        if self._messages is not None:
+            self._messages.load()
         relax_collector()
         url = self._serving.start(self.shards, self._partitions)
         try:
@@ -212,11 +233,18 @@ class Worker:
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
         hold_back_repetitions()
-        app = build_app(self.settings, self.shards, self._partitions, url)
+        messages = self._messages
+        app = build_app(
+            self.settings,
+            self.shards,
+            self._partitions,
+            url,
+            messages.shards if messages is not None else None,
+        )
         self._serving.attach(loop, app.router.external_topics_metadata)
         watchdog = Watchdog(
             lambda: self.shards.active,
-            PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
+            PartitionReader(self.settings.broker, patience_s=PATIENCE_S),
             self._source,
             self.settings.stream.watchdog_s,
             self.settings.stream.broker_patience_s,
@@ -225,10 +253,12 @@ class Worker:
         )
         watchdog.start()
         self._standbys.start()
+        if messages is not None:
+            messages.start()
         watching = watch_keys(
             self._keys.data_keys,
             self.settings.encryption.refresh_s,
-            self.shards.wake,
+            self._wake,
             self.metrics.key_store_failed,
         )
         starting = asyncio.create_task(app.start(), name="faust-start")
@@ -245,6 +275,8 @@ class Worker:
         self._serving.detach()
         watching.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
+        if messages is not None:
+            await messages.close()
         await self.shards.close()
         await self._stop(app)
         starting.cancel()
@@ -256,6 +288,11 @@ class Worker:
             await starting
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
             log.info("stopped before Faust had started", reason=repr(error))
+
+    def _wake(self) -> None:
+        self.shards.wake()
+        if self._messages is not None:
+            self._messages.shards.wake()
 
     async def _stop(self, app: BatchApp) -> None:
         try:

@@ -4,7 +4,7 @@ What is held back costs an analyst's time. The shift is steered so that a set sh
 turns out to be rightly held: with y the probability that an analyst will confirm, predicted of each
 held message by a learner that analysts teach,
 
-    shift ← clip(shift + rate · (y − target), −limit, limit)
+    shift ← clip(shift + rate · (y - target), -limit, limit)
 
 a Robbins-Monro step (H. Robbins, S. Monro, 1951) towards E[y | held] = target. Above 0 the policy
 is stricter than its file says, below 0 more lenient. Nothing moves before analysts have said enough

@@ -56,6 +56,11 @@ class Serving:
         self.watch = CommitWatch(metrics)
         self._gateway: Gateway | None = None
         self._server: HttpServer | None = None
+        self._others: list[Shards] = []
+
+    def wait_for(self, shards: Shards) -> None:
+        """Be ready only when these are, too; before ``start``."""
+        self._others.append(shards)
 
     def start(self, shards: Shards, partitions: int) -> str:
         """Listen, and return where other workers reach this one.
@@ -88,7 +93,7 @@ class Serving:
         http, broker = settings.http, settings.broker
         is_open = is_loopback(http.host) if http.open_metrics is None else http.open_metrics
         parts = [
-            probes(lambda: shards.ready),
+            probes(lambda: all(of.ready for of in (shards, *self._others))),
             measurements(self._metrics.registry, is_open=is_open),
         ]
         if http.service:

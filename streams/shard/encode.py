@@ -24,26 +24,18 @@ class Encoder(Protocol):
         """Return the record as bytes."""
 
 
-class MessageCodecs:
-    """The codecs of a shard.
+class TrailCodecs:
+    """The codecs that every shard needs.
 
     Args:
-        reader: takes source records to events.
         checkpoint: encoder of signed checkpoints.
         quarantine: encodes messages that could not be used.
-        prediction_header, audit_header: wire headers; empty without a registry.
+        audit_header: wire header; may be empty.
     """
 
     def __init__(
-        self,
-        reader: EventReader,
-        checkpoint: Encoder,
-        quarantine: QuarantineEncoder,
-        prediction_header: bytes = b"",
-        audit_header: bytes = b"",
+        self, checkpoint: Encoder, quarantine: QuarantineEncoder, audit_header: bytes = b""
     ) -> None:
-        self.reader = reader
-        self._prediction_header = prediction_header
         self._checkpoint = checkpoint
         self.quarantine = quarantine
         self._audit_header = audit_header
@@ -61,6 +53,29 @@ class MessageCodecs:
             "key": tenant.encode(),
             "value": self._checkpoint.encode(note.record(tenant, shard)),
         }
+
+
+class MessageCodecs(TrailCodecs):
+    """The codecs of a shard of events.
+
+    Args:
+        reader: takes source records to events.
+        checkpoint: encoder of signed checkpoints.
+        quarantine: encodes messages that could not be used.
+        prediction_header, audit_header: wire headers; empty without a registry.
+    """
+
+    def __init__(
+        self,
+        reader: EventReader,
+        checkpoint: Encoder,
+        quarantine: QuarantineEncoder,
+        prediction_header: bytes = b"",
+        audit_header: bytes = b"",
+    ) -> None:
+        super().__init__(checkpoint, quarantine, audit_header)
+        self.reader = reader
+        self._prediction_header = prediction_header
 
     def predictions(
         self, tenant: str, columns: TenantColumns, rows: np.ndarray, audit_values: list[bytes]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -78,6 +78,7 @@ class Engine(Settling[Tenant]):
         quotas: QuotaSettings | None = None,
     ) -> None:
         super().__init__(shard, keys, codecs, application_id, source_topic, quotas)
+        self._predictions = codecs.predictions
         self._config = config
         self._max_tenants = max_tenants
         self._cell_type = cell_type
@@ -182,7 +183,7 @@ class Engine(Settling[Tenant]):
         if len(places) < len(values):
             used, rows = used.select(places), rows[places]
             values = [values[at] for at in noted.steps[places].tolist()]
-        predictions = self._codecs.predictions(tenant, used, rows, values) if values else []
+        predictions = self._predictions(tenant, used, rows, values) if values else []
         return Outputs(used.positions, predictions, noted.positions, audit)
 
     # -- cells ------------------------------------------------------------------------------------
@@ -192,10 +193,6 @@ class Engine(Settling[Tenant]):
         """Cells by tenant, for metrics and inspection."""
         # A copy at once: others ask while the shard's own thread adds tenants.
         return {name: at.cell for name, at in tuple(self.members.items())}
-
-    def describe(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the gauges of each tenant's cell by name."""
-        return {tenant: cell.describe() for tenant, cell in self.tenants.items()}
 
     def hasher(self, tenant: str) -> FeatureHasher:
         """Return a tenant's feature hasher; see ``Admission``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from schemas.errors import StateError
 from state import cell_keys, cells, changelog
@@ -32,8 +32,15 @@ if TYPE_CHECKING:
     from streams.kafka.fetch import SourceRecord
     from streams.keys import CellKeys
     from streams.shard.cell_formats import CellFormats
-    from streams.shard.encode import MessageCodecs
+    from streams.shard.encode import TrailCodecs
     from streams.shard.unit import UnitOfWork
+
+
+class Described(Protocol):
+    """What can be shown of a tenant."""
+
+    def describe(self) -> dict[str, float]:
+        """Return gauges by name."""
 
 
 class Settling(Trail[M]):
@@ -60,7 +67,7 @@ class Settling(Trail[M]):
         self,
         shard: int,
         keys: CellKeys,
-        codecs: MessageCodecs,
+        codecs: TrailCodecs,
         application_id: str,
         source_topic: str,
         quotas: QuotaSettings | None,
@@ -80,9 +87,10 @@ class Settling(Trail[M]):
     def process(self, records: Sequence[SourceRecord], *, emit: bool = True) -> UnitOfWork:
         """Step through records in the order of the log; see ``Engine``."""
 
+    @property
     @abstractmethod
-    def describe(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the gauges of each tenant by name, for metrics and inspection."""
+    def tenants(self) -> Mapping[str, Described]:
+        """What is learnt or remembered of each tenant, for metrics and inspection."""
 
     @abstractmethod
     def check_settings(self, store: cells.Records) -> None:

@@ -83,6 +83,9 @@ class Shard:
         failed: called with the error when a unit fails; it must end the worker.
         snapshots: takes snapshots; None: none are taken.
         forwarders: bring records into the source while the shard is here.
+
+    Attributes:
+        engine: as given; who looks into it knows of which kind it is.
     """
 
     def __init__(
@@ -102,7 +105,8 @@ class Shard:
         forwarders: Sequence[Forwarder] = (),
     ) -> None:
         self.number = engine.shard
-        self.engine = engine
+        self.engine: Any = engine
+        self._engine = engine
         self.store = store
         self.state = ShardState.CLOSED
         self._producer = producer
@@ -145,13 +149,13 @@ class Shard:
         records = restore.restore_store(
             self._reader, self.store, self._changelog_topic, self.number, self._restoring
         )
-        reached, committed = restore.load_engine(self.engine, self.store)
+        reached, committed = restore.load_engine(self._engine, self.store)
         stepped = 0
         if reached is None or committed is None:
             restore.check_fresh(self._producer.group_offset(), self._changelog_topic, self.number)
         else:
             stepped = restore.re_step(
-                self.engine,
+                self._engine,
                 self._reader,
                 self.store,
                 self._source_topic,
@@ -160,7 +164,7 @@ class Shard:
                 self._re_stepping,
             )
             self._since_checkpoint = stepped
-        self._expected = self._reached = self.engine.next_offset
+        self._expected = self._reached = self._engine.next_offset
         self.state = ShardState.READY
         for forwarder in self._forwarders:
             forwarder.start()
@@ -176,7 +180,7 @@ class Shard:
         )
 
     def _restoring(self, share: float) -> None:
-        self._observer.restoring(self.number, share)
+        self._observer.restoring(self.label, share)
         self._re_stepping()
 
     def _re_stepping(self) -> None:
@@ -197,7 +201,7 @@ class Shard:
         if self._task is not None:
             await asyncio.wait([self._task])
         async with self._turn:
-            self._expected = self._reached = self.engine.next_offset
+            self._expected = self._reached = self._engine.next_offset
 
     def resume(self) -> None:
         """Go on after a rebalance that left the shard here."""
@@ -213,7 +217,7 @@ class Shard:
         """
         if self.state is not ShardState.PAUSED or not self._since_checkpoint:
             return
-        unit = self.engine.settle()
+        unit = self._engine.settle()
         try:
             self._commit_checkpoint(unit)
         except WeirError as error:
@@ -240,12 +244,12 @@ class Shard:
     @property
     def label(self) -> int | str:
         """The shard's name in metrics and logs."""
-        return self.engine.label
+        return self._engine.label
 
     @property
     def next_offset(self) -> int | None:
         """Source offset after the last committed event; None before the first."""
-        return self.engine.next_offset
+        return self._engine.next_offset
 
     @property
     def queued(self) -> int:
@@ -311,11 +315,11 @@ class Shard:
         """Tell whether there are events, marks, or a snapshot that was asked for."""
         asked = (
             self._snapshots is not None
-            and self.engine.next_offset is not None
+            and self._engine.next_offset is not None
             and self._snapshots.wanted
             and self._snapshots.due(0)
         )
-        return bool(self._queue or self._marks) or asked or self.engine.unsettled
+        return bool(self._queue or self._marks) or asked or self._engine.unsettled
 
     async def _continuation(self, batch: FetchedBatch) -> list[Any]:
         """Return what of a batch continues where the queue ends."""
@@ -355,7 +359,7 @@ class Shard:
         try:
             while self._has_work():
                 started = loop.time()
-                if self._marks or not self._queue or self.engine.unsettled:
+                if self._marks or not self._queue or self._engine.unsettled:
                     async with self._turn:
                         await loop.run_in_executor(self._executor, self._quiet_unit, loop)
                     continue
@@ -380,13 +384,13 @@ class Shard:
 
     def _unit(self, records: list[Any], loop: asyncio.AbstractEventLoop) -> UnitOfWork:
         """Step, commit, then write the table: it is never ahead of the changelog."""
-        unit = self.engine.process(records)
+        unit = self._engine.process(records)
         self._since_checkpoint = (self._since_checkpoint or 0) + unit.records
         # The first unit of a fresh shard is a checkpoint, so that a re-step knows where to start.
         first = self.store.changelog_offset is None
         snapshot = self._snapshots is not None and self._snapshots.due(unit.records)
         if first or snapshot or self._since_checkpoint >= self._settings.checkpoint_events:
-            self.engine.add_checkpoint(unit)
+            self._engine.add_checkpoint(unit)
             self._since_checkpoint = 0
         self._commit(unit)
         if snapshot:
@@ -399,16 +403,16 @@ class Shard:
         Or what became of destroyed keys and changed quotas.
         """
         if self._marks:
-            unit = self.engine.mark_snapshot(self._marks.popleft())
+            unit = self._engine.mark_snapshot(self._marks.popleft())
         else:
-            unit = self.engine.settle()
+            unit = self._engine.settle()
         self._commit_checkpoint(unit)
         if self._snapshots is not None and self._snapshots.wanted and self._snapshots.due(0):
             self._begin_snapshot(loop)
 
     def _begin_snapshot(self, loop: asyncio.AbstractEventLoop) -> None:
         assert self._snapshots is not None
-        about = self.engine.about(int(time.time() * MICROSECOND))
+        about = self._engine.about(int(time.time() * MICROSECOND))
         if not about.origins:
             self._snapshots.nothing()
             return
@@ -425,7 +429,7 @@ class Shard:
 
     def _commit_checkpoint(self, unit: UnitOfWork) -> None:
         """Commit a unit without events as a checkpoint: no re-step could know of it."""
-        self.engine.add_checkpoint(unit)
+        self._engine.add_checkpoint(unit)
         self._commit(unit)
         self._since_checkpoint = 0
         if unit.erased:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from streams.keys import CellKeys
-    from streams.shard.encode import MessageCodecs
+    from streams.shard.encode import TrailCodecs
 
 M = TypeVar("M", bound=Member)
 
@@ -46,7 +46,7 @@ class Trail(ABC, Generic[M]):
         self,
         shard: int,
         keys: CellKeys,
-        codecs: MessageCodecs,
+        codecs: TrailCodecs,
         application_id: str,
         source_topic: str,
     ) -> None:

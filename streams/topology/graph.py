@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from schemas.errors import Bug
-from streams.app import build_app
+from streams.app import MESSAGES_AGENT, build_app
+from streams.gate.topics import output_roles
 from streams.kafka.topics import OUTPUT_ROLES
 from streams.service.gateway import NO_SERVER
 from streams.shards import Shards
@@ -74,26 +75,34 @@ def topology_of(settings: Settings) -> Topology:
     stream = settings.stream
     partitions = settings.topics.partitions
     shards = Shards(settings.state_dir, _no_shard, _fails, threads=1)
-    app = build_app(settings, shards, partitions, NO_SERVER)
+    messages = Shards(settings.messages_dir, _no_shard, _fails, threads=1)
+    app = build_app(
+        settings, shards, partitions, NO_SERVER, messages if settings.messages.enabled else None
+    )
     each = f"{partitions} partitions"
-    outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in OUTPUT_ROLES]
     tables: list[Node] = []
     logs: list[Node] = []
-    for name, table in app.tables.data.items():
-        [changelog] = table.changelog_topic.topics
-        cadence = f"{stream.checkpoint_events:,} events a checkpoint"
-        tables.append(Node(name, Kind.TABLE, ("RocksDB, one a shard", cadence)))
-        logs.append(Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",)))
     nodes: list[Node] = []
     edges: list[Edge] = []
-    for name, agent in app.agents.items():
+    # Agents and tables are added source by source.
+    for (name, agent), (table_name, table) in zip(
+        app.agents.items(), app.tables.data.items(), strict=True
+    ):
+        scans = name == MESSAGES_AGENT
+        saved = f"{stream.checkpoint_events:,} events a checkpoint"
+        kept = ("RocksDB, one a shard", "state in every unit of work" if scans else saved)
+        tables.append(Node(table_name, Kind.TABLE, kept))
+        [changelog] = table.changelog_topic.topics
+        logs.append(Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",)))
         cadence = f"units of work ≥ {stream.gather_ms} ms"
         node = Node(name, Kind.AGENT, ("one task a shard", cadence, "exactly once"))
         sources = [Node(topic, Kind.TOPIC, (each,)) for topic in agent.channel.topics]
+        roles = output_roles(settings).values() if scans else OUTPUT_ROLES
+        outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in roles]
         nodes += [*sources, node, *outputs]
         edges += [Edge(source, node) for source in sources]
         edges += [Edge(node, output) for output in outputs]
-        edges += [Edge(node, table, both_ways=True) for table in tables]
+        edges.append(Edge(node, tables[-1], both_ways=True))
     edges += [Edge(table, log, both_ways=True) for table, log in zip(tables, logs, strict=True)]
     return Topology(tuple(dict.fromkeys([*nodes, *tables, *logs])), tuple(edges))
 

@@ -15,7 +15,7 @@ from state import cell_keys, changelog
 from state.objects import ObjectStore
 from state.snapshots.reading import SnapshotRecords, find_snapshot, load_snapshot
 from streams.backtest import state_digest
-from streams.shard import cell_formats, restore
+from streams.shard import restore
 from streams.shard.cell_formats import CELLS, CellFormats
 from tests.compat.release import COMMITTED, ROLES, engine_of, published, read_log, step_on
 

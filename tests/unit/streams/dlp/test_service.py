@@ -103,10 +103,10 @@ def test_too_many_requests_are_refused_and_the_rest_served(live: LiveScanner) ->
         def __init__(self) -> None:
             self.scanner = live.scanner
 
-        def scan(self, *arguments: Any) -> Verdict:
+        def scan(self, *arguments: Any, **named: Any) -> Verdict:
             entered.set()
             assert leave.wait(30)
-            return live.scan(*arguments)
+            return live.scan(*arguments, **named)
 
     answers: list[Any] = []
     with TestClient(build_service(Slow, workers=1, waiting=1)) as client:
