@@ -84,5 +84,6 @@ def _signs(dimension: int) -> npt.NDArray[np.float64]:
     """Return ±1, float64 [256, dimension]; the same on every machine and in every release."""
     count = MEMORY_WIDTH * dimension
     drawn = hashlib.shake_256(_SIGNS + dimension.to_bytes(4, "little")).digest(-(-count // 8))
-    bits = np.unpackbits(np.frombuffer(drawn, np.uint8), count=count)
-    return (2.0 * bits - 1.0).reshape(MEMORY_WIDTH, dimension)
+    bits = np.unpackbits(np.frombuffer(drawn, np.uint8), count=count).astype(np.float64)
+    signs: npt.NDArray[np.float64] = (2.0 * bits - 1.0).reshape(MEMORY_WIDTH, dimension)
+    return signs
