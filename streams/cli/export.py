@@ -9,7 +9,7 @@ from state.objects import ObjectStore, Retention
 from streams.audit_reader import read_checkpoint, tenant_of
 from streams.cli.broker import reach_broker
 from streams.cli.console import messages, output, print_json, printable
-from streams.cli.options import AsJson, Bootstrap, audit_topics, read_settings
+from streams.cli.options import AsJson, Bootstrap, OfTrail, Trail, audit_topics, read_settings
 from streams.cli.progress import WorkProgress
 from streams.export import export_log
 from streams.kafka.reader import PartitionReader
@@ -33,6 +33,7 @@ def command(
     shard: Annotated[
         int | None, typer.Option("--shard", metavar="N", min=0, help="This shard's logs only.")
     ] = None,
+    of: OfTrail = Trail.EVENTS,
     retain_days: Annotated[
         int | None,
         typer.Option(
@@ -71,7 +72,7 @@ def command(
     if retain_days is not None:
         retention = Retention(datetime.now(UTC) + timedelta(days=retain_days), modes[lock])
     settings = reach_broker(read_settings(broker__bootstrap=bootstrap))
-    topics = audit_topics(settings)
+    topics = audit_topics(settings, of)
     store = ObjectStore(destination)
     counts = partition_counts(admin(settings.broker), settings.broker.bootstrap)
     reader = PartitionReader(settings.broker)

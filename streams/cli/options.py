@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,21 @@ DataDir = Annotated[
 ]
 
 
+class Trail(StrEnum):
+    """Which of the audit trails."""
+
+    EVENTS = "events"
+    MESSAGES = "messages"
+
+
+OfTrail = Annotated[
+    Trail,
+    typer.Option(
+        "--of", metavar="TOPIC", help="Of the topics: events, or messages for the verdicts' trail."
+    ),
+]
+
+
 def read_settings(**overrides: Any) -> Settings:
     """Read the settings; options that were given win.
 
@@ -56,10 +72,21 @@ def read_settings(**overrides: Any) -> Settings:
     return load_settings(**nested)
 
 
-def audit_topics(settings: Settings) -> AuditTopics:
-    """Return where the audit trail of an application lies."""
+def audit_topics(settings: Settings, trail: Trail = Trail.EVENTS) -> AuditTopics:
+    """Return where an audit trail of an application lies."""
     from streams.audit_reader import AuditTopics  # noqa: PLC0415 - the Kafka client takes a while
+    from streams.gate.topics import (  # noqa: PLC0415 - the same
+        AUDIT_ROLE,
+        CHECKPOINTS_ROLE,
+        messages_application,
+    )
 
+    if trail is Trail.MESSAGES:
+        return AuditTopics(
+            settings.topics.name(AUDIT_ROLE),
+            settings.topics.name(CHECKPOINTS_ROLE),
+            messages_application(settings.application_id),
+        )
     return AuditTopics(
         settings.topics.name("audit"),
         settings.topics.name("audit-checkpoints"),

@@ -13,7 +13,7 @@ from streams.cli.audit_files import find_logs
 from streams.cli.broker import reach_broker
 from streams.cli.console import output, print_json
 from streams.cli.keys import own_verifiers
-from streams.cli.options import AsJson, Bootstrap, audit_topics, read_settings
+from streams.cli.options import AsJson, Bootstrap, OfTrail, Trail, audit_topics, read_settings
 from streams.kafka.reader import PartitionReader
 from streams.prover import prove_consistency, prove_head, prove_inclusion
 from streams.trail import FileLog, TopicLog, TrailLog
@@ -56,6 +56,7 @@ def command(
     shard: Annotated[
         int, typer.Option("--shard", metavar="N", min=0, help="Which shard's, of the topics.")
     ] = 0,
+    of: OfTrail = Trail.EVENTS,
     step: Annotated[
         int | None, typer.Option("--step", metavar="N", min=1, help="Of inclusion: the step.")
     ] = None,
@@ -111,7 +112,7 @@ def command(
             raise ConfigError("--tenant says whose log it is about")
         settings = reach_broker(settings)
         reader = PartitionReader(settings.broker)
-        log = TopicLog(audit_topics(settings), tenant, shard, reader)
+        log = TopicLog(audit_topics(settings, of), tenant, shard, reader)
     proof = _made(kind, log, step, first, size)
     if reader is not None:
         reader.close()

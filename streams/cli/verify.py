@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
+from urllib.parse import quote
 
 import typer
 from rich.markup import escape
@@ -12,13 +13,13 @@ from state.audit.checkpoint import CheckpointNote
 from state.audit.note import Verifier
 from state.audit.report import Locator, Outcome, VerifyReport
 from state.audit.rj_policy import POLICIES, RjPolicy
-from streams.audit_reader import ShardAudit
+from streams.audit_reader import AuditTopics, ShardAudit
 from streams.cli import exit_codes
 from streams.cli.audit_files import find_logs
 from streams.cli.broker import reach_broker
 from streams.cli.console import messages, output, print_json, printable, table
 from streams.cli.keys import own_verifiers
-from streams.cli.options import AsJson, Bootstrap, audit_topics, read_settings
+from streams.cli.options import AsJson, Bootstrap, Trail, audit_topics, read_settings
 from streams.cli.progress import WorkProgress
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import admin, partition_counts
@@ -90,7 +91,7 @@ def command(
     bootstrap: Bootstrap = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the audit trail, from the topics or from files.
+    """Verify the audit trail, of events and of verdicts, from the topics or from files.
 
     Reads every record once and checks its hash, the chain, the conditions on its contents, and that
     every signed checkpoint has the tree root and chain head of the records; of the topics, also
@@ -126,6 +127,10 @@ class Trust(NamedTuple):
     policy: RjPolicy | None
     kept: dict[str, list[tuple[Locator, CheckpointNote]]]
 
+    def kept_of(self, trail: AuditTopics) -> dict[str, list[tuple[Locator, CheckpointNote]]]:
+        """Return what was kept of the logs of one trail."""
+        return {o: of for o, of in self.kept.items() if o.startswith(origin_prefix(trail))}
+
 
 def policy_of(settings: Settings, text: str | None, *, own: bool) -> RjPolicy | None:
     """Constants of the half-split policy.
@@ -152,6 +157,11 @@ def policy_of(settings: Settings, text: str | None, *, own: bool) -> RjPolicy | 
     sera = settings.learner.sera
     constants = (sera.c_yellow, sera.c_red, sera.delta, sera.epsilon, sera.policy)
     return RjPolicy(*constants) if own else None
+
+
+def origin_prefix(trail: AuditTopics) -> str:
+    """Return how the names of the logs of a trail begin."""
+    return f"{quote(trail.application_id, safe='')}/"
 
 
 def _kept(paths: list[Path]) -> dict[str, list[tuple[Locator, CheckpointNote]]]:
@@ -215,20 +225,25 @@ def verify_topics(
                 f"topic {topic} is not on {settings.broker.bootstrap}: the first worker to start "
                 "makes it; or set topics.prefix to where your trail is"
             )
+    trails = [topics]
+    of_messages = audit_topics(settings, Trail.MESSAGES)
+    if {of_messages.records, of_messages.checkpoints} <= counts.keys():
+        trails.append(of_messages)
     shards = counts[topics.records]
     if shard is not None and not 0 <= shard < shards:
         raise ConfigError(f"--shard {shard}: there are {shards}, from 0")
     readers = PartitionReader(settings.broker), PartitionReader(settings.broker)
     audits = [
         ShardAudit(
-            topics,
+            trail,
             number,
             *readers,
             trust.keys,
             tenant=tenant,
             policy=trust.policy,
-            kept=trust.kept,
+            kept=trust.kept_of(trail),
         )
+        for trail in trails
         for number in (range(shards) if shard is None else [shard])
     ]
     advance = _Advance(bar, sum(audit.offsets for audit in audits))

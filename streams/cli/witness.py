@@ -17,7 +17,7 @@ from state.secrets.secret import SECRET_BYTES, parse_secret
 from streams.cli import exit_codes
 from streams.cli.broker import reach_broker
 from streams.cli.console import messages, output, print_json, printable
-from streams.cli.options import AsJson, Bootstrap, audit_topics, flag, read_settings
+from streams.cli.options import AsJson, Bootstrap, OfTrail, Trail, audit_topics, flag, read_settings
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import admin, partition_counts, topic_ids
 from streams.witness import TopicShardLog
@@ -56,6 +56,7 @@ def command(
             help="A checkpoint that someone else was given: compare it too; may be repeated.",
         ),
     ] = None,
+    of: OfTrail = Trail.EVENTS,
     every: Annotated[
         float, typer.Option("--every", metavar="S", min=0.1, help="Seconds between two passes.")
     ] = 10.0,
@@ -76,7 +77,7 @@ def command(
     keys = [Verifier.from_string(text) for text in key]
     cosigner = Cosigner(name, _own_key(folder))
     settings = reach_broker(read_settings(broker__bootstrap=bootstrap))
-    topics = audit_topics(settings)
+    topics = audit_topics(settings, of)
     counts = partition_counts(admin(settings.broker), settings.broker.bootstrap)
     if topics.checkpoints not in counts:
         raise TopologyError(f"topic {topics.checkpoints} is not on {settings.broker.bootstrap}")
