@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import (
     Consumer,
@@ -23,6 +23,13 @@ from schemas.errors import BadMessage, BrokerUnavailable, StateError
 from state import cell_keys, cells, changelog
 from state.store import ShardStore
 from streams.audit_reader import read_checkpoint, tenant_of
+from streams.gate.topics import (
+    CHECKPOINTS_ROLE,
+    MESSAGES_ROLE,
+    messages_application,
+    messages_changelog,
+    output_roles,
+)
 from streams.kafka.clients import client_config, retried
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import (
@@ -36,6 +43,7 @@ from streams.kafka.topics import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from typing import Any
 
     from confluent_kafka.admin import AdminClient
@@ -98,7 +106,9 @@ class ShardReport:
     """One shard.
 
     Attributes:
+        source: role of the topic that it takes: ``events`` or ``messages``.
         shard: partition number.
+        start: first offset of the source partition.
         end: last stable offset of the source partition.
         committed: offset that the group has committed; None before the first unit of work.
         worker: member of the group that serves it; None where none does.
@@ -106,16 +116,19 @@ class ShardReport:
         unreadable: why it cannot be read.
     """
 
+    source: str
     shard: int
+    start: int
     end: int
     committed: int | None
     worker: str | None
     local: LocalState | None
     unreadable: str | None
 
-    def lag(self, start: int) -> int:
-        """Events that wait, where the source partition begins at ``start``."""
-        return max(0, self.end - (start if self.committed is None else self.committed))
+    @property
+    def lag(self) -> int:
+        """Records that wait."""
+        return max(0, self.end - (self.start if self.committed is None else self.committed))
 
 
 @dataclass(frozen=True)
@@ -123,6 +136,7 @@ class CellReport:
     """The audit log of one cell, as its latest checkpoint has it.
 
     Attributes:
+        source: role of the topic whose shards have it.
         tenant: whose.
         shard: where.
         size: records, one for each step.
@@ -130,6 +144,7 @@ class CellReport:
         chain_head: leaf hash of the last.
     """
 
+    source: str
     tenant: str
     shard: int
     size: int
@@ -175,9 +190,14 @@ def inspect_application(settings: Settings) -> Report:
     try:
         topics = _topics(settings, client, counts)
         state, workers = _group(settings, client)
-        source = topics[0]
-        shards = _shards(settings, source, workers)
-        cells_found, searched_all = _cells(settings, topics)
+        shards: list[ShardReport] = []
+        cells_found: list[CellReport] = []
+        searched_all = True
+        for kind in _kinds(settings):
+            shards += _shards(kind, settings, topics, workers)
+            found, whole = _cells(kind, settings, topics)
+            cells_found += found
+            searched_all = searched_all and whole
     except KafkaException as error:
         raise BrokerUnavailable(
             f"{settings.broker.bootstrap} does not tell: {error.args[0].str()}; check the brokers "
@@ -197,6 +217,10 @@ def inspect_application(settings: Settings) -> Report:
 def _topics(settings: Settings, client: AdminClient, counts: dict[str, int]) -> list[TopicReport]:
     roles = {settings.topics.name(role): role for role in (SOURCE_ROLE, *OUTPUT_ROLES)}
     roles[changelog_name(settings.application_id)] = "changelog"
+    if settings.messages.enabled:
+        ours = (MESSAGES_ROLE, *output_roles(settings).values())
+        roles |= {settings.topics.name(role): role for role in ours}
+        roles[messages_changelog(settings.application_id)] = "messages-changelog"
     partitions = [TopicPartition(name, p) for name in roles for p in range(counts.get(name, 0))]
     starts = _offsets(client, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
     ends = _offsets(client, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -246,10 +270,9 @@ def _group(settings: Settings, client: AdminClient) -> tuple[str, dict[int, str]
     return described.state.name.title(), workers
 
 
-def _committed(settings: Settings, source: TopicReport) -> dict[int, int]:
+def _committed(settings: Settings, group: str, source: TopicReport) -> dict[int, int]:
     # A consumer that never joins: the admin client's own call for this crashes the interpreter
     # where the group's coordinator is not known yet (confluent-kafka 2.16.0).
-    group = settings.application_id
     consumer = Consumer(client_config(settings.broker, group_id=group))
     partitions = [TopicPartition(source.name, shard) for shard in range(len(source.ends))]
     try:
@@ -263,16 +286,44 @@ def _committed(settings: Settings, source: TopicReport) -> dict[int, int]:
     return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
 
-def _shards(settings: Settings, source: TopicReport, workers: dict[int, str]) -> list[ShardReport]:
-    committed = _committed(settings, source) if source.ends else {}
+class _Kind(NamedTuple):
+    """Shards of one source: its role, their consumer group, tables and audit trail."""
+
+    source: str
+    group: str
+    folder: Path
+    checkpoints: str
+
+
+def _kinds(settings: Settings) -> list[_Kind]:
+    group = settings.application_id
+    found = [_Kind(SOURCE_ROLE, group, settings.state_dir, "audit-checkpoints")]
+    if settings.messages.enabled:
+        ours = messages_application(group)
+        found.append(_Kind(MESSAGES_ROLE, ours, settings.messages_dir, CHECKPOINTS_ROLE))
+    return found
+
+
+def _shards(
+    kind: _Kind, settings: Settings, topics: list[TopicReport], workers: dict[int, str]
+) -> list[ShardReport]:
+    [source] = [topic for topic in topics if topic.role == kind.source]
+    committed = _committed(settings, kind.group, source) if source.ends else {}
     return [
-        ShardReport(shard, end, committed.get(shard), workers.get(shard), *_local(settings, shard))
-        for shard, end in enumerate(source.ends)
+        ShardReport(
+            kind.source,
+            shard,
+            start,
+            end,
+            committed.get(shard),
+            workers.get(shard),
+            *_local(kind.folder / f"shard-{shard:05d}"),
+        )
+        for shard, (start, end) in enumerate(zip(source.starts, source.ends, strict=True))
     ]
 
 
-def _local(settings: Settings, shard: int) -> tuple[LocalState | None, str | None]:
-    path = settings.state_dir / f"shard-{shard:05d}"
+def _local(path: Path) -> tuple[LocalState | None, str | None]:
     if not path.exists():
         return None, None
     try:
@@ -293,8 +344,10 @@ def _local(settings: Settings, shard: int) -> tuple[LocalState | None, str | Non
     return found, None
 
 
-def _cells(settings: Settings, topics: list[TopicReport]) -> tuple[list[CellReport], bool]:
-    [trail] = [topic for topic in topics if topic.role == "audit-checkpoints"]
+def _cells(
+    kind: _Kind, settings: Settings, topics: list[TopicReport]
+) -> tuple[list[CellReport], bool]:
+    [trail] = [topic for topic in topics if topic.role == kind.checkpoints]
     reader = PartitionReader(settings.broker)
     latest: dict[tuple[int, str], CellReport] = {}
     searched_all = True
@@ -308,7 +361,7 @@ def _cells(settings: Settings, topics: list[TopicReport]) -> tuple[list[CellRepo
                 with suppress(BadMessage):
                     note = read_checkpoint(record.value)
                     latest[shard, tenant] = CellReport(
-                        tenant, shard, note.tree_size, note.root, note.chain_head
+                        kind.source, tenant, shard, note.tree_size, note.root, note.chain_head
                     )
     reader.close()
     return [cell for _, cell in sorted(latest.items())], searched_all

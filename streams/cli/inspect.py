@@ -44,15 +44,8 @@ def command(bootstrap: Bootstrap = None, data_dir: DataDir = None, as_json: AsJs
         out.print("[dim]only the latest checkpoints were searched: idle cells may be missing[/dim]")
 
 
-def _starts(report: Report) -> tuple[int, ...]:
-    return report.topics[0].starts
-
-
 def _plain(report: Report) -> dict[str, object]:
-    shards = [
-        asdict(shard) | {"lag": shard.lag(start)}
-        for shard, start in zip(report.shards, _starts(report), strict=True)
-    ]
+    shards = [asdict(shard) | {"lag": shard.lag} for shard in report.shards]
     return asdict(report) | {"shards": shards}
 
 
@@ -81,10 +74,20 @@ def _each(offsets: tuple[int, ...]) -> str:
 
 def _shards(report: Report) -> Table:
     numbers = ("shard", "end", "committed", "lag", "checkpoint", "on disk")
-    columns = ("shard", "end", "committed", "lag", "worker", "checkpoint", "on disk", "state here")
+    columns = (
+        "source",
+        "shard",
+        "end",
+        "committed",
+        "lag",
+        "worker",
+        "checkpoint",
+        "on disk",
+        "state here",
+    )
     shown = table("Shards", columns, numbers)
-    for shard, start in zip(report.shards, _starts(report), strict=True):
-        lag = shard.lag(start)
+    for shard in report.shards:
+        lag = shard.lag
         local = shard.local
         if local is not None:
             here = (
@@ -95,6 +98,7 @@ def _shards(report: Report) -> Table:
         else:
             here = ("", "", "not here" if shard.unreadable is None else "not readable")
         shown.add_row(
+            shard.source,
             f"{shard.shard}",
             f"{shard.end:,}",
             _offset(shard.committed),
@@ -111,11 +115,12 @@ def _offset(offset: int | None) -> str:
 
 def _cells(report: Report) -> Table:
     numbers = ("shard", "records")
-    columns = ("tenant", "shard", "records", "root", "chain head")
+    columns = ("tenant", "source", "shard", "records", "root", "chain head")
     shown = table("Cells, as their latest signed checkpoints have them", columns, numbers)
     for cell in report.cells:
         shown.add_row(
             escape(printable(cell.tenant)),
+            cell.source,
             f"{cell.shard}",
             f"{cell.size:,}",
             cell.root.hex()[:_HASH_DIGITS] + "…",
