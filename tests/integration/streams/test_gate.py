@@ -13,7 +13,6 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from schemas.codec import Codec
-from schemas.wire import without_header
 from state.audit.leaf import RECORD_DTYPE, VERDICT
 from streams.audit_reader import leaf_of
 from streams.cli.main import app
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-COUNT = 180
+COUNT = 120
 KEY = "sk_live_4qR8tYw2LmZx9KvBn7CpHd3J"
 BODIES = (
     "See you at lunch, the usual place.",
@@ -180,9 +179,6 @@ def test_messages_are_judged_exactly_once_through_kills(gated: Stream) -> None:
     stream.until(lambda: count(stream, "predictions") >= COUNT, "a prediction of each verdict")
     every_held = sum(one["decision"] in HELD for one in verdicts(stream))
     stream.until(lambda: news(stream)["prediction"] >= every_held, "predictions that come back")
-    stream.until(
-        lambda: third.metric("weir_verdict_feedback_total") >= every_held + len(held) - 30, "news"
-    )
     assert third.terminate() == 0
 
     check_outputs(stream)
@@ -225,10 +221,12 @@ def check_outputs(stream: Stream) -> None:
                 headers = dict(record.headers)
                 assert headers["weir-decision"] == decided[sent["id"]].encode()
                 assert headers["trace"] == record.key == entity(sent).encode()
-                assert (role == "redacted") or sent == MESSAGE.decode(MESSAGE.encode(sent))
+                if role != "redacted":
+                    original = message(int(sent["id"][2:]))
+                    assert record.value == MESSAGE.encode(original)
     assert forwarded == Counter(names)
     digests = [
-        hashlib.sha256(without_header(value or b"")).digest()
+        hashlib.sha256(READ.strip(value or b"")[0]).digest()
         for part in stream.values("verdicts")
         for value in part
     ]
