@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-COUNT = 120
+COUNT, HALF, LAST = 120, 60, 12
 KEY = "sk_live_4qR8tYw2LmZx9KvBn7CpHd3J"
 BODIES = (
     "See you at lunch, the usual place.",
@@ -154,8 +154,8 @@ def replayed(settings: Settings, shard: int, records: list[Record]) -> list[byte
 
 def test_messages_are_judged_exactly_once_through_kills(gated: Stream) -> None:
     """One verdict, one way out, one event each; analysts move thresholds; the log says it all."""
-    stream, half = gated, COUNT // 2
-    post(stream, range(half))
+    stream = gated
+    post(stream, range(HALF))
     first = stream.start()
     stream.until(lambda: first.metric("weir_verdicts_total") > 10, "verdicts")
     first.kill()
@@ -164,21 +164,24 @@ def test_messages_are_judged_exactly_once_through_kills(gated: Stream) -> None:
     stream.until(lambda: second.metric("weir_verdicts_total") > 10, "further verdicts")
     second.kill()
     third = stream.start()
-    stream.until(lambda: count(stream, "verdicts") >= half, "all verdicts")
+    stream.until(lambda: count(stream, "verdicts") >= HALF, "all verdicts")
 
     held = [one["target_id"] for one in verdicts(stream) if one["decision"] in HELD]
-    assert len(held) > half // 4
+    assert len(held) > HALF // 4
     labels = [label(message(int(name[2:])), 0.0) for name in held]
     send(stream, stream.topic("labels"), [(one["id"], EVENT.encode(one)) for one in labels])
     stream.until(
         lambda: third.metric("weir_late_labels_total") >= len(held) // 2, "labels that teach"
     )
     stream.until(lambda: news(stream)["label"] >= len(held), "labels that come back")
-    post(stream, range(half, COUNT))
-    stream.until(lambda: count(stream, "verdicts") >= COUNT, "the other verdicts")
-    stream.until(lambda: count(stream, "predictions") >= COUNT, "a prediction of each verdict")
-    every_held = sum(one["decision"] in HELD for one in verdicts(stream))
-    stream.until(lambda: news(stream)["prediction"] >= every_held, "predictions that come back")
+    for upto in (COUNT - LAST, COUNT):
+        post(stream, range(HALF if upto < COUNT else COUNT - LAST, upto))
+        stream.until(lambda upto=upto: count(stream, "verdicts") >= upto, "further verdicts")
+        every_held = sum(one["decision"] in HELD for one in verdicts(stream))
+        stream.until(
+            lambda least=every_held: news(stream)["prediction"] >= least, "predictions to come back"
+        )
+    assert count(stream, "predictions") == COUNT
     assert third.terminate() == 0
 
     check_outputs(stream)

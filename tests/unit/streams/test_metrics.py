@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from operators.seeds import Seeds
 from operators.sera.config import SeraConfig
 from streams.metrics import Metrics
 from streams.shard.shard import ShardState
+from streams.shard.unit import UnitOfWork
 
 
 class Counting(Cell):
@@ -57,6 +59,29 @@ def test_a_look_shows_lag_table_and_cells(shard: Any) -> None:
     assert value(metrics, "weir_rocksdb_bytes") == 4_096
     assert value(metrics, "weir_chain_height", tenant="acme") == 69
     assert value(metrics, "weir_shard_state", state="running") == 1
+
+
+def test_shards_of_messages_stand_beside_those_of_events(shard: Any) -> None:
+    """Verdicts by decision, routes, news, and where a tenant's thresholds are."""
+    metrics = Metrics()
+    known = SimpleNamespace(describe=lambda: {"threshold_shift": -0.5, "verdict_labels": 3})
+    shard.label, shard.engine.tenants = "messages-2", {"acme": known}
+    unit = UnitOfWork(next_offset=5, records=4, verdicts=Counter(ALLOW=3, BLOCK=1))
+    unit.forwards = [("allowed", None, b"", [])] * 3 + [("blocked", None, b"", [])]
+    unit.feedback = Counter(label=2)
+    metrics.committed(shard, unit, 0)
+    metrics.looked_at(shard, 100)
+
+    def of(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(name, {"shard": "messages-2", **labels})
+
+    assert of("weir_verdicts_total", decision="ALLOW") == 3
+    assert of("weir_gate_messages_total", route="blocked") == 1
+    assert of("weir_verdict_feedback_total", kind="label") == 2
+    assert of("weir_threshold_shift", tenant="acme") == -0.5
+    assert of("weir_gate", tenant="acme") is None
+    metrics.closed(shard)
+    assert of("weir_threshold_shift", tenant="acme") is None
 
 
 def test_a_shard_that_went_elsewhere_leaves_no_gauge_behind(shard: Any) -> None:

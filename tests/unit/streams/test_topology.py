@@ -50,6 +50,21 @@ def two_agents() -> Topology:
     )
 
 
+def test_messages_have_an_agent_and_a_table_of_their_own() -> None:
+    """What the gate forwards to, and the events that verdicts become, are drawn if wanted."""
+    wanted = {"enabled": True, "gate": True, "link": True}
+    edges = edges_by_name(topology_of(settings(messages=wanted)))
+    outputs = {"verdicts", "messages-audit", "messages-audit-checkpoints", "quarantine", "events"}
+    outputs |= {"allowed", "redacted", "review", "blocked"}
+    ours = {target for source, target in edges if source == "weir-messages"}
+    assert ours == outputs | {"messages-state"}
+    assert {("messages", "weir-messages"), ("events", "weir-events")} <= edges
+    assert ("messages-state", "weir-messages-state-changelog") in edges
+    assert ("weir-events", "messages-state") not in edges
+    plain = edges_by_name(topology_of(settings(messages={"enabled": True})))
+    assert not {target for _, target in plain} & {"allowed", "blocked"}
+
+
 def test_graph_is_the_applications() -> None:
     """Agents, tables, changelogs and outputs are those that a worker would have."""
     topology = topology_of(settings())
