@@ -7,7 +7,7 @@ transactional id is the partition's, so that a former owner is fenced before the
 where to go on.
 
     state      event                     next       what happens
-    NEW        start                     RUNNING    a thread fences, and forwards what comes
+    NEW        start                     RUNNING    fences; a thread forwards what comes
     RUNNING    close                     CLOSED     the transaction in flight ends first
     RUNNING    fenced by another owner   CLOSED     the shard has moved: this is how it looks
     RUNNING    any other failure         FAILED     the worker ends; its successor goes on
@@ -51,6 +51,8 @@ class Forwarder:
         partition: of both.
         select: returns what is forwarded of some records.
         failed: called with an error that must end the worker.
+        from_now: begin, the very first time, with what comes after ``start``; otherwise with the
+            oldest record.
     """
 
     def __init__(
@@ -62,7 +64,11 @@ class Forwarder:
         partition: int,
         select: Select,
         failed: Callable[[BaseException], None],
+        *,
+        from_now: bool = False,
     ) -> None:
+        self._from_now = from_now
+        self._reached: int | None = None
         self._topic = source
         self._partition = partition
         self._select = select
@@ -82,7 +88,17 @@ class Forwarder:
         self._thread = threading.Thread(target=self._run, name=f"{group}-{partition}", daemon=True)
 
     def start(self) -> None:
-        """Begin to forward."""
+        """Begin to forward. Blocks until it is certain from where.
+
+        Raises:
+            WeirError: the broker does not tell.
+        """
+        self._producer.fence()
+        self._reached = self._producer.group_offset()
+        if self._reached is None and self._from_now:
+            _, end = self._reader.bounds(self._topic, self._partition)
+            self._reached = end
+            self._producer.commit(UnitOfWork(next_offset=end, records=0))
         self._thread.start()
 
     def close(self) -> None:
@@ -103,13 +119,11 @@ class Forwarder:
                 self._failed(error)
 
     def _forward(self) -> None:
-        self._producer.fence()
-        reached = self._producer.group_offset()
         while not self._closing.wait(POLL_S):
             low, end = self._reader.bounds(self._topic, self._partition)
-            start = low if reached is None else max(low, reached)
+            start = low if self._reached is None else max(low, self._reached)
             for batch in self._reader.read(self._topic, self._partition, start, end):
-                reached = self._send(batch)
+                self._reached = self._send(batch)
                 if self._closing.is_set():
                     return
 

@@ -78,6 +78,8 @@ def _forwarder(
         engine.shard,
         News(reader, Codec(schema, single_object=True), lambda: engine.awaited, wanted),
         failed,
+        # Nothing that stands there before the shard serves can be news of its verdicts.
+        from_now=True,
     )
 
 

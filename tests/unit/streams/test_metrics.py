@@ -67,7 +67,7 @@ def test_shards_of_messages_stand_beside_those_of_events(shard: Any) -> None:
     known = SimpleNamespace(describe=lambda: {"threshold_shift": -0.5, "verdict_labels": 3})
     shard.label, shard.engine.tenants = "messages-2", {"acme": known}
     unit = UnitOfWork(next_offset=5, records=4, verdicts=Counter(ALLOW=3, BLOCK=1))
-    unit.forwards = [("allowed", None, b"", [])] * 3 + [("blocked", None, b"", [])]
+    unit.forwards = [(to, None, b"", []) for to in ("allowed", "allowed", "blocked")]
     unit.feedback = Counter(label=2)
     metrics.committed(shard, unit, 0)
     metrics.looked_at(shard, 100)
