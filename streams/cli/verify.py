@@ -91,12 +91,12 @@ def command(
     bootstrap: Bootstrap = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the audit trail, of events and of verdicts, from the topics or from files.
+    """Verify the audit trail, from the topics or from files.
 
     Reads every record once and checks its hash, the chain, the conditions on its contents, and that
     every signed checkpoint has the tree root and chain head of the records; of the topics, also
-    that each shard's root is that of all its cells. A trail that grows meanwhile is verified up to
-    where it stood at the start.
+    that each shard's root is that of all its cells. On the topics it looks at the trails of events
+    and of messages. One that grows meanwhile is verified up to where it stood at the start.
 
     Exit codes: 0 all holds; 3 all holds, and at some step a margin was below zero; 4 something was
     tampered with; 5 all that is there holds, but its end is not signed, or nothing is there.

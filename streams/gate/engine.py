@@ -33,7 +33,7 @@ from streams.gate.reading import (
     redacted,
     scannable,
 )
-from streams.gate.topics import MESSAGES_ROLE, messages_application, shard_label
+from streams.gate.topics import messages_application, shard_label
 from streams.keys import KeyVersions
 from streams.shard.cell_formats import VERDICTS
 from streams.shard.settling import Settling
@@ -113,7 +113,6 @@ class MessageEngine(Settling[Judged]):
     """
 
     formats = VERDICTS
-    source_role = MESSAGES_ROLE
     # Some 7 ms a KB: a unit should end within seconds.
     max_unit_bytes: ClassVar[int | None] = 1_000_000
 

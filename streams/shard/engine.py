@@ -18,7 +18,6 @@ from schemas.reasons import Reason
 from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
 from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
-from streams.kafka.topics import SOURCE_ROLE
 from streams.keys import CellKeys, KeyVersions
 from streams.settings import LabelSettings, QuotaSettings
 from streams.shard.cell_formats import CELLS
@@ -60,7 +59,6 @@ class Engine(Settling[Tenant]):
     """
 
     formats = CELLS
-    source_role = SOURCE_ROLE
 
     def __init__(
         self,

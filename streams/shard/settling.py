@@ -55,12 +55,10 @@ class Settling(Trail[M]):
     Attributes:
         quotas: the bounds, and which of them were in force when.
         formats: versions of the layout of its members' arrays.
-        source_role: role of the source topic.
         max_unit_bytes: most bytes of values in a unit of work; None: no bound of its own.
     """
 
     formats: ClassVar[CellFormats]
-    source_role: ClassVar[str]
     max_unit_bytes: ClassVar[int | None] = None
 
     def __init__(
