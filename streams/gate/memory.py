@@ -40,7 +40,7 @@ PREDICTED: Final = 4
 LABELLED: Final = 8
 
 _BLOCKS: Final = {"threads.memory": 4 * MEMORY_WIDTH}
-_BLOCK_BYTES: Final = 4_096
+_BLOCK_BYTES: Final = 512
 _HASH_BYTES: Final = 8
 
 

@@ -2,7 +2,8 @@
 
 Data goes from left to right, but for tables, which stand below the agent that keeps them and are
 joined to it on the right. All lines of one sender leave it together and turn in one column; lines
-of different senders may cross, but never run in the same place.
+of different senders may cross, but never run in the same place. A line that passes other columns
+runs below all that stands there.
 """
 
 from __future__ import annotations
@@ -76,14 +77,8 @@ def lay_out(topology: Topology) -> Layout:
     """Put every node into the column that the longest way to it says. O(nodes · edges)."""
     columns = _columns(topology)
     ports = _Ports(topology)
-    stacks = [sum(map(ports.height, column)) + ROW_GAP * (len(column) - 1) for column in columns]
-    height = max(stacks, default=0)
-    tops = {}
-    for column, stack in zip(columns, stacks, strict=True):
-        y = (height - stack) // 2
-        for node in column:
-            tops[node] = y
-            y += ports.height(node) + ROW_GAP
+    tops = _tops(columns, topology, ports)
+    height = max((top + ports.height(node) for node, top in tops.items()), default=0)
     boxes: dict[Node, Box] = {}
     turns: dict[Node | Edge, int] = {}
     x = right = 0
@@ -102,6 +97,34 @@ def lay_out(topology: Topology) -> Layout:
         end = Point(end_x, target.y + ports.arrives(edge))
         lines.append(Line(edge, start, turns[_sender(edge)], end))
     return Layout(tuple(boxes.values()), tuple(lines), right, height)
+
+
+def _tops(columns: list[list[Node]], topology: Topology, ports: _Ports) -> dict[Node, int]:
+    """Stack each column, in the middle but for the ends of lines that pass columns."""
+    place = {node: number for number, column in enumerate(columns) for node in column}
+    # How far to the left a line to a node begins, if other columns stand between.
+    begins: dict[Node, int] = {}
+    for edge in topology.edges:
+        start = place[edge.source]
+        if place[edge.target] - start > 1:
+            begins[edge.target] = min(start, begins.get(edge.target, start))
+    stacks = [
+        sum(ports.height(node) + ROW_GAP for node in column if node not in begins)
+        for column in columns
+    ]
+    height = max(stacks, default=0)
+    tops: dict[Node, int] = {}
+    bottoms = []
+    for number, (column, stack) in enumerate(zip(columns, stacks, strict=True)):
+        y = (height - stack) // 2
+        column.sort(key=begins.__contains__)
+        for node in column:
+            if node in begins:
+                y = max(y, *bottoms[begins[node] + 1 : number])
+            tops[node] = y
+            y += ports.height(node) + ROW_GAP
+        bottoms.append(y)
+    return tops
 
 
 def title(node: Node) -> str:

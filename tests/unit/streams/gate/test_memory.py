@@ -66,13 +66,16 @@ def test_changes_bring_another_store_to_the_same_state() -> None:
 
 
 def test_one_message_changes_little() -> None:
-    """A thread's memory is a block of its own: one message writes 20 KB at most."""
-    memory, writer = filled(40), cells.CellWriter("acme")
+    """However much is remembered, one message writes 4 KB."""
+    memory, writer = TenantMemory(10_000, 10_000, 7), cells.CellWriter("acme")
+    for number in range(10_000):
+        memory.remember(number, vector(number))
+        memory.judge(number, number, 0)
     dict(writer.records(memory.to_state(), memory.take_dirty(), block_bytes))
-    memory.remember(memory.name("thread", "3"), vector(1))
+    memory.remember(memory.name("thread", "new"), vector(1))
     memory.judge(memory.name("new"), 1, 0)
     changes = dict(writer.records(memory.to_state(), memory.take_dirty(), block_bytes))
-    assert sum(len(value or b"") for value in changes.values()) < 20_000
+    assert sum(len(value or b"") for value in changes.values()) < 4_000
 
 
 class Stored:
