@@ -8,7 +8,7 @@ do less safely — restoring, writing tables, committing — the shards do (see 
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import faust
 from faust.stores import base
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 POLL_RECORDS = 20_000
 FETCH_BYTES = 4 * 1024 * 1024
 REQUEST_S = 90.0  # Faust's default; it must exceed the session timeout
-EVENTS_AGENT = "weir-events"
-MESSAGES_AGENT = "weir-messages"
 RAW: dict[str, Any] = {
     "key_type": bytes,
     "value_type": bytes,
@@ -60,7 +58,9 @@ class ShardTableStore(base.Store[bytes, bytes]):
     ) -> None:
         """Bring the shards of the new assignment up before Faust looks at any offset."""
         changelogs = self.table.changelog_topic.topics
-        standbys = {tp.partition for tp in self.app.assignor.assigned_standbys()}
+        standbys = {
+            tp.partition for tp in self.app.assignor.assigned_standbys() if tp.topic in changelogs
+        }
         mine = {tp.partition for tp in assigned if tp.topic in changelogs} - standbys
         await self._shards.assign(mine, standbys)
 
@@ -96,6 +96,20 @@ class ShardTable(faust.Table[bytes, bytes]):
         return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
 
 
+class Fed(NamedTuple):
+    """What an agent feeds.
+
+    Attributes:
+        role: of the topic that it reads.
+        table: name of the table that its shards keep.
+        shards: of this worker, empty.
+    """
+
+    role: str
+    table: str
+    shards: Shards
+
+
 def build_app(
     settings: Settings,
     shards: Shards,
@@ -112,15 +126,16 @@ def build_app(
         url: where other workers reach this one's HTTP server; told to the whole group.
         messages: the shards of messages, empty; None: messages are not scanned.
     """
-    sources = {settings.topics.name(SOURCE_ROLE): shards}
+    fed = {settings.topics.name(SOURCE_ROLE): Fed(SOURCE_ROLE, TABLE_NAME, shards)}
     if messages is not None:
-        sources[settings.topics.name(MESSAGES_ROLE)] = messages
+        table = f"{MESSAGES_ROLE}-{TABLE_NAME}"
+        fed[settings.topics.name(MESSAGES_ROLE)] = Fed(MESSAGES_ROLE, table, messages)
     stream = settings.stream
     assert settings.broker.bootstrap is not None
     app = BatchApp(
         settings.application_id,
-        state_offset=lambda topic, partition: sources[topic].next_offset(partition),
-        batch_topics=frozenset(sources),
+        state_offset=lambda topic, partition: fed[topic].shards.next_offset(partition),
+        batch_topics=frozenset(fed),
         # Half of what a shard gathers for anyway: an event waits little longer, if at all.
         fetch_wait_ms=max(1, stream.gather_ms // 2),
         failed=shards.failed,
@@ -153,32 +168,33 @@ def build_app(
         stream_processing_timeout=86_400.0,
         recovery_consistency_check=False,
     )
-    events = settings.topics.name(SOURCE_ROLE)
-    _add_source(app, EVENTS_AGENT, events, TABLE_NAME, shards, partitions)
-    if messages is not None:
-        topic, table = settings.topics.name(MESSAGES_ROLE), f"{MESSAGES_ROLE}-{TABLE_NAME}"
-        _add_source(app, MESSAGES_AGENT, topic, table, messages, partitions)
-
-    async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
-        for topic, of in sources.items():
-            await of.pause({tp.partition for tp in revoked if tp.topic == topic})
-
-    cast("Any", app.on_partitions_revoked).connect(pause, weak=False)
+    for topic, one in fed.items():
+        _feed(app, topic, partitions, one)
     return app
 
 
-def _add_source(
-    app: BatchApp, agent: str, topic: str, table: str, shards: Shards, partitions: int
-) -> None:
-    """Add an agent that feeds shards from a topic, and the table whose partitions they are."""
-    kept = ShardTable(
-        app, name=table, partitions=partitions, shards=shards, key_type=bytes, value_type=bytes
+def _feed(app: BatchApp, topic: str, partitions: int, fed: Fed) -> None:
+    """Let an agent feed shards with a topic, and pause them before they are taken away."""
+    shards = fed.shards
+    app.tables.add(
+        ShardTable(
+            app,
+            name=fed.table,
+            partitions=partitions,
+            shards=shards,
+            key_type=bytes,
+            value_type=bytes,
+        )
     )
-    app.tables.add(kept)
 
-    @app.agent(app.topic(topic, partitions=partitions, **RAW), name=agent)
+    @app.agent(app.topic(topic, partitions=partitions, **RAW), name=f"weir-{fed.role}")
     async def ingest(stream: Any) -> None:
         async for event in stream.noack().events():
             batch: FetchedBatch = event.value
             event.ack()
             await shards.offer(event.message.partition, batch)
+
+    async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
+        await shards.pause({tp.partition for tp in revoked if tp.topic == topic})
+
+    cast("Any", app.on_partitions_revoked).connect(pause, weak=False)

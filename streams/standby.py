@@ -64,7 +64,7 @@ class Standbys(threading.Thread):
         topic: the changelog.
         observer: told of lags.
         failed: called with an error that nobody foresaw; it must end the process.
-        label: how the observer calls a partition; by default by its number.
+        prefix: put before the numbers of shards where the observer is told of them.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Standbys(threading.Thread):
         topic: str,
         observer: StandbyObserver,
         failed: Callable[[BaseException], None],
-        label: Callable[[int], int | str] = int,
+        prefix: str = "",
     ) -> None:
-        super().__init__(name="standbys", daemon=True)
-        self._label = label
+        super().__init__(name=f"{prefix}standbys", daemon=True)
+        self._prefix = prefix
         self._topic = topic
         self._observer = observer
         self._failed = failed
@@ -201,6 +201,9 @@ class Standbys(threading.Thread):
     def _tell(self, shard: int, lag: float) -> None:
         if shard in self._stores:
             self._observer.standby(self._label(shard), lag)
+
+    def _label(self, shard: int) -> int | str:
+        return f"{self._prefix}{shard}" if self._prefix else shard
 
     def _lose(self, shard: int, reason: WeirError) -> None:
         """Give a standby up: it stays where it is until the next rebalance."""

@@ -19,7 +19,6 @@ from streams.gate.topics import (
     messages_changelog,
     output_roles,
     prepare_messages,
-    shard_label,
 )
 from streams.kafka.reader import PartitionReader
 from streams.shard.commit import ShardProducer
@@ -80,7 +79,7 @@ class MessagesPart:
         self._scanner: LiveScanner | None = None
         self._changelog = messages_changelog(settings.application_id)
         self._source = settings.topics.name(MESSAGES_ROLE)
-        standbys = Standbys(settings.broker, self._changelog, metrics, failed, shard_label)
+        standbys = Standbys(settings.broker, self._changelog, metrics, failed, f"{MESSAGES_ROLE}-")
         self._standbys = standbys
         self._stopped = threading.Event()
         stream = settings.stream

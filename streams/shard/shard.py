@@ -149,21 +149,7 @@ class Shard:
         records = restore.restore_store(
             self._reader, self.store, self._changelog_topic, self.number, self._restoring
         )
-        reached, committed = restore.load_engine(self._engine, self.store)
-        stepped = 0
-        if reached is None or committed is None:
-            restore.check_fresh(self._producer.group_offset(), self._changelog_topic, self.number)
-        else:
-            stepped = restore.re_step(
-                self._engine,
-                self._reader,
-                self.store,
-                self._source_topic,
-                reached,
-                committed,
-                self._re_stepping,
-            )
-            self._since_checkpoint = stepped
+        stepped = self._load()
         self._expected = self._reached = self._engine.next_offset
         self.state = ShardState.READY
         for forwarder in self._forwarders:
@@ -178,6 +164,27 @@ class Shard:
             re_stepped=stepped,
             seconds=round(seconds, 3),
         )
+
+    def _load(self) -> int:
+        """Bring the engine to where the table stands, and return how many events were stepped."""
+        reached, committed = restore.load_engine(self._engine, self.store)
+        if reached is None or committed is None:
+            self._check_fresh()
+            return 0
+        stepped = restore.re_step(
+            self._engine,
+            self._reader,
+            self.store,
+            self._source_topic,
+            reached,
+            committed,
+            self._re_stepping,
+        )
+        self._since_checkpoint = stepped
+        return stepped
+
+    def _check_fresh(self) -> None:
+        restore.check_fresh(self._producer.group_offset(), self._changelog_topic, self.number)
 
     def _restoring(self, share: float) -> None:
         self._observer.restoring(self.label, share)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import Bug
-from streams.app import MESSAGES_AGENT, build_app
-from streams.gate.topics import output_roles
-from streams.kafka.topics import OUTPUT_ROLES
+from streams.app import build_app
+from streams.gate.topics import MESSAGES_ROLE, output_roles
+from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, TABLE_NAME
 from streams.service.gateway import NO_SERVER
 from streams.shards import Shards
 
@@ -75,36 +75,54 @@ def topology_of(settings: Settings) -> Topology:
     stream = settings.stream
     partitions = settings.topics.partitions
     shards = Shards(settings.state_dir, _no_shard, _fails, threads=1)
-    messages = Shards(settings.messages_dir, _no_shard, _fails, threads=1)
-    app = build_app(
-        settings, shards, partitions, NO_SERVER, messages if settings.messages.enabled else None
-    )
+    messages = None
+    if settings.messages.enabled:
+        messages = Shards(settings.messages_dir, _no_shard, _fails, threads=1)
+    app = build_app(settings, shards, partitions, NO_SERVER, messages)
     each = f"{partitions} partitions"
-    tables: list[Node] = []
-    logs: list[Node] = []
+    kept = {
+        f"weir-{SOURCE_ROLE}": Kept(
+            TABLE_NAME, OUTPUT_ROLES, f"{stream.checkpoint_events:,} events a checkpoint"
+        ),
+        f"weir-{MESSAGES_ROLE}": Kept(
+            f"{MESSAGES_ROLE}-{TABLE_NAME}",
+            tuple(output_roles(settings).values()),
+            "state in every unit of work",
+        ),
+    }
     nodes: list[Node] = []
+    ends: list[Node] = []
     edges: list[Edge] = []
-    # Agents and tables are added source by source.
-    for (name, agent), (table_name, table) in zip(
-        app.agents.items(), app.tables.data.items(), strict=True
-    ):
-        scans = name == MESSAGES_AGENT
-        saved = f"{stream.checkpoint_events:,} events a checkpoint"
-        kept = ("RocksDB, one a shard", "state in every unit of work" if scans else saved)
-        tables.append(Node(table_name, Kind.TABLE, kept))
+    for name, agent in app.agents.items():
+        own = kept[name.rsplit(".", 1)[-1]]
+        table = app.tables.data[own.table]
         [changelog] = table.changelog_topic.topics
-        logs.append(Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",)))
         cadence = f"units of work ≥ {stream.gather_ms} ms"
         node = Node(name, Kind.AGENT, ("one task a shard", cadence, "exactly once"))
+        store = Node(own.table, Kind.TABLE, ("RocksDB, one a shard", own.cadence))
+        log = Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",))
         sources = [Node(topic, Kind.TOPIC, (each,)) for topic in agent.channel.topics]
-        roles = output_roles(settings).values() if scans else OUTPUT_ROLES
-        outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in roles]
+        outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in own.outputs]
         nodes += [*sources, node, *outputs]
+        ends += [store, log]
         edges += [Edge(source, node) for source in sources]
         edges += [Edge(node, output) for output in outputs]
-        edges.append(Edge(node, tables[-1], both_ways=True))
-    edges += [Edge(table, log, both_ways=True) for table, log in zip(tables, logs, strict=True)]
-    return Topology(tuple(dict.fromkeys([*nodes, *tables, *logs])), tuple(edges))
+        edges += [Edge(node, store, both_ways=True), Edge(store, log, both_ways=True)]
+    return Topology(tuple(dict.fromkeys([*nodes, *ends])), tuple(edges))
+
+
+class Kept(NamedTuple):
+    """What the shards of an agent write.
+
+    Attributes:
+        table: name of their table.
+        outputs: roles of the topics.
+        cadence: when state travels.
+    """
+
+    table: str
+    outputs: tuple[str, ...]
+    cadence: str
 
 
 def _no_shard(number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:

@@ -114,7 +114,7 @@ def _tops(columns: list[list[Node]], topology: Topology, ports: _Ports) -> dict[
     ]
     height = max(stacks, default=0)
     tops: dict[Node, int] = {}
-    bottoms = []
+    bottoms: list[int] = []
     for number, (column, stack) in enumerate(zip(columns, stacks, strict=True)):
         y = (height - stack) // 2
         column.sort(key=begins.__contains__)
