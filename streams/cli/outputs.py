@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -89,6 +90,12 @@ def _error(row: Row) -> str:
     return "" if row["label"] is None else f"{row['y_hat'] - row['label']:+.3f}"
 
 
+def _found(row: Row) -> str:
+    """What was found, by type."""
+    counts = Counter(span["type"] for span in row["spans"])
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+
+
 def _size(row: Row) -> str:
     return "" if row["value"] is None else f"{len(row['value']):,}"
 
@@ -155,7 +162,25 @@ QUARANTINE = Output(
     frozenset({"bytes"}),
     ("bytes",),
 )
-OUTPUTS: Final = {one.role: one for one in (PREDICTIONS, AUDIT, CHECKPOINTS, QUARANTINE)}
+VERDICTS = Output(
+    "verdicts",
+    "verdict",
+    {
+        "time": _time,
+        "tenant": _text("tenant"),
+        "target": _text("target_id"),
+        "status": _text("status"),
+        "decision": _text("decision"),
+        "confidence": _number("confidence", 2),
+        "found": _found,
+        "shift": _number("threshold_shift", 2),
+        "policy": _text("policy_version"),
+        "model": _digest("model_hash"),
+    },
+    frozenset({"confidence", "shift"}),
+    ("model", "policy", "time", "shift", "status"),
+)
+OUTPUTS: Final = {one.role: one for one in (PREDICTIONS, AUDIT, CHECKPOINTS, QUARANTINE, VERDICTS)}
 
 
 class OutputReader:

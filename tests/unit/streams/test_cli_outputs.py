@@ -91,6 +91,41 @@ def test_audit_record_says_what_was_decided_and_why() -> None:
     assert show({"actions": math.nan}) == ""
 
 
+def test_verdicts_show_what_was_found_and_decided() -> None:
+    """Types and counts, as JSON the whole record with digests in hex."""
+    span = {
+        "span_id": "body:0:4",
+        "type": "PAN",
+        "field": "body",
+        "start": 4,
+        "end": 23,
+        "confidence": 1.0,
+        "origin": "BOTH",
+        "validated": True,
+    }
+    record = {
+        "tenant": "acme",
+        "target": "MESSAGE",
+        "target_id": "m-1",
+        "sequence": 0,
+        "status": "FINAL",
+        "time_us": 0,
+        "position": 30,
+        "decision": "BLOCK",
+        "confidence": 0.987,
+        "spans": [span, span | {"span_id": "body:0:30"}, span | {"type": "NAME"}],
+        "model_hash": bytes(32),
+        "policy_version": "2",
+    }
+    row = read("verdicts", b"m-1", Codec("verdict").encode(record))
+    seen = shown("verdicts", row)
+    assert (seen["target"], seen["decision"], seen["confidence"]) == ("m-1", "BLOCK", "0.99")
+    assert seen["found"] == "1 NAME, 2 PAN"
+    plain = json.loads(json.dumps(as_json(row)))
+    assert plain["model_hash"] == "00" * 32
+    assert plain["spans"][0]["type"] == "PAN"
+
+
 @pytest.mark.parametrize("value", [None, b"", b"junk"])
 @pytest.mark.parametrize("role", OUTPUTS)
 def test_what_is_no_record_is_told_as_such(role: str, value: bytes | None) -> None:
