@@ -14,8 +14,6 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
-import numpy as np
-
 from operators.dlp.policy import GRAVITY, Decision
 from schemas.errors import BadMessage, Bug, StateError
 from schemas.reasons import Reason
@@ -23,8 +21,9 @@ from state import cell_keys, cells, changelog
 from state.audit.chain import Chain
 from state.audit.leaf import REPEAT, mark_row
 from streams import verdicts
+from streams.gate.judged import Judged
 from streams.gate.linked import event_of
-from streams.gate.memory import HELD, LABELLED, PREDICTED, TenantMemory, block_bytes
+from streams.gate.memory import HELD, LABELLED, PREDICTED, TenantMemory
 from streams.gate.reading import (
     Incoming,
     MessageReader,
@@ -37,12 +36,14 @@ from streams.gate.topics import messages_application, shard_label
 from streams.keys import KeyVersions
 from streams.shard.cell_formats import VERDICTS
 from streams.shard.settling import Settling
-from streams.shard.tenant import VERSIONS_ARRAY, Member
+from streams.shard.tenant import VERSIONS_ARRAY
 from streams.shard.unit import UnitOfWork
 from streams.shard.vault import erased
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
 
     from operators.dlp.verdict import Verdict
     from state.encryption.sealing import OpenedRecords
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from streams.gate.settings import MessageSettings
     from streams.kafka.fetch import SourceRecord
     from streams.keys import CellKeys
+    from streams.shard.unit import Message
 
 MOST_SPANS: Final = 10_000
 """Spans that a verdict tells of, the first ones; some 600 KB."""
@@ -60,29 +62,6 @@ OUR_HEADERS: Final = "weir-"
 """Begins the names of headers that the gate sets; a sender's own are left out."""
 
 _MARKS: Final = {"prediction": PREDICTED, "label": LABELLED}
-
-
-class Judged(Member):
-    """A tenant whose messages are judged."""
-
-    __slots__ = ("memory",)
-
-    def __init__(
-        self, chain: Chain, versions: KeyVersions, writer: cells.CellWriter, memory: TenantMemory
-    ) -> None:
-        super().__init__(chain, versions, writer)
-        self.memory = memory
-
-    @property
-    def steps(self) -> int:
-        """Verdicts so far."""
-        return self.memory.steps
-
-    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Records of what changed since the last call."""
-        versions = np.array(self.versions, np.int64)
-        arrays = {**self.memory.to_state(), VERSIONS_ARRAY: versions}
-        return self.writer.records(arrays, self.memory.take_dirty(), block_bytes)
 
 
 class _Scanned(NamedTuple):
@@ -247,23 +226,29 @@ class MessageEngine(Settling[Judged]):
             {"key": message["id"].encode(), "value": self._gate_codecs.verdict_header + bare}
         )
         if self._settings.link:
-            event = event_of(message, scanned.incoming.entity, verdict, self._dimension)
-            unit.outputs["events"].append(
-                {
-                    "key": scanned.incoming.entity.encode(),
-                    "value": self._gate_codecs.event.encode(event),
-                }
-            )
+            unit.outputs["events"].append(self._event(scanned))
         if self._settings.gate:
             self._forward(scanned, digest, unit)
         unit.verdicts[str(verdict.decision)] += 1
         unit.steps += 1
         unit.seconds["encode"] += encoded - started
 
+    def _event(self, scanned: _Scanned) -> Message:
+        entity, message = scanned.incoming.entity, scanned.incoming.message
+        event = event_of(
+            scanned.incoming.target,
+            entity,
+            message["time_us"],
+            message["kind"],
+            scanned.verdict,
+            self._dimension,
+        )
+        return {"key": entity.encode(), "value": self._gate_codecs.event.encode(event)}
+
     def _verdict_record(self, scanned: _Scanned) -> dict[str, Any]:
         message, verdict = scanned.incoming.message, scanned.verdict
         record = verdicts.verdict_record(
-            verdicts.Target(message["tenant"], verdicts.MESSAGE, message["id"]),
+            scanned.incoming.target,
             verdicts.Judge(verdict.model_hash, verdict.policy_version),
             verdict,
             span_ids=[verdicts.span_name(span) for span in verdict.spans],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from operators.dlp.verdict import Verdict
+    from streams.verdicts import Target
 
 PREFIX: Final = "dlp."
 """Begins the names of all features, so that they meet none of the tenant's own."""
@@ -28,27 +29,29 @@ _SIGNS: Final = b"weir/verdict-key/v1"
 
 
 def event_of(
-    message: dict[str, Any], entity: str, verdict: Verdict, dimension: int
+    target: Target, entity: str, time_us: int, kind: str, verdict: Verdict, dimension: int
 ) -> dict[str, Any]:
     """Return the event of a verdict, an observation without label.
 
     Args:
-        message: that was scanned, as decoded.
-        entity: the event's id: the thread of the message, or else the message.
+        target: what was scanned.
+        entity: the event's id: the thread of a message, or else the target's own.
+        time_us: event time of the verdict, microseconds.
+        kind: of the message or stream, for the learner's context.
         verdict: what was said of it.
         dimension: length of the learner's keys.
     """
     key = key_of(verdict.memory, dimension).astype("<f8").tobytes()
     return {
         "kind": "OBSERVATION",
-        "tenant": message["tenant"],
+        "tenant": target.tenant,
         "id": entity,
-        "event_id": message["id"],
-        "time_us": message["time_us"],
+        "event_id": target.id,
+        "time_us": time_us,
         "features": features_of(verdict),
         "key": key,
         "query": key,
-        "context": {"source": "verdict", "kind": message["kind"]},
+        "context": {"source": "verdict", "kind": kind},
     }
 
 

@@ -17,6 +17,7 @@ from schemas.codec import Codec
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
 from schemas.single_object import HEADER_BYTES, released_writers
+from streams.verdicts import MESSAGE, Target
 
 if TYPE_CHECKING:
     from operators.dlp.verdict import Verdict
@@ -55,6 +56,11 @@ class Incoming(NamedTuple):
     def tenant(self) -> str:
         """Whose it is."""
         return str(self.message["tenant"])
+
+    @property
+    def target(self) -> Target:
+        """What its verdict is about."""
+        return Target(self.tenant, MESSAGE, str(self.message["id"]))
 
     @property
     def thread(self) -> str | None:
