@@ -128,7 +128,9 @@ def _is_declared(text: str, start: int, end: int) -> bool:
     word = text[start:end]
     if not word.isascii() or not word.isalpha():
         return False
-    used = rf"\w\.{word}\b(?!@)|\b(?:func|fn|def|type|class|struct|enum|interface|new) +{word}\b"
+    used = (
+        rf"[a-z)\]]\.{word}\b(?!@)|\b(?:func|fn|def|type|class|struct|enum|interface|new) +{word}\b"
+    )
     low, high = max(0, start - _PROGRAM), end + _PROGRAM
     return re.compile(used).search(text, low, high) is not None
 
@@ -151,9 +153,9 @@ def is_vetoed(text: str, start: int, end: int, kind: str, sure: float, *, suppor
         worded = plain != value and plain.islower() and plain.isalpha() and sure < _CERTAIN
         least = _LOWER if _around(text, start, end).islower() else _CERTAIN
         low = value.islower() and sure < least
-        stated = not supported and (
-            _STATEMENT.match(line) is not None or _is_declared(text, start, end)
-        )
+        stated = not supported and _STATEMENT.match(line) is not None
+        if not stated and (not supported or sure < _CERTAIN):
+            stated = _is_declared(text, start, end)
         return noted or worded or low or stated or _is_module(text, start, end)
     return kind == "SECRET" and _USER.search(line) is not None
 

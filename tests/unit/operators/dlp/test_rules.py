@@ -177,6 +177,7 @@ def test_a_name_must_be_plausible(text: str, value: str, sure: float, kept: bool
         ("c.Env = nil // {x}\n// If Env contains a value", "Env", False),
         ("type Gopher struct {\n}\n// a Gopher digs", "Gopher", False),
         ("x.y = 1; // {z}\n// seen by Ilse, who left", "Ilse", True),
+        ("J.Doorn = 1; // {z}\n// seen by Doorn, who left", "Doorn", True),
         ('var owner = "Ilse Doorn"; // {x}', "Ilse Doorn", True),
         ("mail.Doorn@corvex.net = 1; // ask Doorn {x}", "Doorn", True),
     ],
