@@ -4,7 +4,8 @@
    capital, NAME is given some advantage: the network has seen fewer names than there are.
 2. A span that begins or ends within a word is widened to the whole word: values don't end inside
    one, tokens do.
-3. Spans of one type that then touch or overlap become one; of two types, the surer one wins.
+3. Spans of one type that then touch or overlap become one, and so do names with one space between;
+   of two types, the surer one wins.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def spans(text: str, encoding: Encoding, logits: NDArray[np.floating]) -> list[F
         if start == end:
             continue
         span = Found(start, end, kind, sure)
-        if found and span.start < found[-1].end + (found[-1].type == kind):
+        if found and _meet(text, found[-1], span):
             found[-1] = _joined(found[-1], span)
         else:
             found.append(span)
@@ -103,6 +104,13 @@ def _eager(text: str, encoding: Encoding, logits: NDArray[np.floating]) -> NDArr
         if capital:
             lifted[place, _NAME : _NAME + 2] += EAGERNESS
     return lifted
+
+
+def _meet(text: str, left: Found, right: Found) -> bool:
+    """Whether two neighbours cannot stand beside each other."""
+    alike = left.type == right.type
+    split = alike and left.type == "NAME" and text[left.end : right.start] == " "
+    return split or right.start < left.end + alike
 
 
 def _joined(left: Found, right: Found) -> Found:

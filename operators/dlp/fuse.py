@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,6 +29,12 @@ _WHOLE: Final = frozenset(("ADDR", "NAME"))
 _CHECKED: Final = frozenset(("PAN", "SSN", "EMAIL", "SECRET"))
 """Types of which a validated place is exact; else the model, if it is sure, knows where it ends."""
 _SURE: Final = 0.9
+_TITLE: Final = re.compile(
+    r"(?:(?:Mrs?|Ms|Miss|Mx|Drs?|Prof|Professor|Sgt|Capt|Judge|Justice|Sir|Madam|Herrn?|Frau|Mme|Mlle|Monsieur|Madame|Ma[iî]tre|Se[nñ]ora?|Sra?|Srta|Do[nñ]a"
+    r"|Signora?|Dott|Dhr|Mevr(?:ouw)?|Meneer|Senhora?|Dear|Hi|Hello|Hey|Liebe[rs]?|Sehr|Hallo|Bonjour|Ch[eè]re?|Hola|Estimad[oa]|Ciao|Gentile|Beste|Ol[aá]|Hej)\b\.?"
+    r"|(?:Sen|Rep|Gov|Rev|Hon|Sig|Avv)\.)(?:\s+|$)"
+)
+"""What precedes a name, unless it may be part of one (Don, M., Pan)."""
 _PARTNER: Final = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
@@ -96,7 +103,7 @@ def fuse(
 
 
 def _trimmed(text: str, guess: Found) -> Found:
-    """Without a bracket that has no partner in it, or quotes around it."""
+    """Without a bracket that has no partner in it, quotes around it, or titles before a name."""
     start, end = guess.start, guess.end
     while end - start > 1 and (
         text[start] in "\"'`"
@@ -106,6 +113,9 @@ def _trimmed(text: str, guess: Found) -> Found:
         )
     ):
         start += 1
+    if guess.type == "NAME":
+        while title := _TITLE.match(text, start, end):
+            start = title.end()
     return guess._replace(start=start, end=end)
 
 

@@ -67,7 +67,7 @@ def both(data: Path | None, tokenizer: Tokenizer) -> tuple[Source, Source]:
         ConfigError: Faker is not installed, or the folder has no such files.
     """
     drawn, texts = material(data)
-    from operators.dlp.generator.documents import Library  # noqa: PLC0415 - only where asked for
+    from operators.dlp.generator.library import Library  # noqa: PLC0415 - only where asked for
     from operators.dlp.generator.rows import Source  # noqa: PLC0415 - the same
 
     train, dev = (

@@ -10,7 +10,7 @@ import torch
 
 from operators.dlp.calibration import calibration_error
 from operators.dlp.dsl import Message, serialize
-from operators.dlp.generator.rows import ANSWERED, CONTINUED
+from operators.dlp.generator.rows import ALONE, ANSWERED, CONTINUED
 from operators.dlp.scoring import SpanTally, alarms_at_recall, average_precision
 from operators.dlp.tags import SCORES, from_tags
 
@@ -27,14 +27,24 @@ _ROWS: Final = 64
 
 
 @torch.no_grad()
-def evaluate(network: Network, batches: Iterable[Batch], device: torch.device) -> dict[str, Any]:
-    """Figures in full and in causal mode on development batches."""
+def evaluate(
+    network: Network,
+    batches: Iterable[Batch],
+    device: torch.device,
+    modes: Sequence[bool] = (False, True),
+) -> dict[str, Any]:
+    """Figures in full and, where `modes` has True, in causal mode on development batches.
+
+    ``scores_second`` are those of second segments that continue or answer the first one: what they
+    know of it went through the slow state.
+    """
     network.eval()
     kept = list(batches)
     result = {}
-    for causal in (False, True):
+    for causal in modes:
         tally, by_length = SpanTally(), SpanTally()
         scores, labels = [], []
+        later_scores, later_labels = [], []
         for batch in kept:
             first = _run(network, batch.long_ids[:, 0], None, causal, device)
             link = torch.from_numpy(batch.link).to(device)[:, None, None]
@@ -59,10 +69,10 @@ def evaluate(network: Network, batches: Iterable[Batch], device: torch.device) -
                 filled = (ids != 0).any(-1)
                 scores.append(found[1][filled])
                 labels.append((marks[filled, -1, None] >> np.arange(4)) & 1)
-        chances, truth = (
-            1 / (1 + np.exp(-np.concatenate(scores).astype(float))),
-            np.concatenate(labels).astype(bool),
-        )
+                if found is second:
+                    linked = batch.link[filled] != ALONE
+                    later_scores.append(scores[-1][linked])
+                    later_labels.append(labels[-1][linked])
         table = tally.figures()
         result["causal" if causal else "full"] = {
             "spans": table,
@@ -71,18 +81,32 @@ def evaluate(network: Network, batches: Iterable[Batch], device: torch.device) -
             "short_macro_exact_f1": float(
                 np.mean([row["exact_f1"] for row in by_length.figures().values()])
             ),
-            "scores": {
-                name: {
-                    "auprc": average_precision(chances[:, place], truth[:, place]),
-                    "fp_at_95r": alarms_at_recall(chances[:, place], truth[:, place]),
-                    "ece": calibration_error(chances[:, place], truth[:, place]),
-                    "positives": int(truth[:, place].sum()),
-                }
-                for place, name in enumerate(SCORES)
-            },
+            "scores": _scores(scores, labels),
+            "scores_second": _scores(later_scores, later_labels),
         }
     network.train()
     return result
+
+
+def _scores(
+    scores: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.integer]]
+) -> dict[str, dict[str, float]]:
+    """Figures of each score; ``auprc_rare`` is that of the rarer answer, which may be "no"."""
+    chances = 1 / (1 + np.exp(-np.concatenate(scores).astype(float)))
+    truth = np.concatenate(labels).astype(bool)
+    figures = {}
+    for place, name in enumerate(SCORES):
+        chance, true = chances[:, place], truth[:, place]
+        rare = (1 - chance, ~true) if true.sum() > (~true).sum() else (chance, true)
+        figures[name] = {
+            "auprc": average_precision(chance, true),
+            "auprc_rare": average_precision(*rare),
+            "fp_at_95r": alarms_at_recall(chance, true),
+            "ece": calibration_error(chance, true),
+            "positives": int(true.sum()),
+            "count": len(true),
+        }
+    return figures
 
 
 def _run(

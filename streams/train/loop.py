@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import torch
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from operators.dlp.generator.rows import Batch
+    from operators.dlp.network.config import NetworkConfig
     from operators.dlp.network.model import Outputs
     from streams.train.settings import TrainSettings
+    from streams.train.stopping import EarlyStop
 
 _MASKED = 0.15
 _LOG_EVERY = 20
@@ -37,7 +39,8 @@ class Trainer:
         settings: of the run.
         device: where it runs.
         compiled: whether blocks are compiled; one compilation serves all layers of a kind.
-        teacher: a trained network whose tags and scores are learnt beside the labels.
+        teacher: a trained network whose tags are learnt beside the labels.
+        config: of another network than the settings' size, to compare with.
     """
 
     def __init__(
@@ -47,11 +50,12 @@ class Trainer:
         *,
         compiled: bool,
         teacher: Network | None = None,
+        config: NetworkConfig | None = None,
     ) -> None:
         self.settings = settings
         self.device = device
         torch.manual_seed(settings.seed)
-        self.network = Network(SIZES[settings.size]).to(device)
+        self.network = Network(config or SIZES[settings.size]).to(device)
         self.teacher = teacher
         if compiled:
             torch._dynamo.config.cache_size_limit = 64  # noqa: SLF001 - the public way to set it
@@ -200,7 +204,10 @@ class Trainer:
             memory = torch.zeros(len(ids), self.teacher.config.memory, device=self.device)
             taught = self.teacher(ids, valid, self.teacher.slow.start(memory), causal).spans
         apart = torch.nn.functional.kl_div(
-            outputs.spans.log_softmax(-1), taught.log_softmax(-1), log_target=True, reduction="none"
+            outputs.spans.log_softmax(-1),
+            taught.log_softmax(-1),
+            log_target=True,
+            reduction="none",
         ).sum(-1)
         return (apart * valid).sum() / valid.sum().clamp(min=1)
 
@@ -219,8 +226,15 @@ def train(
     *,
     seconds: float = math.inf,
     save_every: int = 1000,
+    stop: EarlyStop | None = None,
 ) -> None:
-    """Run until the steps are done or the time is up; metrics go to ``metrics.jsonl``."""
+    """Run until the steps are done, the time is up, or `stop` says so; then take its best weights.
+
+    Metrics go to ``metrics.jsonl``; ``last.pt`` has the run as it ended, not the best weights.
+    """
+    if stop is not None and stop.over:
+        stop.restore(trainer.network)
+        return
     settings = trainer.settings
     started = last = time.monotonic()
     with (folder / "metrics.jsonl").open("a") as log:
@@ -239,8 +253,20 @@ def train(
                 log.flush()
                 report(json.dumps(entry))
                 last = now
-                if now - started > seconds:
-                    break
+            if stop is not None and trainer.step % stop.every == 0:
+                _check(trainer, stop, log)
+            if time.monotonic() - started > seconds or (stop is not None and stop.over):
+                break
             if trainer.step % save_every == 0:
-                checkpoint.save(trainer, folder / "last.pt")
-    checkpoint.save(trainer, folder / "last.pt")
+                checkpoint.save(trainer, folder / "last.pt", stop)
+        checkpoint.save(trainer, folder / "last.pt", stop)
+        if stop is not None:
+            if trainer.step % stop.every:
+                _check(trainer, stop, log)
+            stop.restore(trainer.network)
+
+
+def _check(trainer: Trainer, stop: EarlyStop, log: TextIO) -> None:
+    entry = {"step": trainer.step, **stop.check(trainer.network, trainer.device)}
+    log.write(json.dumps(entry) + "\n")
+    log.flush()

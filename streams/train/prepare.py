@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from operators.dlp.generator.documents import Library
+from operators.dlp.generator.library import Library
 from streams.train import carriers, pools, vocabulary
 
 

@@ -14,7 +14,7 @@ from operators.dlp.tokenizer import PAD, UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from operators.dlp.generator.documents import Library
+    from operators.dlp.generator.library import Library
     from operators.dlp.generator.pools import Pools
 
 SIZE: Final = 16_000

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from operators.dlp.dsl import Attachment, FieldSpan, Message, Recipient, Serialized, serialize
 from operators.dlp.generator import legal, people
-from operators.dlp.generator.documents import Library, body
+from operators.dlp.generator.documents import body
 from operators.dlp.generator.slots import Cast
 from operators.dlp.generator.writing import Draft, write
 
 if TYPE_CHECKING:
+    from operators.dlp.generator.library import Library
     from operators.dlp.generator.pools import Pools
     from operators.dlp.generator.writing import Entity
 
@@ -102,7 +103,8 @@ def generate_thread(
 
 def _cast(rng: Random, pools: Pools, library: Library, *, easy: bool) -> Cast:
     words = [word for line in library.lines(rng, "prose", 400) for word in line.split()]
-    cast = Cast(rng, pools, company=people.domain(rng), words=words)
+    known = library.known(pools)
+    cast = Cast(rng, pools, company=people.domain(rng), words=words, known=known)
     if not easy and rng.random() < 0.25:
         cast.disguised = rng.choice((0.15, 0.5, 1.0))
     return cast

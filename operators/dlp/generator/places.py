@@ -98,6 +98,44 @@ _UNITS: Final = (
     "Apt {}", "Apt. {}", "Suite {}", "Ste {}", "Unit {}", "#{}", "Apt #{}", "Floor {}", "Rm {}",
     "Bldg {}", "Apt {}B", "{}th Floor", "Flat {}", "Suite {}00", "P.O. Box {}", "PO Box {}",
 )  # fmt: skip
+_WORLD: Final = tuple(
+    "Paris,Berlin,Munich,Hamburg,Cologne,Frankfurt,Vienna,Zurich,Geneva,Basel,Rome,Milan,Naples,Turin,Venice,Madrid,Barcelona,"
+    "Seville,Valencia,Bilbao,Lisbon,Porto,Brussels,Antwerp,Ghent,Amsterdam,Rotterdam,Utrecht,The Hague,Copenhagen,Aarhus,Stockholm,"
+    "Gothenburg,Oslo,Bergen,Helsinki,Tampere,Reykjavik,Dublin,Cork,Galway,Belfast,Warsaw,Krakow,Gdansk,Prague,Brno,Budapest,Bratislava,"
+    "Ljubljana,Zagreb,Belgrade,Novi Sad,Sarajevo,Skopje,Sofia,Bucharest,Athens,Patras,Istanbul,Ankara,Izmir,Moscow,Kazan,Kyiv,Odesa,"
+    "Minsk,Vilnius,Riga,Tallinn,Tbilisi,Yerevan,Baku,Tehran,Baghdad,Basra,Beirut,Amman,Damascus,Jerusalem,Tel Aviv,Haifa,Cairo,Alexandria,"
+    "Tunis,Algiers,Rabat,Casablanca,Tripoli,Khartoum,Nairobi,Mombasa,Kampala,Kigali,Lagos,Kano,Abuja,Accra,Dakar,Abidjan,Luanda,Harare,"
+    "Lusaka,Maputo,Johannesburg,Cape Town,Durban,Pretoria,Dubai,Abu Dhabi,Doha,Riyadh,Jeddah,Kuwait City,Muscat,Karachi,Lahore,Delhi,"
+    "Mumbai,Bangalore,Chennai,Kolkata,Pune,Hyderabad,Jaipur,Dhaka,Colombo,Kathmandu,Yangon,Bangkok,Chiang Mai,Hanoi,Saigon,Phnom Penh,"
+    "Kuala Lumpur,Penang,Singapore,Jakarta,Bandung,Manila,Cebu,Hong Kong,Macau,Taipei,Beijing,Shanghai,Shenzhen,Chengdu,Wuhan,Seoul,Busan,"
+    "Tokyo,Osaka,Kyoto,Nagoya,Sapporo,Melbourne,Perth,Brisbane,Hobart,Auckland,Wellington,Christchurch,Toronto,Montreal,"
+    "Vancouver,Calgary,Ottawa,Winnipeg,Halifax,Mexico City,Monterrey,Guadalajara,Havana,Kingston,San Juan,Panama,Bogota,Medellin,Quito,Lima,"
+    "La Paz,Valparaiso,Buenos Aires,Montevideo,Asuncion,Rio de Janeiro,Sao Paulo,Recife,Caracas,Duluth,Topeka,"
+    "Germany,France,Italy,Spain,Portugal,Poland,Sweden,Norway,Denmark,Finland,Ireland,Scotland,Wales,England,Britain,Austria,Switzerland,"
+    "Greece,Turkey,Serbia,Croatia,Hungary,Romania,Bulgaria,Ukraine,Russia,Armenia,Iran,Iraq,Lebanon,Syria,Egypt,Libya,"
+    "Morocco,Algeria,Tunisia,Sudan,Ethiopia,Kenya,Uganda,Nigeria,Ghana,Mali,Congo,Angola,Zambia,South Africa,India,Pakistan,Nepal,China,"
+    "Japan,Korea,Vietnam,Thailand,Malaysia,Indonesia,Philippines,Australia,New Zealand,Canada,Mexico,Cuba,Jamaica,Brazil,Argentina,Chile,Peru,"
+    "Colombia,Venezuela,Bolivia,Europe,Africa,Asia,America,Bavaria,Saxony,Tuscany,Sicily,Catalonia,Andalusia,Brittany,Normandy,Provence,Flanders,"
+    "Ontario,Quebec,Alberta,Queensland,Tasmania,Punjab,Kerala,Gujarat,Siberia,Patagonia,Yorkshire,Cornwall,Essex,Sussex".split(
+        ","
+    )
+)
+BRANDS: Final = tuple(
+    "Microsoft,Google,Amazon,Apple,Oracle,Adobe,Cisco,Intel,Nvidia,Samsung,Sony,Siemens,Bosch,Toyota,Honda Civic,Ford Focus,Tesla,Volvo,Boeing,"
+    "Airbus,Visa,Mastercard,PayPal,Walmart,Target,Costco,Starbucks,Pfizer,Bayer,Merck,Nestle,Unilever,Morgan Stanley,Goldman Sachs,Wells Fargo,"
+    "Merrill Lynch,Credit Suisse,Deutsche Bank,Barclays,Ernst & Young,Price Waterhouse,Arthur Andersen,Rolls Royce,Harley Davidson,Johnson & Johnson,"
+    "Smith & Wesson,Abercrombie & Fitch,Dolce & Gabbana,McDonald's,Denny's,Sainsbury's,Harrods,Macy's,Levi's,Kellogg's,Heinz,Dell,"
+    "Hewlett Packard,Lockheed Martin,Mercedes Benz,Calvin Klein,Ralph Lauren,Louis Vuitton,Jack Daniels,Jim Beam,Johnnie Walker,Ben & Jerry's,"
+    "Linux,Debian,Ubuntu,Fedora,Windows,Android,Firefox,Chrome,Safari,Excel,Word,Outlook,Photoshop,Python,Perl,Java,Kotlin,Swift,Scala,"
+    "Haskell,Erlang,Elixir,Rust,Django,Flask,Tornado,Celery,Paramiko,Scrapy,Kafka,Spark,Hadoop,Hive,Pig,Flink,Airflow,Jenkins,Ansible,"
+    "Puppet,Chef,Salt,Terraform,Vagrant,Docker,Kubernetes,Helm,Istio,Envoy,Consul,Vault,Nomad,Grafana,Prometheus,Elastic,Kibana,Logstash,Redis,Mongo,"
+    "Postgres,MySQL,SQLAlchemy,SQLite,Apache,Tomcat,Jetty,Nginx,Varnish,Maven,Gradle,Ant,Bazel,Babel,Webpack,Angular,React,Vue,Ember,Mocha,Karma,"
+    "Jest,Cypress,Selenium,Cucumber,Sphinx,Doxygen,Jupyter,Pandas,Keras,Theano,Caffe,Lucene,Solr,Drupal,Joomla,Magento,Jira,Confluence,Trello,Slack,"
+    "Zoom,Skype,Cortana,Apollo,Hermes,Atlas,Titan,Orion,Phoenix,Mercury,Saturn,Jupiter,Neptune,Pluto,"
+    "Christmas,Easter,Ramadan,Thanksgiving,Halloween,Valentine,Congress,Parliament,Senate,Bible,Koran,English,German,French,Spanish,Chinese,Japanese".split(
+        ","
+    )
+)
 _UK_CITIES: Final = (
     "London", "Manchester", "Leeds", "Bristol", "Birmingham", "Glasgow", "Edinburgh", "Cardiff",
     "Liverpool", "Sheffield", "Oxford", "Cambridge", "Brighton", "York", "Bath", "Reading", "Leicester",
@@ -178,4 +216,4 @@ def continental_address(rng: Random, pool: LocalePool) -> list[str]:
 
 def city(rng: Random) -> str:
     """A place by its name alone: not tagged."""
-    return rng.choice(rng.choice((_CITIES, _UK_CITIES)))
+    return rng.choice(rng.choice((_CITIES, _UK_CITIES, _WORLD)))

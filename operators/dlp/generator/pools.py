@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _ORDER: Final = 3
 _END: Final = "\n"
+_ENGLISH: Final = 2
+"""How much more often English-speaking locales are drawn: most of the carriers are English."""
 _LONGEST: Final = 12
 _SHORTEST: Final = 3
 
@@ -44,11 +46,23 @@ class Pools:
 
     Args:
         locales: every locale.
+        known_firsts: first names of both sides, to recognise people in real text by.
     """
 
-    def __init__(self, locales: list[LocalePool]) -> None:
+    def __init__(
+        self, locales: list[LocalePool], known_firsts: frozenset[str] | None = None
+    ) -> None:
         self.locales = locales
-        self._weights = list(accumulate(pool.weight for pool in locales))
+        self.known_firsts = (
+            frozenset(name for pool in locales if pool.is_latin for name in pool.firsts)
+            if known_firsts is None
+            else known_firsts
+        )
+        self._weights = list(
+            accumulate(
+                pool.weight * (_ENGLISH if pool.locale.startswith("en") else 1) for pool in locales
+            )
+        )
         latin = [pool for pool in locales if pool.is_latin]
         self._firsts = _chains(name for pool in latin for name in pool.firsts)
         self._lasts = _chains(name for pool in latin for name in pool.lasts)
@@ -62,7 +76,7 @@ class Pools:
                 chosen.append(LocalePool(pool.locale, pool.weight, *lists))
             elif in_dev(pool.locale) == dev:
                 chosen.append(pool)
-        return Pools(chosen)
+        return Pools(chosen, self.known_firsts)
 
     def locale(self, rng: Random) -> LocalePool:
         """A locale, drawn by weight."""

@@ -14,7 +14,7 @@ from operators.dlp.tokenizer import token_tags
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from operators.dlp.generator.documents import Library
+    from operators.dlp.generator.library import Library
     from operators.dlp.generator.pools import Pools
     from operators.dlp.tokenizer import Tokenizer
 

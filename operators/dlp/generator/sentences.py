@@ -50,7 +50,14 @@ forgot the password ({pw})|set the password to {pw}|sent us the key {key}|uses {
 gave card number {card}|paid with {card}|has SSN {ssn}|has passport {pass}|entered {ssn} on the form|banks at {iban}
 met with {n2}|married {n2}|sued {n2}|introduced me to {n2}|works with {n2}|replaced {n2}|was replaced by {n2}|thanked {n2}
 asked {f2} for help|sent {f2} the invoice|is {f2}'s manager|reports to {n2}|and {n2} disagree|copied {n2} on it
-promised to call back|never showed up|apologised|is in a meeting|is not in the office|has no idea|knows the way|is busy""".replace(
+promised to call back|never showed up|apologised|is in a meeting|is not in the office|has no idea|knows the way|is busy
+wants the clause out|left a message|dropped by|rang twice|paid in cash|beat {n2}|lost to {n2}|told reporters nothing|elected {n2}
+reported the crash|sent a patch|suggested it|tested it on {brand}|prefers {brand}|drives a {brand}|translated it|took the minutes
+teaches at {city}|studied in {city}|was buried in {city}|retired to {city}|visited {n2} in {city}|commutes from {city}|hates {city}
+wrote to {n2}|fired {n2}|hired {n2}|trusts {n2}|owes {n2} a favour|lives with {f2}|is the father of {f2}|had a word with {f2}
+waited for {f2}|drove {f2} home|danced with {f2}|argued with {f2}|forgave {f2}|thinks of {f2}|looks like {f2}|calls {f2} every day
+chairs the meeting|keeps the books|holds the patent|broke a leg|speaks German|plays the piano|won the raffle|lost the receipt
+asked for {amt}|pays {amt} in rent|bills {amt} an hour|found {amt}|signed for the parcel|returned the keys|cancelled the card""".replace(
         "\n", "|"
     ).split("|")
 )

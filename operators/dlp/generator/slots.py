@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from operators.dlp.generator.named import Known
     from operators.dlp.generator.people import Person
     from operators.dlp.generator.pools import Pools
 
@@ -96,6 +98,7 @@ class Cast:
         disguised: share of values that are written in disguise.
         company: domain of the organisation that writes.
         words: of real text, to vary the wording of templates with.
+        known: tells people in real text; None where no real text is drawn.
     """
 
     rng: Random
@@ -103,6 +106,7 @@ class Cast:
     disguised: float = 0.0
     company: str = ""
     words: list[str] = field(default_factory=list)
+    known: Known | None = None
     people: dict[str, Person] = field(default_factory=dict)
 
     def person(self, number: str) -> Person:
@@ -145,6 +149,11 @@ def _name(cast: Cast, who: Person) -> str:
     return people.name(cast.rng, who)
 
 
+def _encoded(text: str) -> str:
+    """As Kubernetes keeps what is secret and what is not: no disguise."""
+    return base64.b64encode(text.encode()).decode()
+
+
 def _cased(cast: Cast, text: str) -> str:
     chance = cast.rng.random()
     return text.lower() if chance < 0.08 else text.upper() if chance < 0.1 else text
@@ -169,6 +178,9 @@ _TAGGED: Final[dict[str, tuple[str, Callable[[Cast, Person], str]]]] = {
     "vkey": ("SECRET", lambda cast, _: secrets.known_key(cast.rng)),
     "aws": ("SECRET", lambda cast, _: "AKIA" + secrets.draw(cast.rng, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)),
     "awssec": ("SECRET", lambda cast, _: secrets.draw(cast.rng, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/", 40)),
+    "pw64": ("SECRET", lambda cast, _: _encoded(secrets.password(cast.rng, cast.pools))),
+    "key64": ("SECRET", lambda cast, _: _encoded(secrets.key(cast.rng))),
+    "pin": ("SECRET", lambda cast, _: secrets.draw(cast.rng, "0123456789", cast.rng.choice((4, 4, 4, 6)))),
     "pem": ("SECRET", lambda cast, _: secrets.private_key(cast.rng)),
     "db": ("DBURI", lambda cast, _: secrets.uri(cast.rng, cast.pools)),
     "mat": ("MATTER", _remember("mat", lambda cast, _: legal.matter(cast.rng))),
@@ -254,6 +266,9 @@ _PLAIN: Final[dict[str, Callable[[Cast], str]]] = {
     "tok": lambda cast: negatives.token(cast.rng),
     "plain": lambda cast: negatives.dressed(cast.rng, cast.words),
     "shout": lambda cast: " ".join(cast.rng.choices(cast.words or ["note"], k=2)).upper(),
+    "title": lambda cast: cast.rng.choice(cast.words or ["note"]).strip(".,;:()\"'").title(),
+    "brand": lambda cast: cast.rng.choice(places.BRANDS),
+    "usr64": lambda cast: _encoded(people.handle(cast.rng, cast.person(""))),
     "phrase": lambda cast: " ".join(cast.rng.choices(cast.words or ["note"], k=3)).title(),
     "host": lambda cast: secrets.hostname(cast.rng),
     "url": lambda cast: f"https://{people.domain(cast.rng)}/{negatives.identifier(cast.rng)}",

@@ -111,6 +111,39 @@ fax it to {ph} attn {n}
 Please update your records: {n}, {ad}, {ph}.
 He signed as {n}, but his «licence|driver's license» says {n2}.
 Could you «activate|deactivate|create» an account for {n} ({em})?
+I left a message with {f} about the «draft|invoice|roof|tickets».
+{n} wants «the clause out|more time|a second quote|it in writing», and «frankly|honestly|» so do I.
+Let's get {f} and {n2} on the phone {dow}.
+Please run it by {f} before it goes to {n2}.
+{f} dropped by this morning, looking for {f2}.
+I'd rather you heard it from {f} than from {n2}.
+Could somebody relieve {f} at the front desk around {time}?
+Apologies to {f}, whose name I misspelled.
+Nobody beats {f} at «chess|darts|spreadsheets», least of all {f2}.
+{f}, {f2}: «see below|over to you|any thoughts?|please advise».
+{l} and {l2} have «signed|declined|not replied».
+The keys are with {n}; the alarm code is {pin}.
+Who is covering for {n} while {f2} is away?
+Give {f} my best, and {f2} too.
+Drinks with {f}, {f2} and the people from {co} on {dow}?
+{n} in {dept} has the originals; {n2} has copies.
+Make the cheque out to {n}.
+I copied {n} because {f2} asked me to.
+With {n} retiring in {month}, {n2} takes over {dept}.
+Sorry to hear about {f}'s «mother|knee|car|dog».
+My manager, {n}, and her assistant, {f2}, will be there.
+Tickets are under {l}, first name {f}.
+If it rains, {f} drives and {f2} brings the tent.
+Did {f} or {f2} pick up the parcel at {ad}?
+{n} cannot make it; would {n2} do instead?
+«Ms|Mr|Mrs|Dr|Miss» {l} rang twice about {topic}.
+This is {n} from {co}, returning your call. My number is {ph}.
+From: {n} <{em}>\\nSent: {date} {time}\\nTo: {n2}; {n3}\\nCc: {n4}\\nSubject: RE: {topic}
+From: {em}\\nTo: {em2}, {em3}\\nDate: {date} {time}\\nSubject: {topic}
+-----Original Message-----\\nFrom: {n}\\nSent: {date}\\nTo: {n2} (E-mail); {n3} (E-mail)\\nSubject: FW: {topic}
+from: {n} [mailto:{em}]\\nto: {n2}; {n3}\\nre: {topic}
+To: {em}\\nX-From: {n}\\nX-To: {n2} <{em2}>, {n3}\\nX-cc:\\n
+{n}, {n2}, {n3} (cc: {n4})
 """.splitlines()
 
 CHAT: Final = """\
@@ -169,6 +202,20 @@ Agent: Hi, this is {f} from {co}, how can I help?
 Customer: you can email me at {em}
 Customer: my card is {card}, it was charged twice
 Customer: the social is {ssn}
+its {f} from «work|the gym|upstairs»
+can u ask {f} if {f2} is coming
+{f} said she wld, then {f2} said no
+omg {f} «was so mad|got the job|passed»
+tell {n} to check his dms
+whos {f}? {f2}s «cousin|ex|roommate»
+i think {n} has the keys
+{n} can you make a «badge|ticket|desk» for {n2}? starts {dow}
+brb {f} is at the door
+{f} pls stop
+Agent: Can I have your «account PIN|PIN|passcode», please?\\nCustomer: It's {pin}
+Agent: And the full «social|number|SSN»?\\nCustomer: {ssn}
+Agent {f}: Thanks for calling.\\nCaller: Hi {f}, this is {n2}.
+Bot: please enter your password\\nUser: {pw}
 """.splitlines()
 
 REPORT: Final = """\
@@ -228,6 +275,34 @@ The suspect, identified as {n}, «fled|was arrested» near {city}.
 President {n} and «Chancellor|Prime Minister|Senator» {n2} met in {city}.
 «Professor|Prof.|Dr» {n} of the University of {city} «argues|found|reports» that {topic} matters.
 {n} (born {date}) is «an American|a German|an Indian|a British» {job}.
+The board «elected|re-elected|dismissed» {n} as its chair; {l} beat {n2} by «two votes|a wide margin».
+{l} told reporters outside {city} Town Hall that {l2} would not «resign|run again|comment».
+{l}, who «grew up|taught|lived» in {city}, «beat|lost to|met» {n2} in {year}.
+Reporting by {n} in {city}; editing by {n2}.
+By {n}\\n{city} - {co} said on {dow} that it would «close|buy|sue» {co2}.
+Photo: {n}/{co}
+Directed by {n}, with {n2}, {n3} and {n4} in the leading roles.
+({l} & {l2}, {year}; {l3} et al., {year})
+See {l} and {l2} ({year}) for a «proof|survey|discussion».
+{l}, {letter}., {l2}, {letter}. ({year}). {phrase}. {co}.
+{n} was «educated|ordained|buried» at {city} and married {n2} in {year}; their son {f3} «died young|became a {job}».
+King {f} and Queen {f2} «visited|left» {city} in {year}.
+Sen. {l}, Rep. {l2} and Gov. {n3} «spoke|voted against it|were absent».
+The deposition of {n} was taken at {ad} before {n2}.
+{n}, Plaintiff, v. {co}, Defendant. «Civil Action|Case|Index» No. {mat}
+{l} alleges that «her supervisor|his landlord|the officer», {n2}, «altered the timesheets|refused|lied».
+«Detective|Officer|Trooper|Agent» {l} «interviewed|arrested|followed» {n2} near {city}.
+The case originated in an application (no. {mat}) lodged by «Mr|Mrs|Ms» {n} on {date}.
+«HPI|Assessment|Plan»: «Mr|Ms|Mrs». {l} is a «pleasant|well-known» {age} year old «man|woman|patient» of Dr. {l2} with {symptom}.
+{l} was «intubated|seen|transferred» by {n2}, RN; {l}'s «wife|son» {f3} was at the bedside.
+Dictated by {n}, MD\\ncc: {n2}, MD
+Attending: {l}, {f}\\nResident: {n2}
+Inventors: {n}; {n2}; {n3}
+Students: {f}, {f2}, {f3}, {n4}
+Teams: {n} / {n2}, {n3} / {n4}
+My name is {n} and I «am applying for|write about|saw» the {job} «role|position».
+In this essay I, {n}, describe how {f2} and I «moved|studied|changed».
+According to {f}, {f2}'s «brother|aunt|neighbour» {f3} still lives in {city}.
 """.splitlines()
 
 TICKET: Final = """\
@@ -300,4 +375,44 @@ PESEL {nid}, tel. {ph}
 С уважением, {n}
 Мой телефон {ph}, почта {em}
 Saygılarımla, {n}
+Hallo {f},\\nkannst du {f2} «anrufen|fragen|Bescheid sagen»? Seine Nummer ist {ph}.
+{n} «arbeitet bei|kommt von|kündigt bei» {co} in {city}.
+Laut {n} «liegt|fehlt|kostet» das «nichts|zu viel|noch».
+Frau {l} und Herr {l2} «haben zugesagt|sind verreist|warten».
+Überweisen Sie bitte {amt} auf {iban} ({n}).
+Meine Adresse: {ad}
+Mein Kennwort war {pw}, bitte ändern.
+Steuer-ID: {nid}, Ausweis {pass}
+Bezüglich Aktenzeichen {mat}: {n} «hat geklagt|legt Berufung ein».
+Bonjour {n},\\nje vous transmets le dossier de «M.|Mme|Maître» {l2}.
+{n} a «signé|refusé|demandé» le contrat avec {co}.
+D'après {n}, {f2} «arrive|part|travaille» «demain|à {city}».
+«M.|Mme» {l}, né le {dob}, habite {ad}.
+Appelez {f} au {ph} «avant midi|ce soir|demain».
+Votre code est {pin}, {f}.
+Dossier n° {mat}, {n} c. {co}
+Hola {f}, ¿puedes «llamar|avisar|escribir» a {n2}? Su móvil es {ph}.
+{n} «trabaja en|vive en|viene de» {city}.
+Según {n}, {f2} «no vino|ya pagó|está enfermo».
+Don {n} y doña {n2} «firmaron|vendieron|compraron» la casa de {ad}.
+El usuario es {usr} y la clave es {pw}.
+La señora {l} tiene DNI {nid} y correo {em}.
+Ciao {f}, «hai sentito|puoi chiamare|hai visto» {f2}?
+{n} «lavora per|ha lasciato» {co} a {city}.
+Secondo {n}, {f2} «non viene|arriva domani».
+La signora {l} abita in {ad}.
+Il codice fiscale di {n} è {nid}.
+Beste {f},\\nkun je {f2} bellen op {ph}?
+{n} «werkt bij|woont in|komt uit» {city}.
+Volgens {n} is {f2} «ziek|op vakantie|te laat».
+Mevrouw {l} woont op {ad}.
+Het wachtwoord is {pw}.
+Oi {f}, «você viu|pode ligar para|falou com» {f2}?
+{n} «mora em|trabalha em|saiu de» {city}.
+O senhor {l} e a senhora {l2} «assinaram|pagaram».
+Minha chave pix é {em} e o CPF {nid}.
+Hej {f}, kan du ringa {f2} på {ph}?
+{n} bor på {ad}.
+Cześć {f}, zadzwoń do {n2}: {ph}
+Pan {l} i pani {l2} mieszkają w {city}.
 """.splitlines()

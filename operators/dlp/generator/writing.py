@@ -15,7 +15,7 @@ _CHOICE: Final = re.compile("«([^»]*)»")
 _SLOT: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z]+\d?)\}")
 
 
-_NOISY: Final = 0.6
+_NOISY: Final = 0.45
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
 _CUE: Final = re.compile(
     r"pass|pw|pin|log|secret|key|token|ssn|social|sec|id$|dni|cpf|bsn|pesel|fiscal|licen|passport|matter|case|docket"
@@ -92,7 +92,7 @@ def _noise(literal: str, cast: Cast) -> str:
     rng = cast.rng
     done, parts = 0, []
     for match in _WORDS.finditer(literal):
-        if rng.random() > 0.3 or _CUE.search(match[0]):
+        if rng.random() > 0.22 or _CUE.search(match[0]):
             continue
         parts.append(literal[done : match.start()])
         chance = rng.random()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -84,6 +85,8 @@ _PASSWORDS: Final = re.compile(
 )
 _APP_PASSWORD: Final = re.compile(r"[a-z]{4}(?: [a-z]{4}){3}")
 """As Google prints passwords for single applications."""
+_DOCUMENTED: Final = frozenset(("Aladdin:open sesame", "Aladdin:OpenSesame", "scott:tiger"))
+"""RFC 7617, RFC 2617, and Oracle's sample account."""
 _STRONG: Final = 3
 _TRAILING: Final = ".,;:?)]}>\"'"
 _BASE64_FORM: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -109,7 +112,11 @@ def uris(text: str) -> Iterator[Hit]:
     if "://" in text:
         for match in _URI.finditer(text):
             value = match["secret"]
-            if _hollow(value) or value == match["user"]:
+            if (
+                _hollow(value)
+                or value == match["user"]
+                or f"{match['user']}:{value}" in _DOCUMENTED
+            ):
                 continue
             start, end = match.start(), _without_tail(text, match.start(), match.end())
             local = _LOCAL.match(match["rest"]) is not None
@@ -130,7 +137,7 @@ def uris(text: str) -> Iterator[Hit]:
 def pairs(text: str) -> Iterator[Hit]:
     """Connection strings as names and values, one of them a password or key."""
     for match in _PAIRS.finditer(text):
-        if not _hollow(match["v"]):
+        if not _hollow(match["v"].strip(_TRAILING)):
             end = _without_tail(text, match.start(), match.end())
             yield Hit(match.start(), end, "DBURI", "pairs", validated=True, adds=True)
 
@@ -158,7 +165,7 @@ def carried(text: str) -> Iterator[Hit]:
         if not _hollow(value) and looks_drawn(value, 20):
             yield Hit(*match.span("v"), "SECRET", "header", validated=False, adds=True)
     for match in _BASIC.finditer(text):
-        if looks_drawn(match["v"], 10) or match["v"].endswith("="):
+        if (looks_drawn(match["v"], 10) or match["v"].endswith("=")) and _lets_in(match["v"]):
             yield Hit(*match.span("v"), "SECRET", "basic", validated=False, adds=True)
 
 
@@ -193,6 +200,17 @@ def _is_secret(name: str, value: str) -> bool | None:
 
 def _hollow(value: str) -> bool:
     return is_placeholder(value) or is_code(value) or is_id(value)
+
+
+def _lets_in(value: str) -> bool:
+    """Whether basic credentials hold a user and a password that is no documented one."""
+    try:
+        user, colon, password = base64.b64decode(value + "==").decode().partition(":")
+    except ValueError:
+        return True
+    return bool(colon) and not (
+        is_placeholder(password) or password == user or f"{user}:{password}" in _DOCUMENTED
+    )
 
 
 def _without_tail(text: str, start: int, end: int) -> int:

@@ -43,6 +43,23 @@ def test_spans_are_widened_to_words(tokenizer: Tokenizer) -> None:
     assert found == [("4539148803436467", "PAN"), ("Stinson", "NAME")]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("from Helen Okafor", ["Helen Okafor"]), ("from Helen, Okafor", ["Helen", "Okafor"])],
+)
+def test_names_with_one_space_between_are_one(
+    tokenizer: Tokenizer, text: str, names: list[str]
+) -> None:
+    """A network that begins a name anew at the family name means one person."""
+    encoding = tokenizer.encode(text)
+    logits = np.full((len(encoding.ids), len(TAGS)), -5.0)
+    logits[:, OUTSIDE] = 5.0
+    for word in ("Helen", "Okafor"):
+        row = int(encoding.ends.searchsorted(text.index(word), "right"))
+        logits[row, TAGS.index("B-NAME")] = 9.0
+    assert [text[one.start : one.end] for one in spans(text, encoding, logits)] == names
+
+
 def test_nothing_gives_nothing(tokenizer: Tokenizer) -> None:
     """An empty text has no spans."""
     assert spans("", tokenizer.encode(""), np.zeros((0, len(TAGS)))) == []

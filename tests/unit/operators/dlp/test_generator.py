@@ -11,11 +11,16 @@ import pytest
 import operators.dlp
 from operators.dlp.generator import numbers
 from operators.dlp.generator.carrier import Carrier, in_dev
-from operators.dlp.generator.documents import Library
+from operators.dlp.generator.library import Library, carrier_line
 from operators.dlp.generator.messages import Labelled, generate
+from operators.dlp.generator.named import Known
 from operators.dlp.generator.pools import LocalePool, Pools
+from operators.dlp.generator.reshape import reshaped
 from operators.dlp.generator.rows import Source
 from operators.dlp.generator.sentences import _PARTS
+from operators.dlp.generator.slots import Cast
+from operators.dlp.generator.values import Value
+from operators.dlp.generator.writing import Draft
 from operators.dlp.normalise import normalise
 from operators.dlp.tags import TYPES
 from operators.dlp.tokenizer import Tokenizer
@@ -118,3 +123,45 @@ def test_cards_pass_luhn_and_ibans_their_check() -> None:
         assert numbers.luhn_digit(digits[:-1]) == digits[-1]
         text = "".join(char for char in numbers.iban(rng) if char.isalnum())
         assert int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
+
+
+def test_people_in_real_text_are_told_from_words(pools: Pools) -> None:
+    """First names of the lists with a family name are people; notices, code and words are not."""
+    known = Known(pools, ["the boi tree " * 5])
+    thanks = "Thanks to Anna van Veen and Boi Marsh."
+    assert [thanks[start:end] for start, end in known.find(thanks)] == ["Anna van Veen"]
+    for line in ("Copyright 2001 Anna Veen", "1999 Anna Veen", "f(Anna Veen) = {}", "Anna Street"):
+        assert list(known.find(line)) == []
+
+
+def test_people_take_the_place_of_things(pools: Pools) -> None:
+    """Who is put into a real line is tagged, and the rest of the line is as it was."""
+    cast = Cast(Random(4), pools, company="corvex.net", words=["stone"])
+    line = "First the server asks, and then the next client answers to it."
+    seen = set()
+    for _ in range(60):
+        draft = Draft()
+        carrier_line(draft, line, cast, people=0.0, swapped=0.9)
+        assert draft.text.startswith("First ")
+        assert draft.text.endswith(" to it.")
+        seen |= {entity.type for entity in draft.entities}
+    assert seen == {"NAME"}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_another_shape_keeps_every_value_in_its_place(seed: int) -> None:
+    """Lower case, capitals and wrapped lines are as long as before; secrets stay as they are."""
+    draft = Draft()
+    for number in range(20):
+        draft.put(f"Line {number} was sent by ")
+        draft.value(Value("Anna van Veen", "NAME", key="Anna van Veen"))
+        draft.put(" with ")
+        draft.value(Value("aB cD-9", "SECRET", key="aB cD-9"))
+        draft.put(" in it. ")
+    after = reshaped(draft, Random(seed))
+    assert len(after.text) == draft.length == after.length
+    for entity in after.entities:
+        text = after.text[entity.start : entity.end]
+        wanted = "aB cD-9" if entity.type == "SECRET" else "anna van veen"
+        assert (text if entity.type == "SECRET" else text.lower().replace("\n", " ")) == wanted
+    assert after.text.lower().replace("\n", " ") == draft.text.lower()

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 
+import numpy as np
 import pytest
 
+from operators.dlp.calibration import Calibration
+from operators.dlp.decoding import Found
+from operators.dlp.fuse import fuse
 from operators.dlp.rules.find import find
 from operators.dlp.rules.placeholders import is_placeholder
+from operators.dlp.rules.plausible import is_supported, is_vetoed
+from operators.dlp.tags import TYPES
 
 CARD = "4539 1488 0343 6467"
 KEY = "ghp_Vx7Qm2Lk9Zt4Rb8Ws3Yd6Hn1Jc5Pf0TgKuAe"
@@ -139,3 +145,106 @@ def test_no_rule_gives_a_value_away() -> None:
 def test_placeholders_are_known(value: str) -> None:
     """What documentation writes where a secret would be."""
     assert is_placeholder(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "sure", "kept"),
+    [
+        ("the crash was reported by Ilse Doorn", "Ilse Doorn", 0.9, True),
+        ("ported by Ilse Doorn", "Ilse Doorn", 0.9, False),
+        ("Copyright 2020 Ilse Doorn", "Ilse Doorn", 0.9, False),
+        ("Author: Ilse Doorn <ilse@corvex.net>", "Ilse Doorn", 0.9, True),
+        ("hi its tanya, can u call", "tanya", 0.9, True),
+        ("By May the river was dry", "river", 0.9, False),
+        ("on Monday it rained", "Monday", 0.9, False),
+        ("from celery import Celery\n# started by Celery itself", "Celery itself", 0.9, True),
+        ("from celery and\nfrom celery\n# or Celery", "Celery", 0.9, True),
+        ("import cassandra\n# handled by Cassandra", "Cassandra", 0.99, False),
+        ("username: YmlsbGluZw==", "YmlsbGluZw==", 0.95, False),
+    ],
+)
+def test_a_name_must_be_plausible(text: str, value: str, sure: float, kept: bool) -> None:
+    """Notices, modules, dates and words in lower case name nobody; chats and commits do."""
+    start = text.rindex(value)
+    assert is_vetoed(text, start, start + len(value), "NAME", sure, supported=True) is not kept
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "kept"),
+    [
+        ("switch (op) {\n  case BEQZ, BNEZ:", "BEQZ, BNEZ", False),
+        ("\tvar v2 Vanilla\n\tv2.x[i] = j", "Vanilla", False),
+        ("c.Env = nil // {x}\n// If Env contains a value", "Env", False),
+        ("type Gopher struct {\n}\n// a Gopher digs", "Gopher", False),
+        ("x.y = 1; // {z}\n// seen by Ilse, who left", "Ilse", True),
+        ("J.Doorn = 1; // {z}\n// seen by Doorn, who left", "Doorn", True),
+        ('var owner = "Ilse Doorn"; // {x}', "Ilse Doorn", True),
+        ("mail.Doorn@corvex.net = 1; // ask Doorn {x}", "Doorn", True),
+    ],
+)
+def test_what_a_program_declares_is_no_name(text: str, value: str, kept: bool) -> None:
+    """Words in statements, and those that are types or fields elsewhere; not text in quotes."""
+    start = text.rindex(value)
+    assert is_vetoed(text, start, start + len(value), "NAME", 0.99, supported=False) is not kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "serverConfig.Certificates[0].PrivateKey = testRSAPSS2048PrivateKey\n",
+        "cfg.apiToken = prod2024ApiToken\n",
+    ],
+)
+def test_a_variable_that_holds_a_key_is_none(text: str) -> None:
+    """A name in a program that ends in what it holds is not the value."""
+    assert reported(text) == []
+
+
+def test_the_head_of_a_key_alone_is_no_secret() -> None:
+    """What the model marks of an armour without the key in it is not reported."""
+    assert is_vetoed("-----BEGIN RSA TESTING KEY-----", 0, 10, "SECRET", 0.99, supported=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "supported"),
+    [
+        ('{"customer": {"name": "Ewa Nowicka"}}', True),
+        ('{"full_name": "Ewa Nowicka"}', True),
+        ("Signed-off-by: Ewa Nowicka <e@corvex.net>", True),
+        ("We met Ewa Nowicka at noon, and it rained all day in the old town.", True),
+        ('{"title": "Ewa Nowicka", "x": [1, {"y": 2}]}', False),
+        ("x = f(Ewa Nowicka) | [y] # {z}", False),
+    ],
+)
+def test_records_and_prose_speak_for_a_name(text: str, supported: bool) -> None:
+    """A key that asks for a person does; quotes and signs alone do not."""
+    start = text.index("Ewa")
+    assert is_supported(text, start, start + len("Ewa Nowicka"), "NAME") is supported
+
+
+def test_titles_are_no_part_of_a_name() -> None:
+    """What is called before a name is cut off; a title alone is nothing."""
+    calibration = Calibration(
+        np.ones(4), np.zeros(4), dict.fromkeys(TYPES, 0.5), dict.fromkeys(TYPES, 0.5)
+    )
+    text = "Lieber Herr Dr. Ammann, es regnet."
+    found = [Found(0, 22, "NAME", 0.9)]
+    assert [text[s.start : s.end] for s in fuse(text, found, [], calibration)] == ["Ammann"]
+    assert fuse(text, [Found(0, 11, "NAME", 0.9)], [], calibration) == []
+    whole = Found(0, 9, "NAME", 0.9)
+    assert fuse("Don Smith", [whole], [], calibration)[0][:2] == (0, 9)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "reported_as"),
+    [("ops:Kite.Runner.5", 1), ("Aladdin:open sesame", 0), ("user:password", 0), ("foo:bar", 0)],
+)
+def test_basic_credentials_are_read(credentials: str, reported_as: int) -> None:
+    """What a header encodes is decoded; samples of the specification are samples."""
+    header = f"Authorization: Basic {base64.b64encode(credentials.encode()).decode()}"
+    assert sum(kind == "SECRET" for kind, _ in reported(header)) == reported_as
+
+
+def test_a_signature_of_parameters_is_no_connection_string() -> None:
+    """Defaults of a function's parameters hold nothing."""
+    assert reported("def f(self, host=None, port=None, db=None, password=None, x=1):") == []

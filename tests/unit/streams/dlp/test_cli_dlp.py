@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
+import streams.dlp.scanner
 from streams.cli.main import app
+from streams.dlp.inference import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = CliRunner()
+ENGINES = functools.cache(Engine)
 KEY = "sk_live_4qR8tYw2LmZx9KvBn7CpHd3J"
+
+
+@pytest.fixture(autouse=True)
+def _graphs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's graphs are loaded once for all commands, its files checked by each."""
+    monkeypatch.setattr(streams.dlp.scanner, "Engine", ENGINES)
 
 
 @pytest.fixture

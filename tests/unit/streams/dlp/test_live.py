@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEAK = Message("the key is sk_live_4qR8tYw2LmZx9KvBn7CpHd3J")
-ALWAYS = """version: "2"
+ALWAYS = """version: "edited"
 rules:
   - {name: always, decision: BLOCK, rationale: Everything is blocked}
 """
@@ -41,7 +41,7 @@ def test_edited_policy_takes_over_without_a_restart(policy: Path) -> None:
     policy.write_text(ALWAYS, encoding="utf-8")
     assert live.reload()
     verdict = live.scan(LEAK)
-    assert (verdict.decision, verdict.policy_version) == (Decision.BLOCK, "2")
+    assert (verdict.decision, verdict.policy_version) == (Decision.BLOCK, "edited")
 
 
 def test_policy_that_makes_no_sense_changes_nothing(policy: Path) -> None:
@@ -50,7 +50,7 @@ def test_policy_that_makes_no_sense_changes_nothing(policy: Path) -> None:
     policy.write_text("version: 3\nrules: nonsense\n", encoding="utf-8")
     with pytest.raises(PolicyUnusable):
         live.reload()
-    assert live.scan(LEAK).policy_version == "1"
+    assert live.scan(LEAK).policy_version == "2"
 
 
 def test_candidate_in_shadow_is_counted_and_decides_nothing(policy: Path, tmp_path: Path) -> None:
