@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from state.secrets import SECRET_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
