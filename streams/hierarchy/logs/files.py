@@ -28,7 +28,8 @@ _FILE: Final = re.compile(
     rf"(?P<log>{'|'.join(NAMES)})_(?P<session>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})"
     r"(\.(?P<number>\d{6}))?\.jsonl(\.gz)?"
 )
-_FOLDER_MODES: Final = {0o600: 0o700, 0o640: 0o750, 0o644: 0o755}
+_OWNER_ONLY: Final = 0o700
+_FOLDER_MODES: Final = {0o600: _OWNER_ONLY, 0o640: 0o750, 0o644: 0o755}
 _OPEN: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LAST: Final = 10**6
 
@@ -62,9 +63,10 @@ def name_of(path: Path) -> LogName | None:
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Make the folder of the logs, as open as its files are to be."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=_FOLDER_MODES[mode], exist_ok=True)
+    """Make the folder of the logs, as open as its files are to be; one that is there stays so."""
+    if not folder.is_dir():
+        folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        folder.chmod(_FOLDER_MODES[mode])
 
 
 class LogFile:

@@ -98,9 +98,10 @@ class StreamLogs(StreamObserver):
 
     def taken(self, what: Taken) -> None:
         """Log tokens: which of them are, the thread works out."""
-        count = len(what.ids)
-        now = self._clock()
-        self._offer(records.InputStream, count, count, lambda: self._tokens(now, what))
+        if self._samplers["input_stream"].takes_any:
+            count = len(what.ids)
+            now = self._clock()
+            self._offer(records.InputStream, count, count, lambda: self._tokens(now, what))
 
     def wants_state(self, stream: str, position: int) -> bool:
         """Whether the representation there is one of those that are logged."""

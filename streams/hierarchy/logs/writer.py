@@ -100,14 +100,16 @@ class Writer:
     def offer(self, item: Item) -> None:
         """Queue an item, or drop it; never waits for the disk."""
         with self._lock:
-            full = self._closing or self._weight + item.weight > self._most
-            if full:
+            closing = self._closing
+            if closing or self._weight + item.weight > self._most:
                 self._dropped[item.log, "queue"] += item.records
             else:
                 self._waiting.append(item)
                 self._weight += item.weight
             wake = 2 * self._weight > self._most
-        if wake:
+        if closing:
+            self._tell()  # the thread might have done so for the last time
+        elif wake:
             self._wake.set()
 
     def close(self, patience_s: float) -> bool:
@@ -132,6 +134,7 @@ class Writer:
                 file.close()
             except OSError as error:
                 log.error("a log may not be on the disk", log=name, reason=str(error))  # noqa: TRY400 - the stack says nothing
+        self._tell()
 
     def _write(self, batch: Sequence[Item]) -> None:
         lines: dict[str, list[bytes]] = {}
@@ -146,13 +149,17 @@ class Writer:
                 time.sleep(0)
         for name, of_log in lines.items():
             self._append(name, of_log)
+        if dropped := self._tell():
+            notes = [self._encode(self._note(lost, count)) for lost, count in dropped.items()]
+            self._append(self._note_log, notes)
+
+    def _tell(self) -> Counter[Lost]:
+        """Have counted what was dropped since the last time."""
         with self._lock:
             dropped, self._dropped = self._dropped, Counter()
         for lost, count in dropped.items():
             self._counts.log_dropped(*lost, count)
-        if dropped:
-            notes = [self._encode(self._note(lost, count)) for lost, count in dropped.items()]
-            self._append(self._note_log, notes)
+        return dropped
 
     def _append(self, name: str, lines: list[bytes]) -> None:
         try:
