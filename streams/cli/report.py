@@ -39,7 +39,7 @@ def command(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[DIR]...",
+            metavar="DIR...",
             help="Folders of logs, of one or more workers; default: the settings'.",
         ),
     ] = None,

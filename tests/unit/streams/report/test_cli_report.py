@@ -21,7 +21,7 @@ from tests.unit.streams.report.days import Days
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 
 class Page(HTMLParser):

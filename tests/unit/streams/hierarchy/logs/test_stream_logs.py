@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import stat
 import time
 from typing import TYPE_CHECKING, Any
@@ -104,24 +104,23 @@ def test_each_log_has_one_file_a_session(tmp_path: Path) -> None:
         assert sessions == {(logs.session, "tenant:chat/9")} | of_worker
 
 
-texts = st.text(
-    st.characters(exclude_categories=["Zs", "Cc", "Cs"], exclude_characters=' "\\'),
-    min_size=6,
-    max_size=60,
-).filter(lambda text: not re.fullmatch(r"[\w.:\-\[\]/{},]*", text, re.ASCII))
+# Nothing that the program itself could write: other scripts, or letters around rare signs.
+texts = st.text(st.characters(min_codepoint=0xA0), min_size=2, max_size=60) | st.from_regex(
+    r"[a-z0-9]{2}[#@$&;][A-Za-z0-9]{2}[#@$&;][ a-z0-9]{2,30}", fullmatch=True
+)
 
 
 @given(texts)
 def test_nothing_of_a_text_is_in_any_file(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
-    """Whatever was said: neither it nor a piece of it, plain or escaped, nor its tokens' ids."""
+    """Whatever was said: neither it nor its beginning, plain or escaped, nor its tokens' ids."""
     folder = tmp_path_factory.mktemp("logs")
     logged(folder, text)
-    everything_written = b"".join(path.read_bytes() for path in folder.iterdir())
-    escaped = text.encode("ascii", "backslashreplace")
-    for piece in (text.encode(), escaped, repr(text)[1:-1].encode(), text[:6].encode()):
-        assert piece not in everything_written
+    written = b"".join(path.read_bytes() for path in folder.iterdir())
+    for piece in (text, text[:6]):
+        for form in (piece, json.dumps(piece)[1:-1], repr(piece)[1:-1], ascii(piece)[1:-1]):
+            assert form.encode("utf-8", "surrogatepass") not in written
     for record in lines(folder, "input_stream"):
         assert record["token_id"] == -1
 
@@ -131,7 +130,7 @@ def test_a_secret_is_in_no_file_whatever_the_way(tmp_path: Path) -> None:
     said = "ssn 078-05-1120, mail ana.lima@example.org, password Tr0ub4dor&3"
     logged(tmp_path, said)
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir()).decode()
-    for part in ("078-05", "1120", "ana.lima", "example.org", "Tr0ub4dor", "password"):
+    for part in ("078-05", "05-1120", "ana.lima", "example.org", "Tr0ub4dor", "password"):
         assert part not in written
     assert f"[TEXT:{len(said)}]" in written
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streams.hierarchy.logs import files, records
+from streams.hierarchy.logs import records
 from streams.hierarchy.logs.files import LogFile, name_of, new_session, prune
 from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.logs.writer import Item, Writer
@@ -200,7 +200,7 @@ def test_a_disk_that_refuses_costs_records_and_no_more(
     file = LogFile(tmp_path, "performance", SESSION, 10_000, 0o600)
     under_test = writer(file, counts)
     with monkeypatch.context() as patched:
-        patched.setattr(files.os, "write", _first_then_full(os.write))
+        patched.setattr(os, "write", _first_then_full(os.write))
         under_test.offer(one(1))
         until(lambda: counts.dropped["performance", "disk"] == 2)  # the record, and the note of it
     under_test.offer(one(2))
@@ -289,7 +289,7 @@ def test_at_the_end_all_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         synced.add(os.fstat(handle).st_ino)
         real(handle)
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     logs = StreamLogs(StreamLogSettings(), tmp_path, Counted())
     everything(logs, "text")
     logs.close()
