@@ -63,7 +63,7 @@ COMMANDS = {
     ),
     "report": (
         "streams.cli.report",
-        "Show latency, calibration, revisions and failures over days, as one page.",
+        "Report latency, calibration, revisions, failures and boundaries, as one page.",
     ),
     "train": (
         "streams.cli.train",

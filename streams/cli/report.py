@@ -60,9 +60,9 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Report latency, calibration, revisions, failures and boundaries over days, as one page.
+    """Report latency, calibration, revisions, failures and boundaries, as one page.
 
-    Reads the logs of workers (docs/stream-logs.md), rotated and packed files too, once and in
+    Reads days of workers' logs (docs/stream-logs.md), rotated and packed files too, once and in
     bounded memory, and writes one HTML page with plots and tables that needs nothing beside it.
     Lines that are torn or damaged are counted, shown and left out. With --json the main figures
     are printed as well.
@@ -103,4 +103,4 @@ def command(
     else:
         output().print(str(out), markup=False, soft_wrap=True)
     if unread := summary.damage.counts.total():
-        say.print(f"{unread:,} lines could not be read: the page says which", style="yellow")
+        say.print(f"lines that could not be read: {unread:,}; the page says which", style="yellow")

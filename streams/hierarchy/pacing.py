@@ -115,8 +115,9 @@ class Pacing(StreamObserver):
 
 
 def _say(before: Pace, now: Pace, window: Window, share: float) -> None:
-    log.warning(
-        "the token stream does less" if share > 1.0 else "the token stream does more again",
+    less = share > 1.0
+    (log.warning if less else log.info)(
+        "the token stream does less" if less else "the token stream does more again",
         step=now.step.value,
         before=before.step.value,
         token_p99_ms=round(window.token_ms, 1),

@@ -29,6 +29,7 @@ caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid var(--soft); }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 1px solid var(--faint); }
+.words { text-align: left; }
 .over { color: var(--series-6); font-weight: 600; }
 @media print { body { max-width: none; } figure { break-inside: avoid; } }
 """
@@ -85,7 +86,8 @@ def _cells(row: Sequence[str]) -> Iterable[str]:
         if cell.startswith(MARK):
             yield f'<td class="over">{escape(cell.removeprefix(MARK))} ▲</td>'
         else:
-            yield f"<td>{escape(cell)}</td>"
+            words = ' class="words"' if cell[:1].isalpha() else ""
+            yield f"<td{words}>{escape(cell)}</td>"
 
 
 def rate(part: float, of: float) -> float:

@@ -11,7 +11,7 @@ from streams.hierarchy.logs.records import NAMES
 from streams.hierarchy.observer import Metric
 from streams.report import markup, plots
 from streams.report.figures import latency_figures
-from streams.report.summary import VERDICT, total
+from streams.report.summary import CACHES, VERDICT, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,26 +56,25 @@ def render(summary: Summary, folders: Sequence[str], now: datetime) -> str:
 
 
 def _about(summary: Summary, folders: Sequence[str], now: datetime) -> str:
-    made = f"Made {now:%Y-%m-%d %H:%M} UTC from {summary.files:,} files in {', '.join(folders)}."
+    made = f"Made {now:%Y-%m-%d %H:%M} UTC from {', '.join(folders)}; all times are UTC."
     if not summary.last:
-        return f"{made} They hold no record of the time that was asked for."
-    return (
-        f"{made} They hold {sum(summary.lines.values()):,} records of {len(summary.sessions):,} "
-        f"sessions, from {markup.minute(summary.first)} to {markup.minute(summary.last)}. All "
-        "times are UTC."
-    )
+        return f"{made} There is no record of the time that was asked for."
+    return f"{made} From {markup.minute(summary.first)} to {markup.minute(summary.last)}."
 
 
 def _overview(summary: Summary) -> str:
     judged = summary.judged
     tokens = latency_figures(summary, Metric.TOKEN)
     updates = latency_figures(summary, Metric.UPDATE)
+    caches = max((cell.get(CACHES, 0.0) for _, cell in summary.load), default=0.0)
     unread, dropped = summary.damage.counts.total(), summary.dropped.total()
     rows = [
         ["p99 per token", markup.ms(tokens["p99_ms"]), f"{summary.budgets.token_ms:g} ms"],
         ["p99 per update", markup.ms(updates["p99_ms"]), f"{summary.budgets.update_ms:g} ms"],
         ["tokens over budget", markup.percent(tokens["over"]), ""],
         ["updates over budget", markup.percent(updates["over"]), ""],
+        ["largest caches", f"{caches:,.0f} MB", ""],
+        ["tokens logged", f"{total(summary.tokens).total():,}", ""],
         ["streams ended", f"{judged.finals.total():,}", ""],
         [
             "spans revised or withdrawn",
@@ -83,6 +82,9 @@ def _overview(summary: Summary) -> str:
             "",
         ],
         ["failed steps", f"{total(summary.failures).total():,}", ""],
+        ["sessions", f"{len(summary.sessions):,}", ""],
+        ["files", f"{summary.files:,}", ""],
+        ["records read", f"{summary.lines.total():,}", ""],
         ["records that could not be read", f"{markup.MARK if unread else ''}{unread:,}", "0"],
         ["records that were dropped", f"{markup.MARK if dropped else ''}{dropped:,}", "0"],
     ]

@@ -59,6 +59,7 @@ _SETTINGS: Final[Any] = {
     "grid.color": FAINT,
     "grid.alpha": 0.35,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "axes.grid.axis": "y",
     "xtick.color": INK,
     "ytick.color": INK,

@@ -24,6 +24,7 @@ SHOWN: Final = 200
 """Intervals that are shown, at most."""
 
 VERDICT: Final = "verdict"
+CACHES: Final = "caches"
 _SESSIONS: Final = 1_000
 
 
@@ -79,7 +80,7 @@ class Summary:
         tokens: taken, over time.
         latency: over time: of tokens, of updates, of verdicts.
         steps: windows by step, over time.
-        load: greatest share of the budgets, and waiting tokens, over time.
+        load: greatest share of the budgets, waiting tokens and megabytes of caches, over time.
         dropped: records that the logs lack, by log and reason.
         pauses: of partitions, over time.
         verdicts: by type, and spans revised and withdrawn, over time.
@@ -176,7 +177,7 @@ class Summary:
 
     def _state(self, timestamp: float, record: Fields) -> None:
         megabytes = record.number("cache_size_mb")
-        _greatest(self.load.at(timestamp), {"cache": megabytes})
+        _greatest(self.load.at(timestamp), {CACHES: megabytes})
 
     def _prediction(self, timestamp: float, record: Fields) -> None:
         kind = record.text("prediction_type")

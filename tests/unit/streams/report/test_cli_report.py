@@ -143,7 +143,7 @@ def test_damage_is_shown_and_not_fatal(days: Path, tmp_path: Path) -> None:
     (tmp_path / path.name).write_bytes(path.read_bytes() + b'{"torn')
     result = report(".")
     assert result.exit_code == 0
-    assert "1 lines could not be read" in result.stderr
+    assert "lines that could not be read: 1;" in result.stderr
     assert "torn at the end of a file" in (tmp_path / "streams.html").read_text("utf-8")
 
 

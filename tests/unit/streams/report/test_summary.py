@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.dlp.tags import SCORES
@@ -52,9 +52,9 @@ def summary_of(folder: Path, **period: float) -> Summary:
     return found
 
 
-def logging(folder: Path, **settings: Any) -> StreamLogs:
+def logging(folder: Path, **values: Any) -> StreamLogs:
     """Logs with a clock that stands still."""
-    return StreamLogs(StreamLogSettings(**settings), folder, Counted(), clock=lambda: START)
+    return StreamLogs(StreamLogSettings(**values), folder, Counted(), clock=lambda: START)
 
 
 def test_percentiles_are_those_of_the_tokens(tmp_path: Path) -> None:
@@ -79,6 +79,7 @@ def test_percentiles_are_those_of_the_tokens(tmp_path: Path) -> None:
     assert told[Metric.UPDATE]["count"] == 2_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1e5), min_size=1, max_size=300), st.floats(0.01, 1.0))
 def test_latencies_give_percentiles_within_a_bucket(times: list[float], share: float) -> None:
     """Whatever was measured."""
@@ -91,6 +92,7 @@ def test_latencies_give_percentiles_within_a_bucket(times: list[float], share: f
     assert some.over == sum(took > 50.0 for took in times)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(START, START + 10**8), min_size=1, max_size=2_000))
 def test_a_timeline_loses_nothing_however_long_it_gets(times: list[float]) -> None:
     """Few intervals, each thing counted once, in the interval of its time."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, StateError
 from streams.hierarchy.logs import records
 from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.observer import (
@@ -67,10 +67,10 @@ SEED: dict[str, dict[str, type | tuple[type, ...]]] = {
 }  # fmt: skip
 
 
-def logged(folder: Path, text: str, **settings: Any) -> Counted:
+def logged(folder: Path, text: str, **values: Any) -> Counted:
     """Log one of each happening, to the end."""
     counts = Counted()
-    logs = StreamLogs(StreamLogSettings(**{"shares": ALL, **settings}), folder, counts)
+    logs = StreamLogs(StreamLogSettings(**{"shares": ALL, **values}), folder, counts)
     everything(logs, text)
     logs.close()
     return counts
@@ -110,6 +110,7 @@ texts = st.text(st.characters(min_codepoint=0xA0), min_size=2, max_size=60) | st
 )
 
 
+@settings(deadline=None)
 @given(texts)
 def test_nothing_of_a_text_is_in_any_file(
     tmp_path_factory: pytest.TempPathFactory, text: str
@@ -283,6 +284,23 @@ def test_settings_that_cannot_be_are_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=told):
         load_settings(stream_logs=values)
+
+
+def test_a_worker_opens_its_logs_as_its_settings_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the data folder, elsewhere, not at all; or it says what to do."""
+    monkeypatch.chdir(tmp_path)
+    for values, folder in (({}, ".weir/stream-logs"), ({"directory": "elsewhere"}, "elsewhere")):
+        logs = StreamLogs.open(load_settings(stream_logs=values), Counted())
+        assert logs is not None
+        everything(logs, "text")
+        logs.close()
+        assert lines(tmp_path / folder, "failures")
+    assert StreamLogs.open(load_settings(stream_logs={"enabled": False}), Counted()) is None
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match=r"file/logs.*stream_logs\.directory"):
+        StreamLogs.open(load_settings(stream_logs={"directory": "file/logs"}), Counted())
 
 
 def test_names_of_the_logs_are_the_seeds() -> None:
