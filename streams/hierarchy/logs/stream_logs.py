@@ -315,7 +315,7 @@ class StreamLogs(StreamObserver):
 
     def _prune(self) -> None:
         try:
-            deleted = prune(self._folder, self._keep_bytes, self.session)
+            deleted = prune(self._folder, self._keep_bytes)
         except OSError as error:
             log.error("old stream logs could not be deleted", reason=str(error))  # noqa: TRY400 - the stack says nothing
         else:

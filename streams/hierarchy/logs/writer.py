@@ -128,7 +128,11 @@ class Writer:
             with self._lock:
                 closing = self._closing
                 batch, self._waiting, self._weight = self._waiting, [], 0
-            self._write(batch)
+            try:
+                self._write(batch)
+            except Exception as error:  # noqa: BLE001 - a fault here must not end the logs for good
+                for item in batch:
+                    self._lose(item.log, "record", item.records, type(error).__name__)
         for name, file in self._files.items():
             try:
                 file.close()

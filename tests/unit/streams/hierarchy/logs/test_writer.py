@@ -161,22 +161,32 @@ def test_a_record_larger_than_a_file_has_one_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_oldest_are_deleted_and_nothing_else(tmp_path: Path) -> None:
-    """Closed files go, oldest first; what is being written and what is no log stays."""
+    """Files go, oldest first, of whatever session; what is no log stays."""
     names = [
         "predictions_20261120T000000Z-00000000.jsonl",
         "boundaries_20261120T000000Z-00000000.000001.jsonl",
         "predictions_20261121T000000Z-00000000.000001.jsonl.gz",
         f"predictions_{SESSION}.000001.jsonl",
-        f"predictions_{SESSION}.jsonl",
         "notes.jsonl",
     ]
     for age, name in enumerate(names):
         (tmp_path / name).write_bytes(b"x" * 100)
         os.utime(tmp_path / name, (1_000 + age, 1_000 + age))
-    os.utime(tmp_path / names[4], (1, 1))
-    deleted = prune(tmp_path, 250, SESSION)
+    deleted = prune(tmp_path, 250)
     assert [path.name for path in deleted] == names[:2]
     assert {path.name for path in tmp_path.iterdir()} == set(names[2:])
+
+
+def test_a_file_that_a_worker_writes_is_not_deleted(tmp_path: Path) -> None:
+    """However old its last line is, and whoever prunes; once it is closed it may go."""
+    file = LogFile(tmp_path, "failures", SESSION, 1_000, 0o600)
+    file.append([b"x\n"])
+    os.utime(file.path, (1, 1))
+    assert prune(tmp_path, 0) == []
+    file.append([b"y\n"])
+    assert file.path.read_bytes() == b"x\ny\n"
+    file.close()
+    assert prune(tmp_path, 0) == [file.path]
 
 
 def test_disk_use_stays_bounded_while_a_session_writes(tmp_path: Path) -> None:
@@ -221,6 +231,34 @@ def _first_then_full(real: Callable[[int, Any], int]) -> Callable[[int, Any], in
         raise OSError(errno.ENOSPC, "No space left on device")
 
     return write
+
+
+def test_a_fault_in_the_thread_does_not_end_the_logs() -> None:
+    """What was lost to it is counted, and the next records are written."""
+    counts = Counted()
+    broken = Slow()
+    broken.go.set()
+    faults = iter([True, False])
+
+    def rotated() -> None:
+        if next(faults, False):
+            raise RuntimeError
+
+    broken.append = lambda lines: broken.written.extend(lines) or 1  # type: ignore[method-assign, func-returns-value]
+    under_test = Writer(
+        {"performance": broken},  # type: ignore[dict-item]
+        records.line,
+        10,
+        counts,
+        (lambda lost, count: measured(-count), "performance"),  # noqa: ARG005 - the count is enough
+        rotated,
+    )
+    under_test.offer(one(1))
+    until(lambda: len(broken.written) == 1)
+    under_test.offer(one(2))
+    assert under_test.close(60)
+    assert counts.dropped == {("performance", "record"): 1}
+    assert any(b'"metric_value":2' in line for line in broken.written)
 
 
 def test_a_killed_worker_leaves_whole_lines(tmp_path: Path) -> None:
