@@ -98,10 +98,14 @@ class Writer:
         self._thread.start()
 
     def offer(self, item: Item) -> None:
-        """Queue an item, or drop it; never waits for the disk."""
+        """Queue an item, or drop it; never waits for the disk.
+
+        One that is larger than the queue is taken if nothing else waits.
+        """
         with self._lock:
             closing = self._closing
-            if closing or self._weight + item.weight > self._most:
+            full = self._waiting and self._weight + item.weight > self._most
+            if closing or full:
                 self._dropped[item.log, "queue"] += item.records
             else:
                 self._waiting.append(item)

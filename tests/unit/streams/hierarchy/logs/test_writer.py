@@ -101,11 +101,21 @@ def test_what_weighs_more_takes_more_room() -> None:
     under_test = writer(slow, counts)
     under_test.offer(one(0))
     until(lambda: under_test._weight == 0)  # noqa: SLF001 - the same
-    for value in range(3):
-        under_test.offer(Item("performance", 1, 4, lambda value=value: [measured(value)]))  # type: ignore[misc]
+    for weight in (4, 4, 4, 2, 1):
+        under_test.offer(Item("performance", 1, weight, lambda: [measured(weight)]))  # noqa: B023 - any will do
     slow.go.set()
     assert under_test.close(60)
-    assert counts.dropped == {("performance", "queue"): 1}
+    assert counts.dropped == {("performance", "queue"): 2}
+
+
+def test_what_is_larger_than_the_queue_is_taken_alone() -> None:
+    """A document that comes in one piece is logged, if nothing else waits."""
+    slow, counts = Slow(), Counted()
+    slow.go.set()
+    under_test = writer(slow, counts)
+    under_test.offer(Item("performance", 50, 50, lambda: [measured(1)] * 50))
+    assert under_test.close(60)
+    assert counts.written["performance"] == 50
 
 
 def test_after_closing_nothing_is_taken() -> None:
