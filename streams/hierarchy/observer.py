@@ -74,7 +74,7 @@ class Taken(NamedTuple):
     """New tokens of a stream.
 
     Attributes:
-        stream: its id.
+        stream: its name, unlike that of any other stream of the worker: tenant and id.
         first: number of the first one in the stream, from 0.
         ids: of the vocabulary.
         texts: what each stands for.
@@ -146,7 +146,6 @@ class Verdict(NamedTuple):
         latency_s: from the last token that it rests on until it was ready.
         buffer: ``first`` token, ``tokens`` and ``characters`` in the buffer.
         characters: of the stream so far.
-        step: of the worker.
         model: version.
         policy: version.
     """
@@ -163,7 +162,6 @@ class Verdict(NamedTuple):
     latency_s: float
     buffer: Mapping[str, int]
     characters: int
-    step: Step
     model: str
     policy: str
 

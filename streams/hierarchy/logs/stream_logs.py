@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
-from operators.hierarchy.pace import STEPS
+from operators.hierarchy.pace import STEPS, Step
 from schemas.errors import StateError
 from streams.hierarchy.logs import records
 from streams.hierarchy.logs.files import LogFile, make_folder, new_session, prune
@@ -75,6 +75,7 @@ class StreamLogs(StreamObserver):
         self._folder = folder
         self._keep_bytes = settings.keep_bytes
         self._clock = clock
+        self._step = Step.NORMAL
         self._hide = redactor or Redactor(raw=settings.contents == "raw")
         make_folder(folder, mode)
         self._samplers = {
@@ -142,8 +143,8 @@ class StreamLogs(StreamObserver):
             "predictions", what.stream, what.number
         ):
             now = self._clock()
-            weight = 1 + len(what.spans)
-            self._offer(records.Prediction, 1, weight, lambda: [self._prediction(now, what)])
+            step, weight = self._step, 1 + len(what.spans)
+            self._offer(records.Prediction, 1, weight, lambda: [self._prediction(now, what, step)])
 
     def encoded(self, what: Encoded) -> None:
         """Log how long tokens took."""
@@ -184,6 +185,7 @@ class StreamLogs(StreamObserver):
 
     def paced(self, what: Paced) -> None:
         """Log load and backlog of the worker, and its step."""
+        self._step = what.step
         context = {"step": what.step.value, "before": what.before.value}
         for metric, value, unit in (
             (Metric.PACE, STEPS.index(what.step), "step"),
@@ -226,7 +228,7 @@ class StreamLogs(StreamObserver):
             {"position": what.position, "form": "vector" if self._hide.raw else "sketch"},
         )
 
-    def _prediction(self, now: float, what: Verdict) -> records.Prediction:
+    def _prediction(self, now: float, what: Verdict, step: Step) -> records.Prediction:
         output = {
             "decision": str(what.decision),
             "scores": {name: round(float(score), 6) for name, score in what.scores.items()},
@@ -239,7 +241,7 @@ class StreamLogs(StreamObserver):
             "characters": what.characters,
             "revised": what.revised,
             "withdrawn": what.withdrawn,
-            "step": what.step.value,
+            "step": step.value,
             "model": what.model,
             "policy": what.policy,
         }

@@ -125,6 +125,28 @@ def test_drawings_take_the_pages_colours(text: str) -> None:
         assert re.findall(r"(?:fill|stroke): ?(#(?!000000|ffffff)\w+)", drawing) == []
 
 
+def test_colours_can_be_told_from_the_paper(text: str) -> None:
+    """Contrast as WCAG 2.2 asks for: 3 for lines, 4.5 for words, light and dark."""
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#\w{6})", part))
+        for part in text.split("prefers-color-scheme: dark")[:2]
+    )
+    for colours in (light, dark):
+        paper = _luminance(colours["paper"])
+        for name in colours.keys() - {"paper", "soft"}:
+            ends = sorted((_luminance(colours[name]), paper))
+            wanted = 4.5 if name in {"ink", "series-6"} else 3.0
+            assert (ends[1] + 0.05) / (ends[0] + 0.05) >= wanted, name
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_json_has_the_figures(days: Path) -> None:
     """For those who keep an eye on them by program."""
     result = report(str(days), "--json", "--days", "100000")
