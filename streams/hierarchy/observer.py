@@ -101,7 +101,7 @@ class State(NamedTuple):
         type: what it is of.
         representation: [width].
         attention: of that token over those before it, mean over heads, [tokens]; None above tokens.
-        cache_bytes: of the worker's caches.
+        cache_bytes: of the stream's caches.
     """
 
     stream: str
@@ -146,6 +146,7 @@ class Verdict(NamedTuple):
         latency_s: from the last token that it rests on until it was ready.
         buffer: ``first`` token, ``tokens`` and ``characters`` in the buffer.
         characters: of the stream so far.
+        step: of the worker.
         model: version.
         policy: version.
     """
@@ -162,6 +163,7 @@ class Verdict(NamedTuple):
     latency_s: float
     buffer: Mapping[str, int]
     characters: int
+    step: Step
     model: str
     policy: str
 

@@ -73,7 +73,7 @@ def _overview(summary: Summary) -> str:
         ["p99 per update", markup.ms(updates["p99_ms"]), f"{summary.budgets.update_ms:g} ms"],
         ["tokens over budget", markup.percent(tokens["over"]), ""],
         ["updates over budget", markup.percent(updates["over"]), ""],
-        ["largest caches", f"{caches:,.0f} MB", ""],
+        ["largest caches of a stream", f"{caches:,.1f} MB", ""],
         ["tokens logged", f"{total(summary.tokens).total():,}", ""],
         ["streams ended", f"{judged.finals.total():,}", ""],
         [

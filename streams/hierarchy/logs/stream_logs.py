@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
-from operators.hierarchy.pace import STEPS, Step
+from operators.hierarchy.pace import STEPS
 from schemas.errors import StateError
 from streams.hierarchy.logs import records
 from streams.hierarchy.logs.files import LogFile, make_folder, new_session, prune
@@ -75,7 +75,6 @@ class StreamLogs(StreamObserver):
         self._folder = folder
         self._keep_bytes = settings.keep_bytes
         self._clock = clock
-        self._step = Step.NORMAL
         self._hide = redactor or Redactor(raw=settings.contents == "raw")
         make_folder(folder, mode)
         self._samplers = {
@@ -143,8 +142,8 @@ class StreamLogs(StreamObserver):
             "predictions", what.stream, what.number
         ):
             now = self._clock()
-            step, weight = self._step, 1 + len(what.spans)
-            self._offer(records.Prediction, 1, weight, lambda: [self._prediction(now, what, step)])
+            weight = 1 + len(what.spans)
+            self._offer(records.Prediction, 1, weight, lambda: [self._prediction(now, what)])
 
     def encoded(self, what: Encoded) -> None:
         """Log how long tokens took."""
@@ -185,7 +184,6 @@ class StreamLogs(StreamObserver):
 
     def paced(self, what: Paced) -> None:
         """Log load and backlog of the worker, and its step."""
-        self._step = what.step
         context = {"step": what.step.value, "before": what.before.value}
         for metric, value, unit in (
             (Metric.PACE, STEPS.index(what.step), "step"),
@@ -228,7 +226,7 @@ class StreamLogs(StreamObserver):
             {"position": what.position, "form": "vector" if self._hide.raw else "sketch"},
         )
 
-    def _prediction(self, now: float, what: Verdict, step: Step) -> records.Prediction:
+    def _prediction(self, now: float, what: Verdict) -> records.Prediction:
         output = {
             "decision": str(what.decision),
             "scores": {name: round(float(score), 6) for name, score in what.scores.items()},
@@ -241,7 +239,7 @@ class StreamLogs(StreamObserver):
             "characters": what.characters,
             "revised": what.revised,
             "withdrawn": what.withdrawn,
-            "step": step.value,
+            "step": what.step.value,
             "model": what.model,
             "policy": what.policy,
         }

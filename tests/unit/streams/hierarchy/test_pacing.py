@@ -191,7 +191,7 @@ class Simulated:
         made = Verdict(
             self.name, len(self.verdicts), kind, "BLOCK" if chance > 0.5 else "ALLOW",
             max(chance, 1 - chance), {"exposure": chance}, [], 0, 0, 0.01, {"tokens": self.done},
-            self.done, "m", "p",
+            self.done, Step.NORMAL, "m", "p",
         )  # fmt: skip
         self.verdicts.append(made)
         self.observer.sent(made)

@@ -94,7 +94,7 @@ class Days:
                     name, number, decision="BLOCK" if risky is right else "ALLOW",
                     confidence=0.6 + 0.05 * number, scores=dict.fromkeys(SCORES, chance),
                     spans=spans, revised=int(draws.random() < 0.02 * shown), characters=place,
-                    latency_s=took / 1e3,
+                    latency_s=took / 1e3, step=self.pace.step,
                 )
             )  # fmt: skip
         logs.ended(Ended(name, BoundaryType.PARAGRAPH, characters, None, "a.", "b"))

@@ -64,6 +64,7 @@ def verdict(stream: str = "chat-1", number: int = 0, **values: Any) -> Verdict:
         latency_s=0.012,
         buffer={"first": 0, "tokens": 9, "characters": 31},
         characters=31,
+        step=Step.NORMAL,
         model="m1",
         policy="p1",
     )

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.hierarchy.pace import Step, Window
 from schemas.errors import ConfigError, StateError
 from streams.hierarchy.logs import records
 from streams.hierarchy.logs.stream_logs import StreamLogs
@@ -21,7 +20,6 @@ from streams.hierarchy.observer import (
     BoundaryType,
     Encoded,
     Ended,
-    Paced,
     PredictionType,
     State,
     StateType,
@@ -214,17 +212,6 @@ def test_final_verdicts_are_logged_whatever_the_share(tmp_path: Path) -> None:
     logs.sent(verdict(number=1, type=PredictionType.FINAL))
     logs.close()
     assert [one["prediction_type"] for one in lines(tmp_path, "predictions")] == ["final"]
-
-
-def test_verdicts_bear_the_step_in_which_they_were_given(tmp_path: Path) -> None:
-    """Whoever reads a late verdict sees that the worker was behind."""
-    logs = StreamLogs(StreamLogSettings(), tmp_path, Counted())
-    logs.sent(verdict(number=0))
-    logs.paced(Paced(Step.NORMAL, Step.FEWER_PARTIALS, Window(80.0, 0.0, 0), 1.6))
-    logs.sent(verdict(number=1))
-    logs.close()
-    steps = [one["metadata"]["step"] for one in lines(tmp_path, "predictions")]
-    assert steps == ["normal", "fewer_partials"]
 
 
 def test_records_that_are_no_json_are_counted_and_stop_nothing(tmp_path: Path) -> None:
