@@ -29,8 +29,10 @@ from pydantic_settings import (
 )
 
 from operators.fusion.config import CellConfig
+from operators.hierarchy.pace import PaceConfig
 from schemas.errors import ConfigError
 from streams.gate.settings import MessageSettings
+from streams.hierarchy.settings import StreamLogSettings
 from streams.section import Positive, Section, existing_file
 from streams.service.settings import HttpSettings, ScannerSettings
 
@@ -306,6 +308,8 @@ class Settings(BaseSettings):
     scanner: ScannerSettings = ScannerSettings()
     messages: MessageSettings = MessageSettings()
     registry: RegistrySettings = RegistrySettings()
+    pace: PaceConfig = Field(default_factory=PaceConfig)
+    stream_logs: StreamLogSettings = StreamLogSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -338,6 +342,11 @@ class Settings(BaseSettings):
     def state_dir(self) -> Path:
         """Folder of the worker's RocksDB tables, one sub-folder a shard."""
         return self.data_dir / "state" / self.application_id
+
+    @property
+    def stream_logs_dir(self) -> Path:
+        """Folder of the six logs of the token stream."""
+        return self.stream_logs.directory or self.data_dir / "stream-logs"
 
     @property
     def secrets_dir(self) -> Path:
