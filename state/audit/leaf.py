@@ -28,9 +28,12 @@ EPOCH: Final = 5.0
 """``format`` of a mark: the cell was set back to ``step``; ``prev`` names the old head."""
 NOTE: Final = 7.0
 """``format`` of a mark: a caller's own entry; ``event_digest`` is that of the event with it."""
+VERDICT: Final = 8.0
+"""``format`` of a step: something was scanned; ``event_digest`` is the SHA-256 of the verdict."""
 
-STEPS: Final = (FORMAT, LATE_LABEL)
-"""Formats that have a step number of their own; all fields count."""
+STEPS: Final = (FORMAT, LATE_LABEL, VERDICT)
+"""Formats that have a step number of their own; all fields count, but of a verdict, which has its
+time and digest, and zeros."""
 MARKS: Final = (REPEAT, SNAPSHOT, EPOCH, NOTE)
 """Formats without: ``step`` is that of the cell, other numbers are 0 (but the time of an event)."""
 

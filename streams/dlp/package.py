@@ -40,6 +40,7 @@ class Package:
         size: ``base``, ``fast`` or ``tiny``.
         calibration: temperatures and least confidences.
         tokenizer: bytes of the SentencePiece model.
+        digest: SHA-256 of the manifest, and so of every file.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Package:
     size: str
     calibration: Calibration
     tokenizer: bytes
+    digest: bytes
 
     @classmethod
     def open(cls, folder: Path = SHIPPED) -> Package:
@@ -74,6 +76,7 @@ class Package:
             manifest["size"],
             calibration,
             (folder / "tokenizer.model").read_bytes(),
+            bytes.fromhex(_digest(folder / MANIFEST)),
         )
 
 

@@ -156,7 +156,7 @@ def test_an_alarm_at_the_very_end_may_still_be_answered(empty_log: Log, rows_of:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("format", 8.0, Reason.FORMAT),
+        ("format", 9.0, Reason.FORMAT),
         ("format", math.nan, Reason.FORMAT),
         ("step", 7.0, Reason.STEP),
         ("step", math.nan, Reason.STEP),
