@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from streams.hierarchy.metrics import StreamMetrics
 from streams.shard.shard import Shard, ShardState
 
 if TYPE_CHECKING:
+    from operators.hierarchy.pace import PaceConfig
     from streams.shard.unit import UnitOfWork
 
 # Seconds: from a kernel call of a small batch to a commit that waits for a leader election.
@@ -63,9 +65,17 @@ CELL_GAUGES = {
 
 
 class Metrics:
-    """The metrics and their registry; the observer of every shard."""
+    """The metrics and their registry; the observer of every shard.
 
-    def __init__(self) -> None:
+    Args:
+        pace: budgets of the token stream; the seed's by default.
+
+    Attributes:
+        registry: of all of them.
+        streams: those of the token stream; the observer of its streams.
+    """
+
+    def __init__(self, pace: PaceConfig | None = None) -> None:
         self.registry = CollectorRegistry()
         gauge, counter, histogram = self._gauge, self._counter, self._histogram
         self.lag = gauge("weir_shard_lag", "Committed events not yet processed.")
@@ -140,6 +150,7 @@ class Metrics:
         self.request_seconds = histogram(
             "weir_http_request_seconds", "From an HTTP request to its answer.", labels=("route",)
         )
+        self.streams = StreamMetrics(self.registry, pace)
         self._alarms: dict[tuple[str, str], int] = {}
         self._seen: set[tuple[str, str]] = set()
 

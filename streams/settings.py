@@ -29,7 +29,9 @@ from pydantic_settings import (
 )
 
 from operators.fusion.config import CellConfig
+from operators.hierarchy.pace import PaceConfig
 from schemas.errors import ConfigError
+from streams.hierarchy.settings import StreamLogSettings
 from streams.section import Positive, Section, existing_file
 from streams.service.settings import HttpSettings, ScannerSettings
 
@@ -253,6 +255,8 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     scanner: ScannerSettings = ScannerSettings()
     registry: RegistrySettings = RegistrySettings()
+    pace: PaceConfig = Field(default_factory=PaceConfig)
+    stream_logs: StreamLogSettings = StreamLogSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -271,6 +275,11 @@ class Settings(BaseSettings):
     def state_dir(self) -> Path:
         """Folder of the worker's RocksDB tables, one sub-folder a shard."""
         return self.data_dir / "state" / self.application_id
+
+    @property
+    def stream_logs_dir(self) -> Path:
+        """Folder of the six logs of the token stream."""
+        return self.stream_logs.directory or self.data_dir / "stream-logs"
 
     @property
     def secrets_dir(self) -> Path:

@@ -115,7 +115,7 @@ class Worker:
             signal.signal(number, lambda *_: os._exit(0))
         self.settings = settings
         self._parts = parts
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.pace)
         self._folder = StateFolder(settings.state_dir)
         self._serving = Serving(settings, self.metrics)
         self._keys = CellKeys.open(settings)

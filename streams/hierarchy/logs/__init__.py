@@ -1,0 +1,1 @@
+"""Six structured logs of the token stream, written beside it."""

@@ -1,0 +1,32 @@
+"""Which happenings are logged: a share of them, always the same ones.
+
+Whether one is taken follows from its stream and position, so that a replay, another worker or
+another log takes the same; what a smaller share takes, a larger one takes too.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+_RANGE: Final = 1 << 64
+
+
+class Sampler:
+    """Takes a share.
+
+    Args:
+        share: from 0 to 1.
+    """
+
+    __slots__ = ("_below",)
+
+    def __init__(self, share: float) -> None:
+        self._below = round(share * _RANGE)
+
+    def takes(self, stream: str, position: int) -> bool:
+        """Whether what happens there is logged; about 1 µs."""
+        if self._below in (0, _RANGE):
+            return self._below != 0
+        key = f"{position}\0{stream}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(blake2b(key, digest_size=8).digest()) < self._below

@@ -1,0 +1,126 @@
+"""Measures how a worker keeps up with its streams, and says what it is to do less.
+
+The decisions are `operators.hierarchy.pace`; here are the clock and the windows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from operators.hierarchy import pace
+from operators.hierarchy.pace import Pace, Plan, Window
+from streams.hierarchy.observer import Paced, StreamObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from operators.hierarchy.pace import PaceConfig
+    from streams.hierarchy.observer import Encoded, Updated
+
+log = structlog.get_logger(__name__)
+
+WINDOW_S: Final = 0.5
+_MS: Final = 1_000.0
+_TAIL: Final = 0.99
+
+
+class Pacing(StreamObserver):
+    """The pace of one worker; an observer, so that it measures what all others are told.
+
+    Args:
+        config: budgets and steps.
+        clock: seconds, never backwards.
+    """
+
+    def __init__(self, config: PaceConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self.config = config
+        self.pace = Pace()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: list[tuple[float, int]] = []
+        self._updates: list[tuple[float, int]] = []
+        self._ends = clock() + WINDOW_S
+        self._paused: set[int] = set()
+
+    def encoded(self, what: Encoded) -> None:
+        """Measure tokens."""
+        with self._lock:
+            self._tokens.append((what.seconds, what.tokens))
+
+    def updated(self, what: Updated) -> None:
+        """Measure an update."""
+        with self._lock:
+            self._updates.append((what.seconds, 1))
+
+    def plan(self, waiting: int, observer: StreamObserver) -> Plan:
+        """What is to be done now. Call it before each round of calls, and while nothing comes.
+
+        Args:
+            waiting: tokens of the worker that wait.
+            observer: told when a window has ended.
+        """
+        if self._clock() >= self._ends:
+            window = self._window(waiting)
+            before, self.pace = self.pace, self.pace.next(window, self.config)
+            share = pace.load(window, before.step, self.config)
+            observer.paced(Paced(before.step, self.pace.step, window, share))
+            if before.step is not self.pace.step:
+                self._say(before, window, share)
+        return self.pace.plan(self.config)
+
+    def pauses(self, partition: int, waiting: int, observer: StreamObserver) -> bool:
+        """Whether a partition is to be paused; ask whenever its waiting tokens have changed.
+
+        Args:
+            partition: of the tokens.
+            waiting: its tokens that wait.
+            observer: told when the answer changes.
+        """
+        was = partition in self._paused
+        now = pace.paused(waiting, was, self.config)
+        if now is not was:
+            (self._paused.add if now else self._paused.discard)(partition)
+            observer.paused(partition, paused=now)
+            log.info(
+                "partition of tokens paused" if now else "partition of tokens resumed",
+                partition=partition,
+                waiting=waiting,
+            )
+        return now
+
+    def forget(self, partition: int, observer: StreamObserver) -> None:
+        """A partition is another worker's now."""
+        if partition in self._paused:
+            self._paused.discard(partition)
+            observer.paused(partition, paused=False)
+
+    def _window(self, waiting: int) -> Window:
+        with self._lock:
+            tokens, self._tokens = self._tokens, []
+            updates, self._updates = self._updates, []
+        self._ends = self._clock() + WINDOW_S
+        return Window(_tail(tokens) * _MS, _tail(updates) * _MS, waiting)
+
+    def _say(self, before: Pace, window: Window, share: float) -> None:
+        log.warning(
+            "the token stream does less" if share > 1.0 else "the token stream does more again",
+            step=self.pace.step.value,
+            before=before.step.value,
+            token_p99_ms=round(window.token_ms, 1),
+            update_p99_ms=round(window.update_ms, 1),
+            waiting=window.waiting,
+        )
+
+
+def _tail(measured: list[tuple[float, int]]) -> float:
+    """The 99th percentile of seconds with their counts; 0 of none. Time is n log n."""
+    beyond = (1 - _TAIL) * sum(count for _, count in measured)
+    for seconds, count in sorted(measured, reverse=True):
+        beyond -= count
+        if beyond < 0:
+            return seconds
+    return 0.0
