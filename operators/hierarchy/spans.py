@@ -80,13 +80,13 @@ class Named(NamedTuple):
     """A span that has been told.
 
     Attributes:
-        name: by which it is known.
+        name: number by which it is known.
         start: position of its first code point.
         end: position after the last one.
         type: of it.
     """
 
-    name: str
+    name: int
     start: int
     end: int
     type: str
@@ -99,14 +99,16 @@ class Names:
     Attributes:
         known: spans as they were told last, in order.
         given: how many names have been given.
-        revisions: spans that were told otherwise later, or taken back.
+        revised: spans that were told otherwise later.
+        withdrawn: spans that were taken back.
     """
 
     known: tuple[Named, ...] = ()
     given: int = 0
-    revisions: int = 0
+    revised: int = 0
+    withdrawn: int = 0
 
-    def call(self, spans: Sequence[Span]) -> tuple[Names, list[str]]:
+    def call(self, spans: Sequence[Span]) -> tuple[Names, list[int]]:
         """Names for the spans of a verdict: those of spans that they overlap, else new ones.
 
         Args:
@@ -116,18 +118,18 @@ class Names:
             The names as of this verdict, and the name of each span. O(spans · known) at worst.
         """
         left = list(self.known)
-        given, revisions = self.given, self.revisions
+        given, revised = self.given, self.revised
         told: list[Named] = []
         for span in spans:
             at = _meant(left, span)
             if at is None:
-                name, given = f"s{given}", given + 1
+                name, given = given, given + 1
             else:
                 before = left.pop(at)
                 name = before.name
-                revisions += before[1:] != span[:3]
+                revised += before[1:] != span[:3]
             told.append(Named(name, *span[:3]))
-        after = replace(self, known=tuple(told), given=given, revisions=revisions + len(left))
+        after = Names(tuple(told), given, revised, self.withdrawn + len(left))
         return after, [one.name for one in told]
 
     def shifted(self, position: int, end: int, by: int) -> Names:

@@ -59,6 +59,7 @@ class TextState:
         offset: place of its first code point.
         low: place from which on spans that begin there are the segment's to find.
         checkpoint: place of the last checkpoint.
+        passed: text from there to the last complete unit.
     """
 
     growing: GrowingState = field(default_factory=GrowingState)
@@ -68,6 +69,12 @@ class TextState:
     offset: int = 0
     low: int = 0
     checkpoint: int = 0
+    passed: str = ""
+
+    @property
+    def tip(self) -> str:
+        """Text since the last checkpoint."""
+        return self.passed + self.growing.held
 
     @property
     def length(self) -> int:
@@ -100,13 +107,14 @@ class Stage(NamedTuple):
         closed: segments that were flushed, in order.
         boundaries: that became certain, in order.
         state: after it.
-        is_checkpoint: whether the text after it can be read from there.
+        passed: where the text after it can be read from there, as from a checkpoint: text since the
+            one before; else None.
     """
 
     closed: tuple[Closed, ...]
     boundaries: tuple[Boundary, ...]
     state: TextState
-    is_checkpoint: bool
+    passed: str | None
 
 
 def begin(opening: Sequence[Token]) -> TextState:
@@ -143,7 +151,7 @@ def finish(reading: Reading, state: TextState, time_us: int) -> list[Stage]:
     end = tuple(Token(number, state.length, state.length, 0) for number in reading.end[:room])
     flush = flush._replace(tokens=flush.tokens + end)
     segment = Closed(flush, state.text, state.offset, state.low, None)
-    return [*before, Stage((*closed, segment), (*found, *last), state, is_checkpoint=False)]
+    return [*before, Stage((*closed, segment), (*found, *last), state, None)]
 
 
 def _taken(
@@ -160,11 +168,11 @@ def _taken(
         state, closed, found = _unit(reading, state, unit, time_us)
         certain += found
         if closed or unit.end - state.checkpoint >= MOST_TEXT:
-            state = replace(state, checkpoint=unit.end)
-            stages.append(Stage(closed, tuple(certain), state, is_checkpoint=True))
+            passed, state = state.passed, replace(state, checkpoint=unit.end, passed="")
+            stages.append(Stage(closed, tuple(certain), state, passed))
             certain = []
     state = replace(state, growing=held)
-    return [*stages, Stage((), tuple(certain), state, is_checkpoint=False)]
+    return [*stages, Stage((), tuple(certain), state, None)]
 
 
 def _unit(
@@ -184,7 +192,7 @@ def _unit(
     text, offset = _from(text, offset, offset + len(text) - MOST_TEXT)
     after = replace(
         state, growing=GrowingState("", unit.end), boundaries=marks, buffer=kept, text=text,
-        offset=offset, low=low,
+        offset=offset, low=low, passed=state.passed + unit.text,
     )  # fmt: skip
     return after, tuple(closed), found
 

@@ -33,7 +33,7 @@ class PartialConfig:
 class Called(NamedTuple):
     """A span and the name that it is told by."""
 
-    name: str
+    name: int
     span: Span
 
 
@@ -107,4 +107,4 @@ class Told:
         """The state again."""
         names = values["names"]
         known = tuple(Named(*one) for one in names["known"])
-        return cls(**{**values, "names": Names(known, names["given"], names["revisions"])})
+        return cls(**{**values, "names": Names(**{**names, "known": known})})
