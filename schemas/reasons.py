@@ -31,7 +31,9 @@ class Reason(StrEnum):
     LABEL_OUT_OF_RANGE = "LABEL_OUT_OF_RANGE"  # not in [0, 1], where it must be
     TOO_LARGE = "TOO_LARGE"  # a finite number so large that sums with it could overflow
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
+    WRONG_TOKENIZER = "WRONG_TOKENIZER"  # token ids of another vocabulary than the model's
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
     LATE_LABEL_REPEATED = "LATE_LABEL_REPEATED"  # its observation has a label already
     LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)
+    STREAM_FAILED = "STREAM_FAILED"  # a piece of a stream that failed three times in a row

@@ -6,6 +6,7 @@ A key is one type byte, then which stream, then a number where there are many::
     checkpoint    type  tenant  stream  number (u32 BE)
     judgement     type  tenant  stream  number (u32 BE)
     ended         type  tenant  stream
+    clock         type
 
     tenant, stream    length (u16 BE)  utf-8
 
@@ -23,6 +24,7 @@ _HEAD: Final = b"\x10"
 _CHECKPOINT: Final = b"\x11"
 _JUDGEMENT: Final = b"\x12"
 _ENDED: Final = b"\x13"
+_CLOCK: Final = b"\x14"
 _LENGTH: Final = struct.Struct(">H")
 _NUMBER: Final = struct.Struct(">I")
 
@@ -79,6 +81,11 @@ def ended_key(stream: StreamKey) -> bytes:
 def ended_prefix() -> bytes:
     """Prefix of the marks of all streams that have ended."""
     return _ENDED
+
+
+def clock_key() -> bytes:
+    """Key of the shard's time: the latest that a piece of its log has had."""
+    return _CLOCK
 
 
 def stream_of(key: bytes) -> StreamKey:

@@ -8,7 +8,7 @@ do less safely — restoring, writing tables, committing — the shards do (see 
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import faust
 from faust.stores import base
@@ -17,7 +17,7 @@ from schemas.errors import Bug
 from streams.kafka.assignor import ShardAssignor
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.fetch import BatchApp, FetchedBatch, ShardTableManager
-from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
+from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME, TOKENS_ROLE, TOKENS_TABLE_NAME
 
 if TYPE_CHECKING:
     from faust.types import TP
@@ -57,7 +57,9 @@ class ShardTableStore(base.Store[bytes, bytes]):
     ) -> None:
         """Bring the shards of the new assignment up before Faust looks at any offset."""
         changelogs = self.table.changelog_topic.topics
-        standbys = {tp.partition for tp in self.app.assignor.assigned_standbys()}
+        standbys = {
+            tp.partition for tp in self.app.assignor.assigned_standbys() if tp.topic in changelogs
+        }
         mine = {tp.partition for tp in assigned if tp.topic in changelogs} - standbys
         await self._shards.assign(mine, standbys)
 
@@ -93,22 +95,41 @@ class ShardTable(faust.Table[bytes, bytes]):
         return types.SimpleNamespace(message=types.SimpleNamespace(partition=partition))
 
 
-def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> BatchApp:
-    """Wire agent, table and shards together.
+class Fed(NamedTuple):
+    """What an agent feeds.
+
+    Attributes:
+        role: of the topic that it reads.
+        table: name of the table that its shards keep.
+        shards: of this worker, empty.
+    """
+
+    role: str
+    table: str
+    shards: Shards
+
+
+def build_app(
+    settings: Settings, shards: Shards, partitions: int, url: str, tokens: Shards | None = None
+) -> BatchApp:
+    """Wire agents, tables and shards together.
 
     Args:
         settings: all of them; ``broker.bootstrap`` known.
         shards: the shards of this worker, empty.
         partitions: of the source topic and the changelog.
         url: where other workers reach this one's HTTP server; told to the whole group.
+        tokens: the shards of tokens, empty; None: the topic is not read.
     """
-    source = settings.topics.name(SOURCE_ROLE)
+    fed = {settings.topics.name(SOURCE_ROLE): Fed(SOURCE_ROLE, TABLE_NAME, shards)}
+    if tokens is not None:
+        fed[settings.topics.name(TOKENS_ROLE)] = Fed(TOKENS_ROLE, TOKENS_TABLE_NAME, tokens)
     stream = settings.stream
     assert settings.broker.bootstrap is not None
     app = BatchApp(
         settings.application_id,
-        state_offset=shards.next_offset,
-        batch_topics=frozenset({source}),
+        state_offset=lambda topic, partition: fed[topic].shards.next_offset(partition),
+        batch_topics=frozenset(fed),
         # Half of what a shard gathers for anyway: an event waits little longer, if at all.
         fetch_wait_ms=max(1, stream.gather_ms // 2),
         failed=shards.failed,
@@ -141,19 +162,26 @@ def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> 
         stream_processing_timeout=86_400.0,
         recovery_consistency_check=False,
     )
+    for topic, one in fed.items():
+        _feed(app, topic, partitions, one)
+    return app
+
+
+def _feed(app: BatchApp, topic: str, partitions: int, fed: Fed) -> None:
+    """Let an agent feed shards with a topic, and pause them before they are taken away."""
+    shards = fed.shards
     app.tables.add(
         ShardTable(
             app,
-            name=TABLE_NAME,
+            name=fed.table,
             partitions=partitions,
             shards=shards,
             key_type=bytes,
             value_type=bytes,
         )
     )
-    events = app.topic(source, partitions=partitions, **RAW)
 
-    @app.agent(events, name="weir-events")
+    @app.agent(app.topic(topic, partitions=partitions, **RAW), name=f"weir-{fed.role}")
     async def ingest(stream: Any) -> None:
         async for event in stream.noack().events():
             batch: FetchedBatch = event.value
@@ -161,7 +189,6 @@ def build_app(settings: Settings, shards: Shards, partitions: int, url: str) -> 
             await shards.offer(event.message.partition, batch)
 
     async def pause(_: Any, revoked: set[TP], **__: Any) -> None:
-        await shards.pause({tp.partition for tp in revoked if tp.topic == source})
+        await shards.pause({tp.partition for tp in revoked if tp.topic == topic})
 
     cast("Any", app.on_partitions_revoked).connect(pause, weak=False)
-    return app

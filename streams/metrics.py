@@ -176,22 +176,22 @@ class Metrics:
 
     # -- Observer ---------------------------------------------------------------------------------
 
-    def restoring(self, shard: int, share: float) -> None:
+    def restoring(self, shard: int | str, share: float) -> None:
         """A share of the changelog has been applied."""
         self.restore_progress.labels(shard).set(share)
 
     def restored(self, shard: Shard, records: int, stepped: int, seconds: float) -> None:  # noqa: ARG002 - the log has them
         """The shard is ready."""
-        self.restore_progress.labels(shard.number).set(1.0)
+        self.restore_progress.labels(shard.label).set(1.0)
         for tenant, cell in shard.engine.tenants.items():
             # Alarms of the past were counted when they happened, perhaps by another worker.
-            self._alarms[str(shard.number), tenant] = int(cell.describe()["alarms"])
+            self._alarms[str(shard.label), tenant] = int(cell.describe()["alarms"])
 
     def snapshot(self, shard: int, *, taken: bool) -> None:
         """A snapshot was taken, or could not be."""
         self.snapshots.labels(shard, "taken" if taken else "failed").inc()
 
-    def standby(self, shard: int, lag: float | None) -> None:
+    def standby(self, shard: int | str, lag: float | None) -> None:
         """A standby has so many records to go; None: it is not this worker's any more."""
         if lag is not None:
             self.standby_lag.labels(shard).set(lag)
@@ -201,7 +201,7 @@ class Metrics:
 
     def closed(self, shard: Shard) -> None:
         """The shard is another worker's now: what was last seen of it must not stand for ever."""
-        number = str(shard.number)
+        number = str(shard.label)
         for metric in (
             self.lag,
             self.committed_offset,
@@ -223,7 +223,7 @@ class Metrics:
 
     def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
         """A unit of work has committed."""
-        label = shard.number
+        label = shard.label
         self.events.labels(label).inc(unit.records)
         self.steps.labels(label).inc(unit.steps)
         self.units.labels(label).inc()
@@ -258,13 +258,13 @@ class Metrics:
         Not at each unit of work: of a shard of many tenants that would cost more than the unit.
         """
         if end_offset is not None:
-            self.end_offset.labels(shard.number).set(end_offset)
-            self.lag.labels(shard.number).set(max(0, end_offset - (shard.next_offset or 0)))
-        self.rocksdb_bytes.labels(shard.number).set(shard.store.size_bytes())
+            self.end_offset.labels(shard.label).set(end_offset)
+            self.lag.labels(shard.label).set(max(0, end_offset - (shard.next_offset or 0)))
+        self.rocksdb_bytes.labels(shard.label).set(shard.store.size_bytes())
         for tenant, cell in shard.engine.tenants.items():
-            self._seen.add((str(shard.number), tenant))
-            self._describe(str(shard.number), tenant, cell.describe())
-            self.chain_height.labels(shard.number, tenant).set(shard.engine.chain(tenant).size)
-        self.tx_in_flight.labels(shard.number).set(shard.state is ShardState.RUNNING)
+            self._seen.add((str(shard.label), tenant))
+            self._describe(str(shard.label), tenant, cell.describe())
+            self.chain_height.labels(shard.label, tenant).set(shard.engine.chain(tenant).size)
+        self.tx_in_flight.labels(shard.label).set(shard.state is ShardState.RUNNING)
         for state in ShardState:
-            self.state.labels(shard.number, state.value).set(shard.state is state)
+            self.state.labels(shard.label, state.value).set(shard.state is state)

@@ -31,7 +31,7 @@ from pydantic_settings import (
 from operators.fusion.config import CellConfig
 from operators.hierarchy.pace import PaceConfig
 from schemas.errors import ConfigError
-from streams.hierarchy.settings import StreamLogSettings
+from streams.hierarchy.settings import HierarchySettings, StreamLogSettings
 from streams.section import Positive, Section, existing_file
 from streams.service.settings import HttpSettings, ScannerSettings
 
@@ -255,6 +255,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     scanner: ScannerSettings = ScannerSettings()
     registry: RegistrySettings = RegistrySettings()
+    hierarchy: HierarchySettings = HierarchySettings()
     pace: PaceConfig = Field(default_factory=PaceConfig)
     stream_logs: StreamLogSettings = StreamLogSettings()
 

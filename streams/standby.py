@@ -52,7 +52,7 @@ Order = tuple["Mapping[int, ShardStore] | None", "Future[None]"]
 class StandbyObserver(Protocol):
     """Who is told how far standbys are behind."""
 
-    def standby(self, shard: int, lag: float | None) -> None:
+    def standby(self, shard: int | str, lag: float | None) -> None:
         """A standby has so many records to go; None: it is not this worker's any more."""
 
 
@@ -64,6 +64,7 @@ class Standbys(threading.Thread):
         topic: the changelog.
         observer: told of lags.
         failed: called with an error that nobody foresaw; it must end the process.
+        prefix: put before the numbers of shards where the observer is told of them.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class Standbys(threading.Thread):
         topic: str,
         observer: StandbyObserver,
         failed: Callable[[BaseException], None],
+        prefix: str = "",
     ) -> None:
-        super().__init__(name="standbys", daemon=True)
+        super().__init__(name=f"{prefix}standbys", daemon=True)
+        self._prefix = prefix
         self._topic = topic
         self._observer = observer
         self._failed = failed
@@ -138,7 +141,7 @@ class Standbys(threading.Thread):
 
     def _switch(self, stores: Mapping[int, ShardStore]) -> None:
         for shard in self._stores.keys() - stores.keys():
-            self._observer.standby(shard, None)
+            self._observer.standby(self._label(shard), None)
         self._stores = dict(stores)
         self._next = {}
         for shard, store in stores.items():
@@ -197,12 +200,15 @@ class Standbys(threading.Thread):
 
     def _tell(self, shard: int, lag: float) -> None:
         if shard in self._stores:
-            self._observer.standby(shard, lag)
+            self._observer.standby(self._label(shard), lag)
+
+    def _label(self, shard: int) -> int | str:
+        return f"{self._prefix}{shard}" if self._prefix else shard
 
     def _lose(self, shard: int, reason: WeirError) -> None:
         """Give a standby up: it stays where it is until the next rebalance."""
         if self._stores.pop(shard, None) is None:
             return
         log.error("a standby is no longer kept", shard=shard, reason=str(reason))
-        self._observer.standby(shard, LOST)
+        self._observer.standby(self._label(shard), LOST)
         self._consumer.incremental_unassign([TopicPartition(self._topic, shard)])

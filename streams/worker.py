@@ -45,6 +45,7 @@ from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from state.store import ShardStore
+    from streams.hierarchy.worker import TokenStream
     from streams.kafka.fetch import BatchApp
     from streams.settings import Settings
 
@@ -129,12 +130,21 @@ class Worker:
         self._objects = ObjectStore(url) if url is not None else None
         self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._standbys = Standbys(settings.broker, self._changelog, self.metrics, end_process)
+        self._tokens = self._open_tokens(quarantine_bytes) if settings.hierarchy.enabled else None
         self.shards = Shards(
             settings.state_dir,
             self._make_shard,
             end_process,
             threads=max(4, self._partitions),
             standbys=self._standbys,
+        )
+
+    def _open_tokens(self, quarantine_bytes: int) -> TokenStream:
+        # The model's runtime takes time and memory to import: workers without streams do without.
+        from streams.hierarchy.worker import TokenStream  # noqa: PLC0415 - see above
+
+        return TokenStream(
+            self.settings, self._partitions, quarantine_bytes, self.metrics, end_process
         )
 
     def _make_engine(self, number: int) -> Engine:
@@ -196,6 +206,8 @@ class Worker:
     def run(self) -> int:
         """Serve until a signal; return the exit code."""
         warm_up(self.settings.learner)
+        if self._tokens is not None:
+            self._tokens.start()
         relax_collector()
         url = self._serving.start(self.shards, self._partitions)
         try:
@@ -210,18 +222,20 @@ class Worker:
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
         hold_back_repetitions()
-        app = build_app(self.settings, self.shards, self._partitions, url)
-        self._serving.attach(loop, app.router.external_topics_metadata)
-        watchdog = Watchdog(
-            lambda: self.shards.active,
-            PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
-            self._source,
-            self.settings.stream.watchdog_s,
-            self.settings.stream.broker_patience_s,
-            self.metrics,
-            end_process,
+        fed = {self._source: self.shards}
+        if self._tokens is not None:
+            fed[self._tokens.source] = self._tokens.shards
+        app = build_app(
+            self.settings,
+            self.shards,
+            self._partitions,
+            url,
+            self._tokens.shards if self._tokens is not None else None,
         )
-        watchdog.start()
+        self._serving.attach(loop, app.router.external_topics_metadata)
+        watchdogs = [self._watchdog(topic, shards) for topic, shards in fed.items()]
+        for watchdog in watchdogs:
+            watchdog.start()
         self._standbys.start()
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
@@ -233,10 +247,11 @@ class Worker:
         if crashed.done():
             reason = app.crash_reason or Bug("Faust crashed without a reason")
             end_process(translated(reason))
-        watchdog.stop()
+        for watchdog in watchdogs:
+            watchdog.stop()
         self._serving.detach()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
-        await self.shards.close()
+        await asyncio.gather(*(shards.close() for shards in fed.values()))
         await self._stop(app)
         crashed.cancel()
         starting.cancel()
@@ -246,6 +261,17 @@ class Worker:
             await starting
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
             log.info("stopped before Faust had started", reason=repr(error))
+
+    def _watchdog(self, topic: str, shards: Shards) -> Watchdog:
+        return Watchdog(
+            lambda: shards.active,
+            PartitionReader(self.settings.broker, patience_s=WATCHDOG_PATIENCE_S),
+            topic,
+            self.settings.stream.watchdog_s,
+            self.settings.stream.broker_patience_s,
+            self.metrics,
+            end_process,
+        )
 
     async def _stop(self, app: BatchApp) -> None:
         try:

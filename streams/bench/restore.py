@@ -299,7 +299,7 @@ class _Lag:
     def __init__(self) -> None:
         self.lag = math.inf
 
-    def standby(self, shard: int, lag: float | None) -> None:
+    def standby(self, shard: int | str, lag: float | None) -> None:
         """Note it."""
         assert shard == SHARD
         if lag is not None:

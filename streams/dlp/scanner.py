@@ -192,6 +192,7 @@ class Scanner:
             if left is not None:
                 break
             state = out.states[segment.handed]
+        assert scores is not None, "a plan has at least one segment"
         count = len(spans)
         logits = merged(segments[:count], spans, len(TAGS))
         return Read(scores, logits, last, left, (count, len(segments)))

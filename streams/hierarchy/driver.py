@@ -49,13 +49,11 @@ class DriverConfig:
     Attributes:
         partials: when partial verdicts are given.
         edits: checkpoints of a stream that edits may go back to, at least 1.
-        most_bytes: of streams in memory.
         together: whether the new tokens of several streams are encoded in one call.
     """
 
     partials: PartialConfig = field(default_factory=PartialConfig)
     edits: int = 16
-    most_bytes: int = 512_000_000
     together: bool = True
 
 
@@ -85,7 +83,6 @@ class Driver:
         clock: seconds that never go back; for measurements alone.
 
     Attributes:
-        most_bytes: of streams in memory; may be changed.
         nbytes: of those there are.
         evictions: streams that were let go of for want of memory.
     """
@@ -104,7 +101,6 @@ class Driver:
         self._observer = observer
         self._clock = clock
         self._streams: OrderedDict[StreamKey, tuple[Live, int]] = OrderedDict()
-        self.most_bytes = config.most_bytes
         self.nbytes = 0
         self.evictions = 0
 
@@ -118,7 +114,6 @@ class Driver:
         Args:
             ops: by stream, in order.
         """
-        self._make_room()
         done: dict[StreamKey, Outcome] = {}
         failures: dict[StreamKey, int] = {}
         waiting = [list(ops)] if self._config.together else [[key] for key in ops]
@@ -258,9 +253,12 @@ class Driver:
             self._streams[step.key] = step.live, size
             self.nbytes += size
 
-    def _make_room(self) -> None:
-        """Evict those used longest ago: all that they have done has been committed."""
-        while self.nbytes > self.most_bytes and self._streams:
+    def make_room(self, most_bytes: int) -> None:
+        """Evict streams, those used longest ago first, until the others take no more than that.
+
+        What they have done must have been committed.
+        """
+        while self.nbytes > most_bytes and self._streams:
             self.forget(next(iter(self._streams)))
             self.evictions += 1
 
@@ -299,7 +297,7 @@ class Driver:
         if record is not None:
             try:
                 head = Head.from_bytes(record)
-            except Exception:  # noqa: BLE001 - it may be what failed
+            except Exception:
                 log.exception("the head of a stream that was given up cannot be read", stream=key)
             else:
                 times.append(head.time_us)

@@ -95,6 +95,7 @@ class Outcome:
         time_us: of its newest piece.
         ended: whether it has ended.
         rejected: ops that do not fit it, and why.
+        late: pieces that came after its end.
         error: why it was given up, if it was.
         head: of it as it was committed last, if it was given up and had one.
     """
@@ -104,6 +105,7 @@ class Outcome:
     time_us: int = -1
     ended: bool = False
     rejected: list[tuple[Op, InvalidInput]] = field(default_factory=list)
+    late: int = 0
     error: BaseException | None = None
     head: Head | None = None
 
@@ -164,6 +166,7 @@ class Step:
             self.due = self.live.told.is_due(self._partials, self.live.session.time_us)
         if self.ending:
             self.live.finish()
+            self.outcome.late = len(self.left)
             self.left.clear()
 
     def _take(self, piece: Piece) -> None:
@@ -216,7 +219,8 @@ class Step:
         live = self.live
         self.outcome.time_us = live.session.time_us
         if not self.ending:
-            self.outcome.state = _records(self.key, live)
+            if live.session.time_us >= 0:  # else it has not begun: no piece of it could be used
+                self.outcome.state = _records(self.key, live)
             return
         assert live.last is not None, "a stream that has ended has a judged segment"
         found = self._model.final(live.opening, live.last, united(live.parts))

@@ -180,7 +180,7 @@ class BatchConsumer(driver.Consumer):
         for tp in self.assignment():
             if tp.topic not in self.app.batch_topics:
                 continue
-            offset = self.app.state_offset(tp.partition)
+            offset = self.app.state_offset(tp.topic, tp.partition)
             if offset is not None:
                 self._positions[TP(tp.topic, tp.partition)] = offset
                 await self._seek(tp, offset)
@@ -241,7 +241,8 @@ class BatchApp(faust.App):
     """A Faust application whose ``batch_topics`` arrive fetch by fetch.
 
     Args:
-        state_offset: gives the offset that a shard's state has reached, None where none is known.
+        state_offset: gives the offset of a topic's partition that the state of its shard has
+            reached, None where none is known.
         batch_topics: topics to be handed on whole.
         fetch_wait_ms: how long the broker may wait for ``FETCH_MIN_BYTES`` before it answers.
         failed: called with an error that must end the worker, from any thread.
@@ -250,7 +251,7 @@ class BatchApp(faust.App):
     def __init__(
         self,
         *args: Any,
-        state_offset: Callable[[int], int | None],
+        state_offset: Callable[[str, int], int | None],
         batch_topics: frozenset[str],
         fetch_wait_ms: int,
         failed: Callable[[BaseException], None],

@@ -103,7 +103,7 @@ class CommitWatch:
 
     # -- Observer ---------------------------------------------------------------------------------
 
-    def restoring(self, shard: int, share: float) -> None:
+    def restoring(self, shard: int | str, share: float) -> None:
         """A share of the changelog has been applied."""
         self._observer.restoring(shard, share)
 

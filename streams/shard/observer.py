@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Observer(Protocol):
     """Who is told what a shard does; metrics implement it."""
 
-    def restoring(self, shard: int, share: float) -> None:
+    def restoring(self, shard: int | str, share: float) -> None:
         """A share of the changelog has been applied."""
 
     def restored(self, shard: Shard, records: int, stepped: int, seconds: float) -> None:

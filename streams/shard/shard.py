@@ -145,21 +145,7 @@ class Shard:
         records = restore.restore_store(
             self._reader, self.store, self._changelog_topic, self.number, self._restoring
         )
-        reached, committed = restore.load_engine(self.engine, self.store)
-        stepped = 0
-        if reached is None or committed is None:
-            restore.check_fresh(self._producer.group_offset(), self._changelog_topic, self.number)
-        else:
-            stepped = restore.re_step(
-                self.engine,
-                self._reader,
-                self.store,
-                self._source_topic,
-                reached,
-                committed,
-                self._re_stepping,
-            )
-            self._since_checkpoint = stepped
+        stepped = self._load()
         self._expected = self._reached = self.engine.next_offset
         self.state = ShardState.READY
         if self._labels is not None:
@@ -168,15 +154,36 @@ class Shard:
         self._observer.restored(self, records, stepped, seconds)
         log.info(
             "shard serves",
-            shard=self.number,
+            shard=self.label,
             offset=self._expected,
             changelog_records=records,
             re_stepped=stepped,
             seconds=round(seconds, 3),
         )
 
+    def _load(self) -> int:
+        """Bring the engine to where the table stands, and return how many events were stepped."""
+        reached, committed = restore.load_engine(self.engine, self.store)
+        if reached is None or committed is None:
+            self._check_fresh()
+            return 0
+        stepped = restore.re_step(
+            self.engine,
+            self._reader,
+            self.store,
+            self._source_topic,
+            reached,
+            committed,
+            self._re_stepping,
+        )
+        self._since_checkpoint = stepped
+        return stepped
+
+    def _check_fresh(self) -> None:
+        restore.check_fresh(self._producer.group_offset(), self._changelog_topic, self.number)
+
     def _restoring(self, share: float) -> None:
-        self._observer.restoring(self.number, share)
+        self._observer.restoring(self.label, share)
         self._re_stepping()
 
     def _re_stepping(self) -> None:
@@ -218,7 +225,7 @@ class Shard:
         try:
             self._commit(unit)
         except WeirError as error:
-            log.warning("no checkpoint at the end", shard=self.number, why=str(error))
+            log.warning("no checkpoint at the end", shard=self.label, why=str(error))
         else:
             self._since_checkpoint = 0
 
@@ -239,6 +246,11 @@ class Shard:
             raise Bug(f"shard {self.number} is {self.state.value}, not {state.value}")
 
     # -- events -----------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> int | str:
+        """The shard's name in metrics and logs."""
+        return self.engine.label
 
     @property
     def next_offset(self) -> int | None:
@@ -321,7 +333,7 @@ class Shard:
         if expected is None:
             return records
         if batch.position is not None and batch.position > expected:
-            log.info("stale batch dropped", shard=self.number, position=batch.position)
+            log.info("stale batch dropped", shard=self.label, position=batch.position)
             return []
         if records[0].offset < expected:
             records = [record for record in records if record.offset >= expected]

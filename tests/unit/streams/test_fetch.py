@@ -26,7 +26,7 @@ async def consumer() -> AsyncIterator[BatchConsumer]:
     app = BatchApp(
         "weir",
         broker="kafka://127.0.0.1:1",
-        state_offset=lambda _: None,
+        state_offset=lambda _, __: None,
         batch_topics=frozenset({"events"}),
         fetch_wait_ms=WAIT_MS,
         failed=lambda error: pytest.fail(str(error)),

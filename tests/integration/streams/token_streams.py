@@ -1,0 +1,86 @@
+"""Streams of text as records of ``tokens``, and the verdicts that come of them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from schemas.codec import Codec
+from streams.feed import FedEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.integration.streams.under_test import Stream
+
+WORDS = (
+    "please send the figures of last quarter to Anna and let me know when it is done . the contract "
+    "was signed on Monday , we owe them a reply before noon ! could you check the invoice again ? "
+    "my number is +49 30 1234567 and the card 4111 1111 1111 1111 was declined . write to "
+    "john.smith@example.org about it \n the key is AKIAIOSFODNN7EXAMPLE do not share it . \n\n"
+).split(" ")
+START_US = 1_700_000_000_000_000
+
+
+def text_of(number: int, words: int) -> str:
+    """The text of a stream; the same number gives the same text."""
+    rng = Random(number)
+    start = rng.randrange(len(WORDS))
+    return " ".join(WORDS[(start + at + rng.randrange(3)) % len(WORDS)] for at in range(words))
+
+
+def pieces(number: int, words: int) -> list[dict[str, Any]]:
+    """The records of a stream, its end included: pieces of one to forty code points."""
+    rng, text = Random(number), text_of(number, words)
+    found: list[dict[str, Any]] = []
+    at = 0
+    while at < len(text):
+        piece = text[at : at + rng.randrange(1, 40)]
+        found.append(_record(number, "APPEND", at, piece))
+        at += len(piece)
+    return [*found, _record(number, "END", at, None)]
+
+
+def _record(number: int, operation: str, position: int, text: str | None) -> dict[str, Any]:
+    return {
+        "tenant": "acme",
+        "stream_id": f"stream-{number}",
+        "operation": operation,
+        "position": position,
+        "text": text,
+        "time_us": START_US + position * 50_000,
+    }
+
+
+def interleaved(streams: int, words: int) -> list[FedEvent]:
+    """Records of many streams, mixed, those of each in order."""
+    encode, rng = Codec("token").encode, Random(streams)
+    left = [pieces(number, words) for number in range(streams)]
+    found = []
+    while left:
+        own = rng.choice(left)
+        record = own.pop(0)
+        found.append(FedEvent(record["stream_id"].encode(), encode(record)))
+        if not own:
+            left.remove(own)
+    return found
+
+
+def verdicts(stream: Stream) -> dict[str, list[dict[str, Any]]]:
+    """Verdicts by stream, in the order of the topic."""
+    decode = Codec("verdict").decode
+    found: dict[str, list[dict[str, Any]]] = {}
+    for values in stream.values("verdicts"):
+        for value in values:
+            record = decode(value)
+            found.setdefault(record["target_id"], []).append(record)
+    return found
+
+
+def finals(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Final verdicts without their number, which tells how many partial ones came before."""
+    return [
+        {name: value for name, value in record.items() if name != "sequence"}
+        for record in found
+        if record["status"] == "FINAL"
+    ]
