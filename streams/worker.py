@@ -209,7 +209,8 @@ class Worker:
         if self._tokens is not None:
             self._tokens.start()
         relax_collector()
-        url = self._serving.start(self.shards, self._partitions)
+        tokens = self._tokens.shards if self._tokens is not None else None
+        url = self._serving.start(self.shards, self._partitions, tokens)
         try:
             asyncio.run(self._serve(url))
         finally:

@@ -15,25 +15,24 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import structlog
 
 from operators.hierarchy.records import Head
 from operators.hierarchy.told import PartialConfig
 from state import stream_keys
+from streams.hierarchy.attempt import Attempt, Failure
 from streams.hierarchy.live import Live
-from streams.hierarchy.observer import Encoded, Failed, FailureType, Recovery, StreamObserver
-from streams.hierarchy.step import Op, Outcome, Step, Table, gone, opened
+from streams.hierarchy.observer import Failed, Recovery, StreamObserver
+from streams.hierarchy.step import Op, Outcome, Said, Step, Table, gone, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from state.stream_keys import StreamKey
-    from streams.hierarchy.encoder import Reading
     from streams.hierarchy.model import StreamModel
 
 log = structlog.get_logger(__name__)
@@ -55,21 +54,6 @@ class DriverConfig:
     partials: PartialConfig = field(default_factory=PartialConfig)
     edits: int = 16
     together: bool = True
-
-
-@dataclass(slots=True)
-class _Failure:
-    """What went wrong in an attempt.
-
-    Attributes:
-        error: it.
-        during: what was being done.
-        alone: whether it is sure to be the stream's own.
-    """
-
-    error: Exception
-    during: FailureType
-    alone: bool
 
 
 class Driver:
@@ -119,9 +103,11 @@ class Driver:
         waiting = [list(ops)] if self._config.together else [[key] for key in ops]
         while waiting:
             batch = waiting.pop(0)
-            found, failed = self._attempt({key: ops[key] for key in batch})
-            done |= found
-            for key, failure in failed.items():
+            attempt = self._attempt({key: ops[key] for key in batch})
+            for key, step in attempt.done.items():
+                done[key] = step.outcome
+                self._keep(step)
+            for key, failure in attempt.failed.items():
                 self.forget(key)
                 if failure.alone:
                     failures[key] = failures.get(key, 0) + 1
@@ -132,17 +118,19 @@ class Driver:
                     waiting.append([key])  # alone from now on
         return done
 
-    def stream(self, key: StreamKey) -> Live | None:
-        """A stream as of the last unit of work; None: it is not open.
+    def seen(self, key: StreamKey) -> Said | None:
+        """What there is to say of a stream now; None: it is not open. Nothing changes.
 
         Raises:
             StateError: its records cannot be read.
         """
-        found = self._streams.get(key)
-        live = found[0] if found is not None else self._restored(key)
-        if live is not None:
-            self._encode([Step(self._model, self._config.partials, self._table, key, [], live)])
-        return live
+        kept = self._streams.get(key)
+        live = kept[0] if kept is not None else self._restored(key)
+        if live is None:
+            return None
+        step = self._step(key, [], live)
+        Attempt(self._model, self._observer, self._clock).encode([step])
+        return step.seen(self._model.steps.read([live.cache])[0])
 
     def forget(self, key: StreamKey) -> None:
         """Let go of a stream's memory; it is rebuilt when it is needed."""
@@ -150,89 +138,19 @@ class Driver:
         if found is not None:
             self.nbytes -= found[1]
 
-    # -- one attempt ------------------------------------------------------------------------------
-
-    def _attempt(
-        self, ops: Mapping[StreamKey, Sequence[Op]]
-    ) -> tuple[dict[StreamKey, Outcome], dict[StreamKey, _Failure]]:
-        """Try what happens to streams; those that fail leave nothing behind but memory."""
-        failed: dict[StreamKey, _Failure] = {}
-        steps: dict[StreamKey, Step] = {}
-
-        def each(
-            keys: Iterable[StreamKey], during: FailureType, do: Callable[[Step], None]
-        ) -> None:
-            for key in keys:
-                if key in failed:
-                    continue
-                try:
-                    do(steps[key])
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's
-                    failed[key] = _Failure(error, during, alone=True)
-
+    def _attempt(self, ops: Mapping[StreamKey, Sequence[Op]]) -> Attempt:
+        """Try what happens to streams."""
+        attempt = Attempt(self._model, self._observer, self._clock)
         for key, own in ops.items():
-            try:
-                live = self._opened(key, own[0])
-                steps[key] = Step(
-                    self._model, self._config.partials, self._table, key, list(own), live
-                )
-            except Exception as error:  # noqa: BLE001 - the same
-                failed[key] = _Failure(error, FailureType.RESTORE, alone=True)
-        active = list(steps)
-        while active := [key for key in active if key not in failed]:
-            each(active, FailureType.TOKENISE, Step.read)
-            good = [steps[key] for key in active if key not in failed]
-            try:
-                self._encode(good)
-                readings = self._readings(good)
-            except Exception as error:  # noqa: BLE001 - the same, of one of them
-                alone = len(good) == 1
-                failed |= {s.key: _Failure(error, FailureType.ENCODE, alone) for s in good}
-                break
-            each(active, FailureType.FINAL, Step.judge)
-            each(readings, FailureType.PREDICT, lambda step: step.tell(readings[step.key]))  # noqa: B023 - called at once
-            each([key for key in active if not steps[key].left], FailureType.FINAL, Step.finish)
-            active = [key for key in active if steps[key].left]
-        found = {}
-        for key, step in steps.items():
-            if key not in failed:
-                found[key] = step.outcome
-                self._keep(step)
-        return found, failed
+            attempt.add(key, partial(self._begun, key, own))
+        attempt.run()
+        return attempt
 
-    def _encode(self, steps: Sequence[Step]) -> None:
-        """Encode all tokens that wait, segment by segment."""
-        left = [step for step in steps if not step.ending]
-        started = self._clock()
-        while left:
-            waiting = [(step, step.live.waiting()) for step in left]
-            waiting = [(step, tokens) for step, tokens in waiting if tokens]
-            left = [step for step, _ in waiting]
-            ids = [np.array([token.id for token in tokens], np.int64) for _, tokens in waiting]
-            begun = self._clock()
-            found = self._model.steps.encode(
-                [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
-            )
-            ended = self._clock()
-            for step, encoded, new in zip(left, found, ids, strict=True):
-                step.live.encoded(encoded.spans)
-                self._observer.encoded(
-                    Encoded(
-                        step.key.stream_id,
-                        step.live.tokens,
-                        len(new),
-                        ended - started,
-                        ended - begun,
-                    )
-                )
+    def _begun(self, key: StreamKey, ops: Sequence[Op]) -> Step:
+        return self._step(key, ops, self._opened(key, ops[0]))
 
-    def _readings(self, steps: Sequence[Step]) -> dict[StreamKey, Reading]:
-        """What the segments of streams say of which a partial verdict is due."""
-        due = [step for step in steps if step.due and not step.ending]
-        if not due:
-            return {}
-        found = self._model.steps.read([step.live.cache for step in due])
-        return {step.key: reading for step, reading in zip(due, found, strict=True)}
+    def _step(self, key: StreamKey, ops: Sequence[Op], live: Live) -> Step:
+        return Step(self._model, self._config.partials, self._table, key, list(ops), live)
 
     # -- memory -----------------------------------------------------------------------------------
 
@@ -264,7 +182,7 @@ class Driver:
 
     # -- failures ---------------------------------------------------------------------------------
 
-    def _tell_failure(self, key: StreamKey, failure: _Failure, in_a_row: int) -> None:
+    def _tell_failure(self, key: StreamKey, failure: Failure, in_a_row: int) -> None:
         given_up = in_a_row == ATTEMPTS
         self._observer.failed(
             Failed(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streams.hierarchy.codecs import TokenCodecs
     from streams.hierarchy.model import StreamModel
     from streams.hierarchy.observer import StreamObserver
-    from streams.hierarchy.step import Outcome, Table
+    from streams.hierarchy.step import Outcome, Said, Table
     from streams.kafka.fetch import SourceRecord
 
 _CLOCK: Final = struct.Struct("<q")
@@ -98,6 +98,14 @@ class TokenEngine:
             self._calendar.now_us = _CLOCK.unpack(clock)[0]
         committed = table.get(cell_keys.offset_key())
         self.next_offset = None if committed is None else changelog.decode_offset(committed)
+
+    def seen(self, key: StreamKey) -> Said | None:
+        """What there is to say of a stream as of the last unit of work; None: it is not open."""
+        return None if self.has_ended(key) else self.driver.seen(key)
+
+    def has_ended(self, key: StreamKey) -> bool:
+        """Whether a stream has had its final verdict, as far as that is remembered."""
+        return self._calendar.has_ended(key)
 
     def process(self, records: Sequence[SourceRecord]) -> UnitOfWork:
         """Read pieces in the order of the log.

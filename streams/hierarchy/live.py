@@ -306,6 +306,11 @@ class Live:
 
     def look(self) -> None:
         """Look for spans in what is new of the current segment."""
+        self._spans = self._seen()
+        self._looked = self.session.text.length
+
+    def _seen(self) -> list[Span]:
+        """Spans of the current segment, what is new of it included."""
         state = self.session.text
         whole = state.text + state.growing.held
         start = max(state.offset, self._looked - LOOK_BACK)
@@ -315,14 +320,18 @@ class Live:
         found = self.model.spans(whole[start - state.offset :], start, tokens[at:], tags)
         low = start + _SETTLED if start > state.offset else state.low
         before = [span for span in self._spans if state.low <= span.start < low]
-        self._spans = united([Part(0, tuple(before)), part(found, low, None)])
-        self._looked = state.length
+        return united([Part(0, tuple(before)), part(found, low, None)])
 
-    def found(self) -> list[Span]:
-        """All spans of the stream as far as it has been looked at, in positions."""
+    def found(self, *, fresh: bool = False) -> list[Span]:
+        """All spans of the stream, in positions.
+
+        Args:
+            fresh: as of now; else as of when it was looked at last. Nothing changes either way.
+        """
         places = self.session.places
         low = self.session.text.low
-        now = Part(places.position(low), tuple(places.moved(span) for span in self._spans))
+        spans = self._seen() if fresh else self._spans
+        now = Part(places.position(low), tuple(places.moved(span) for span in spans))
         return united([*self.parts, now])
 
     def judged_next(self, judgement: Judgement) -> None:

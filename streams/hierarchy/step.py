@@ -214,6 +214,13 @@ class Step:
         )
         self._say(told, found, called, final=False)
 
+    def seen(self, reading: Reading) -> Said:
+        """What there is to say now, whatever has been told; nothing changes."""
+        live = self.live
+        found = self._model.partial(live.opening, live.last, reading, live.found(fresh=True))
+        told, called = live.told.tell(found.spans, str(found.verdict.decision))
+        return self._said(told, found, called, final=False)
+
     def finish(self) -> None:
         """Give the final verdict if the stream ends, and take down what is to be kept."""
         live = self.live
@@ -230,25 +237,24 @@ class Step:
         self.outcome.state = gone(self.key, live.head(), live.session.time_us)
 
     def _say(self, told: Told, found: Found, called: list[Called] | None, *, final: bool) -> None:
-        live, before = self.live, self.live.told.names
-        live.told = told
-        if called is None:
-            return
-        arrivals, places = live.session.arrivals, live.session.places
-        self.outcome.said.append(
-            Said(
-                number=told.verdicts - 1,
-                final=final,
-                found=found.verdict_of([one.span for one in called]),
-                names=tuple(one.name for one in called),
-                time_us=live.session.time_us,
-                position=places.end(live.session.text.length),
-                missing=arrivals.missing,
-                late=arrivals.late,
-                repeated=arrivals.repeated,
-                revised=told.names.revised - before.revised,
-                withdrawn=told.names.withdrawn - before.withdrawn,
-            )
+        if called is not None:
+            self.outcome.said.append(self._said(told, found, called, final=final))
+        self.live.told = told
+
+    def _said(self, told: Told, found: Found, called: list[Called], *, final: bool) -> Said:
+        at, before = self.live.session, self.live.told.names
+        return Said(
+            number=told.verdicts - 1,
+            final=final,
+            found=found.verdict_of([one.span for one in called]),
+            names=tuple(one.name for one in called),
+            time_us=at.time_us,
+            position=at.places.end(at.text.length),
+            missing=at.arrivals.missing,
+            late=at.arrivals.late,
+            repeated=at.arrivals.repeated,
+            revised=told.names.revised - before.revised,
+            withdrawn=told.names.withdrawn - before.withdrawn,
         )
 
 

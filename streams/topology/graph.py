@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import Bug
 from streams.app import build_app
-from streams.kafka.topics import OUTPUT_ROLES
+from streams.kafka.topics import (
+    OUTPUT_ROLES,
+    SOURCE_ROLE,
+    TABLE_NAME,
+    TOKENS_OUTPUT_ROLES,
+    TOKENS_ROLE,
+    TOKENS_TABLE_NAME,
+)
 from streams.service.gateway import NO_SERVER
 from streams.shards import Shards
 
@@ -74,28 +81,52 @@ def topology_of(settings: Settings) -> Topology:
     stream = settings.stream
     partitions = settings.topics.partitions
     shards = Shards(settings.state_dir, _no_shard, _fails, threads=1)
-    app = build_app(settings, shards, partitions, NO_SERVER)
+    tokens = None
+    if settings.hierarchy.enabled:
+        tokens = Shards(settings.state_dir / "tokens", _no_shard, _fails, threads=1)
+    app = build_app(settings, shards, partitions, NO_SERVER, tokens)
     each = f"{partitions} partitions"
-    outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in OUTPUT_ROLES]
-    tables: list[Node] = []
-    logs: list[Node] = []
-    for name, table in app.tables.data.items():
-        [changelog] = table.changelog_topic.topics
-        cadence = f"{stream.checkpoint_events:,} events a checkpoint"
-        tables.append(Node(name, Kind.TABLE, ("RocksDB, one a shard", cadence)))
-        logs.append(Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",)))
+    kept = {
+        f"weir-{SOURCE_ROLE}": Kept(
+            TABLE_NAME, OUTPUT_ROLES, f"{stream.checkpoint_events:,} events a checkpoint"
+        ),
+        f"weir-{TOKENS_ROLE}": Kept(
+            TOKENS_TABLE_NAME, TOKENS_OUTPUT_ROLES, "streams, written with each unit"
+        ),
+    }
     nodes: list[Node] = []
+    ends: list[Node] = []
     edges: list[Edge] = []
     for name, agent in app.agents.items():
+        own = kept[name.rsplit(".", 1)[-1]]
+        table = app.tables.data[own.table]
+        [changelog] = table.changelog_topic.topics
         cadence = f"units of work ≥ {stream.gather_ms} ms"
         node = Node(name, Kind.AGENT, ("one task a shard", cadence, "exactly once"))
+        store = Node(own.table, Kind.TABLE, ("RocksDB, one a shard", own.cadence))
+        log = Node(changelog, Kind.TOPIC, (f"{table.partitions} partitions, compacted",))
         sources = [Node(topic, Kind.TOPIC, (each,)) for topic in agent.channel.topics]
+        outputs = [Node(settings.topics.name(role), Kind.TOPIC, (each,)) for role in own.outputs]
         nodes += [*sources, node, *outputs]
+        ends += [store, log]
         edges += [Edge(source, node) for source in sources]
         edges += [Edge(node, output) for output in outputs]
-        edges += [Edge(node, table, both_ways=True) for table in tables]
-    edges += [Edge(table, log, both_ways=True) for table, log in zip(tables, logs, strict=True)]
-    return Topology(tuple(dict.fromkeys([*nodes, *tables, *logs])), tuple(edges))
+        edges += [Edge(node, store, both_ways=True), Edge(store, log, both_ways=True)]
+    return Topology(tuple(dict.fromkeys([*nodes, *ends])), tuple(edges))
+
+
+class Kept(NamedTuple):
+    """What the shards of an agent write.
+
+    Attributes:
+        table: name of their table.
+        outputs: roles of the topics.
+        cadence: when state travels.
+    """
+
+    table: str
+    outputs: tuple[str, ...]
+    cadence: str
 
 
 def _no_shard(number: int, store: ShardStore, executor: ThreadPoolExecutor) -> Shard:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from schemas.codec import Codec
 from streams.feed import FedEvent
+from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.model import StreamModel
+from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.worker import buffer_config, driver_config, token_codecs
+from streams.kafka.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streams.kafka.reader import Record
+    from streams.settings import Settings
     from tests.integration.streams.under_test import Stream
 
-WORDS = (
-    "please send the figures of last quarter to Anna and let me know when it is done . the contract "
-    "was signed on Monday , we owe them a reply before noon ! could you check the invoice again ? "
+WORDS: list[str] = re.split(
+    " ",
+    "please send the figures of last quarter to Anna and let me know when it is done . the "
+    "contract was signed on Monday , we owe them a reply before noon ! could you check the invoice again ? "
     "my number is +49 30 1234567 and the card 4111 1111 1111 1111 was declined . write to "
-    "john.smith@example.org about it \n the key is AKIAIOSFODNN7EXAMPLE do not share it . \n\n"
-).split(" ")
+    "john.smith@example.org about it \n the key is AKIAIOSFODNN7EXAMPLE do not share it . \n\n",
+)
 START_US = 1_700_000_000_000_000
 
 
@@ -84,3 +93,38 @@ def finals(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         for record in found
         if record["status"] == "FINAL"
     ]
+
+
+def of_partition(stream: Stream, partition: int) -> list[Record]:
+    """The records of a partition of ``tokens``."""
+    return stream.read(stream.topic("tokens"), partition)
+
+
+def undisturbed(
+    settings: Settings, partition: int, records: list[Record]
+) -> dict[str, list[dict[str, Any]]]:
+    """Final verdicts by stream of a shard that reads records in one go, without Kafka."""
+    if not records:
+        return {}
+    model = StreamModel.load(buffer_config(settings))
+    codecs = token_codecs(settings, model, MAX_RECORD_BYTES)
+    engine = TokenEngine(
+        partition, model, codecs, driver_config(settings), StreamObserver(),
+        source_topic="tokens", idle_us=10**12, remember_us=10**12, most_bytes=lambda: 10**9,
+    )  # fmt: skip
+    engine.open(MemoryTable())
+    unit = engine.process(records)
+    decode = Codec("verdict").decode
+    found: dict[str, list[dict[str, Any]]] = {}
+    for message in unit.outputs["verdicts"]:
+        record = decode(message["value"])
+        found.setdefault(record["target_id"], []).append(record)
+    return {stream: finals(own) for stream, own in found.items()}
+
+
+class MemoryTable(dict[bytes, bytes]):
+    """A table in memory."""
+
+    def items(self, prefix: bytes = b"") -> Any:
+        """Records whose key starts with a prefix, in the order of keys."""
+        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))
