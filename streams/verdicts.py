@@ -108,8 +108,12 @@ def error_record(
     """Return the verdict on what could not be judged.
 
     Args:
-        target, judge, time_us, position, sequence: as for ``verdict_record``.
+        target: what was scanned.
+        judge: by what.
         why: in a sentence that quotes nothing.
+        time_us: time of the newest input.
+        position: code points seen.
+        sequence: number of the verdict among those of its target.
         **more: further fields of the schema.
     """
     return {

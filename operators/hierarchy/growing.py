@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from operators.dlp.tokenizer import Tokenizer
 
 LONGEST: Final = 1024
+AHEAD: Final = 4
+"""Code points after a unit that it takes, at most, to know that it ends there."""
 _PAIR_BEFORE: Final = re.compile(r"(?:^|[^0-9A-Za-z])[0-9a-fA-F]{2}\Z")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _PAIR: Final = 2

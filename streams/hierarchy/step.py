@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from operators.errors import InvalidInput
 from operators.hierarchy import session
+from operators.hierarchy.growing import AHEAD
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Opening
 from operators.hierarchy.session import Operation
 from operators.hierarchy.spans import united
@@ -175,7 +176,8 @@ class Step:
             return
         live = self.live
         change = session.edit(live.session, piece)
-        kept = [one for one in live.kept if one.place <= change.start]
+        # A checkpoint stands only if what it took to know of it stays.
+        kept = [one for one in live.kept if not one.number or one.place + AHEAD <= change.start]
         if not kept:
             raise InvalidInput(
                 f"an edit of unit {piece.position}, which is before the oldest checkpoint that is "

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 WORDS: list[str] = re.split(
     " ",
     "please send the figures of last quarter to Anna and let me know when it is done . the "
-    "contract was signed on Monday , we owe them a reply before noon ! could you check the invoice again ? "
-    "my number is +49 30 1234567 and the card 4111 1111 1111 1111 was declined . write to "
+    "contract was signed on Monday , we owe them a reply before noon ! could you check the "
+    "invoice again ? my number is +49 30 1234567 and the card 4111 1111 1111 1111 was "
+    "declined . write to "
     "john.smith@example.org about it \n the key is AKIAIOSFODNN7EXAMPLE do not share it . \n\n",
 )
 START_US = 1_700_000_000_000_000
