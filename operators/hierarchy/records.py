@@ -77,6 +77,7 @@ class Head:
         spans: that were found in it, in places of the text.
         judged: number of the last judgement.
         closed: segments that are closed and not judged, in order.
+        carried: spans that were found in the first of them while it was read, in positions.
         told: what has been told.
     """
 
@@ -93,6 +94,7 @@ class Head:
     spans: tuple[Span, ...]
     judged: int
     closed: tuple[Closed, ...]
+    carried: tuple[Span, ...]
     told: Told
 
     def to_bytes(self) -> bytes:
@@ -110,6 +112,7 @@ class Head:
             "spans": self.spans,
             "judged": self.judged,
             "closed": [_closed_head(one) for one in self.closed],
+            "carried": self.carried,
             "told": self.told.to_json(),
         }
         arrays = (self.spelled, *(_tokens(one.flush.tokens) for one in self.closed))
@@ -134,6 +137,7 @@ class Head:
                 "kept": tuple(Kept(*one) for one in head["kept"]),
                 "spans": tuple(_span(one) for one in head["spans"]),
                 "closed": tuple(_closed(*one) for one in closed),
+                "carried": tuple(_span(one) for one in head["carried"]),
                 "told": Told.from_json(head["told"]),
             }
         )

@@ -3,7 +3,8 @@
     1. a stream that is not in memory is rebuilt from its records
     2. pieces are read, stream by stream, up to where a partial verdict is due
     3. new tokens of all streams are encoded: together, or one stream at a time
-    4. segments that are complete are scanned with full attention
+    4. segments that are complete are scanned with full attention: on other threads, and waited for
+       where the next one is complete, or the stream ends
     5. partial verdicts; then from 2 on, until all is read; at the end the final ones
 
 No stream sees another. An exception in one stream's step is caught: what the step did is thrown
@@ -31,6 +32,7 @@ from streams.hierarchy.step import Op, Outcome, Said, Step, Table, gone, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from state.stream_keys import StreamKey
     from streams.hierarchy.model import StreamModel
@@ -64,6 +66,7 @@ class Driver:
         config: how.
         table: what was committed of them: all that `run` gave before it is called again.
         observer: told what happens to them.
+        executor: where segments are scanned meanwhile.
         clock: seconds that never go back; for measurements alone.
 
     Attributes:
@@ -77,12 +80,14 @@ class Driver:
         config: DriverConfig,
         table: Table,
         observer: StreamObserver,
+        executor: Executor,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._model = model
         self._config = config
         self._table = table
         self._observer = observer
+        self._executor = executor
         self._clock = clock
         self._streams: OrderedDict[StreamKey, tuple[Live, int]] = OrderedDict()
         self.nbytes = 0
@@ -167,6 +172,7 @@ class Driver:
         """Keep a stream that goes on; the one used last is the last to be evicted."""
         self.forget(step.key)
         if not step.outcome.ended:
+            step.live.judge_with(self._executor)
             size = step.live.nbytes
             self._streams[step.key] = step.live, size
             self.nbytes += size

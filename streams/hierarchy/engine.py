@@ -24,6 +24,7 @@ from streams.shard.unit import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from state.stream_keys import StreamKey
     from streams.hierarchy.codecs import TokenCodecs
@@ -48,6 +49,7 @@ class TokenEngine:
         idle_us: of event time without a piece after which a stream ends.
         remember_us: of event time for which an ended stream is remembered.
         most_bytes: gives how much memory the streams may take now.
+        executor: where segments are scanned while others are read.
 
     Attributes:
         shard: partition number.
@@ -68,6 +70,7 @@ class TokenEngine:
         idle_us: int,
         remember_us: int,
         most_bytes: Callable[[], int],
+        executor: Executor,
     ) -> None:
         self.shard = shard
         self.label = f"tokens-{shard}"
@@ -79,6 +82,7 @@ class TokenEngine:
         self._observer = observer
         self._source_topic = source_topic
         self._most_bytes = most_bytes
+        self._executor = executor
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
         self.driver: Driver
 
@@ -88,7 +92,7 @@ class TokenEngine:
         Raises:
             StateError: a record cannot be read.
         """
-        self.driver = Driver(self._model, self._config, table, self._observer)
+        self.driver = Driver(self._model, self._config, table, self._observer, self._executor)
         for key, value in table.items(stream_keys.head_prefix()):
             self._calendar.touch(stream_keys.stream_of(key), unpacked(value)[0]["time_us"])
         for key, value in table.items(stream_keys.ended_prefix()):

@@ -20,6 +20,8 @@ from operators.hierarchy.spans import Part, part, united
 from operators.hierarchy.told import Told
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
     from numpy.typing import NDArray
 
     from operators.dlp.fuse import Span
@@ -83,7 +85,7 @@ class Live:
         told: what has been told of it.
         written: records to be kept.
         parts: spans of the segments that were judged, in positions.
-        closed: segments that are to be judged, in order.
+        closed: segments that are to be judged, in order: the last one, or all at the end.
         cache: of the current segment.
     """
 
@@ -96,6 +98,9 @@ class Live:
         self.parts: list[Part] = []
         self.closed: list[Closed] = []
         self.last: Judgement | None = None
+        # What was found in the closed segment while it was read, in positions.
+        self._carried: tuple[Span, ...] = ()
+        self._job: Future[Judgement] | None = None
         self._edits = edits
         self._judged = 0
         self._kept: tuple[Kept, ...] = (Kept(0, 0, 0),)
@@ -130,6 +135,7 @@ class Live:
         live.told = head.told
         live.closed = list(head.closed)
         live._kept = head.kept
+        live._carried = head.carried
         live._judge(judgements)
         before = live.session.text
         if checkpoint is not None:
@@ -151,7 +157,7 @@ class Live:
         return Head(
             self.opening, at.arrivals, at.in_ids, at.spelled, at.places, at.time_us,
             at.text.buffer.since_us, at.text.tip, self._kept, self._looked, tuple(self._spans),
-            self._judged, tuple(self.closed), self.told,
+            self._judged, tuple(self.closed), self._carried, self.told,
         )  # fmt: skip
 
     @property
@@ -228,6 +234,7 @@ class Live:
         for number in range(len(back.judgements) + 1, self._judged + 1):
             self.written.judgements[number] = None
         open_ = back.segments - len(back.judgements)
+        self._job = None if len(self.closed) > open_ else self._job
         self.closed = self.closed[:open_]
         self._judge(back.judgements)
         state = text.begin(self.model.opening(self.opening))
@@ -286,6 +293,13 @@ class Live:
         flush = closed.flush
         chunk = (flush.next - flush.first) // self.model.reading.config.chunk
         self._begin_segment(self.cache.states[chunk])
+        # One segment at most is not judged yet: what partial verdicts rest on does not depend on
+        # how long judging takes.
+        self.settle()
+        places, high = self.session.places, closed.high
+        assert high is not None, "only the last segment has no next one"
+        mine = part(self._spans, closed.low, high).spans
+        self._carried = tuple(places.moved(span) for span in mine)
         self.closed.append(closed)
         self._segments += 1
 
@@ -332,12 +346,32 @@ class Live:
         low = self.session.text.low
         spans = self._seen() if fresh else self._spans
         now = Part(places.position(low), tuple(places.moved(span) for span in spans))
-        return united([*self.parts, now])
+        parts = list(self.parts)
+        if self.closed:
+            parts.append(Part(places.position(self.closed[0].low), self._carried))
+        return united([*parts, now])
 
-    def judged_next(self, judgement: Judgement) -> None:
-        """Take the judgement of the first segment that waits for it."""
-        self.closed.pop(0)
-        self._judged += 1
-        self.written.judgements[self._judged] = judgement
-        self.parts.append(judgement.part)
-        self.last = judgement
+    # -- judging ----------------------------------------------------------------------------------
+
+    def judge_with(self, executor: Executor) -> None:
+        """Let the closed segment be judged meanwhile, if there is one."""
+        if self.closed and self._job is None:
+            self._job = executor.submit(
+                self.model.judge, self.closed[0], self.session.places, self.last
+            )
+
+    def settle(self) -> None:
+        """Take the judgements of all closed segments, those first that are waited for."""
+        while self.closed:
+            job, self._job = self._job, None
+            judgement = (
+                self.model.judge(self.closed[0], self.session.places, self.last)
+                if job is None
+                else job.result()
+            )
+            self.closed.pop(0)
+            self._judged += 1
+            self.written.judgements[self._judged] = judgement
+            self.parts.append(judgement.part)
+            self.last = judgement
+        self._carried = ()

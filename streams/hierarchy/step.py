@@ -196,10 +196,9 @@ class Step:
         return fresh or checkpoint_of(self._table, self.key, number)
 
     def judge(self) -> None:
-        """Scan the segments that are complete."""
-        live = self.live
-        while live.closed:
-            live.judged_next(self._model.judge(live.closed[0], live.session.places, live.last))
+        """Wait for the judgements of all segments, if the stream ends."""
+        if self.ending:
+            self.live.settle()
 
     def tell(self, reading: Reading) -> None:
         """Look whether there is a partial verdict to give.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,8 +34,6 @@ from streams.standby import Standbys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
-
     from state.store import ShardStore
     from streams.hierarchy.codecs import Reader
     from streams.metrics import Metrics
@@ -125,6 +124,8 @@ class TokenStream:
         self.model = StreamModel.load(buffer_config(settings), hierarchy.model, hierarchy.policy)
         self._codecs = token_codecs(settings, self.model, quarantine_bytes)
         self.pacing = Pacing(settings.pace)
+        # One for each core that the shards' own threads do not need all the time.
+        self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge")
         self._observer = Observers(metrics.streams, self.pacing)
         self.source = settings.topics.name(TOKENS_ROLE)
         self._changelog = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
@@ -156,6 +157,7 @@ class TokenStream:
             idle_us=hierarchy.idle_seconds * _SECOND,
             remember_us=hierarchy.remember_seconds * _SECOND,
             most_bytes=self._share,
+            executor=self._judging,
         )
         producer = ShardProducer(
             settings.broker,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,7 @@ def undisturbed(
     engine = TokenEngine(
         partition, model, codecs, driver_config(settings), StreamObserver(),
         source_topic="tokens", idle_us=10**12, remember_us=10**12, most_bytes=lambda: 10**9,
+        executor=ThreadPoolExecutor(1),
     )  # fmt: skip
     engine.open(MemoryTable())
     unit = engine.process(records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +55,12 @@ class Streams:
         self.table = MemoryTable()
         self.model = made or model()
         self.said: dict[StreamKey, list[Said]] = {}
+        self._executor = ThreadPoolExecutor(1)
         self.restart()
 
     def restart(self) -> None:
         """Lose all memory."""
-        self.driver = Driver(self.model, self.config, self.table, self.observer())
+        self.driver = Driver(self.model, self.config, self.table, self.observer(), self._executor)
 
     def observer(self) -> StreamObserver:
         """Who is told."""
