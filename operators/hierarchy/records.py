@@ -76,8 +76,11 @@ class Head:
         looked: place up to which the segment has been looked at for spans.
         spans: that were found in it, in places of the text.
         judged: number of the last judgement.
+        applied: number of the last one that partial verdicts rest on.
         closed: segments that are closed and not judged, in order.
-        carried: spans that were found in the first of them while it was read, in positions.
+        carried: spans that were found in the segment whose judgement is not applied yet, while it
+            was read, in positions.
+        carried_low: position from which on they are that segment's to find.
         told: what has been told.
     """
 
@@ -93,8 +96,10 @@ class Head:
     looked: int
     spans: tuple[Span, ...]
     judged: int
+    applied: int
     closed: tuple[Closed, ...]
     carried: tuple[Span, ...]
+    carried_low: int
     told: Told
 
     def to_bytes(self) -> bytes:
@@ -111,8 +116,10 @@ class Head:
             "looked": self.looked,
             "spans": self.spans,
             "judged": self.judged,
+            "applied": self.applied,
             "closed": [_closed_head(one) for one in self.closed],
             "carried": self.carried,
+            "carried_low": self.carried_low,
             "told": self.told.to_json(),
         }
         arrays = (self.spelled, *(_tokens(one.flush.tokens) for one in self.closed))

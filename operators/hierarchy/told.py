@@ -6,7 +6,7 @@ differs from what was said last, and if it is sure enough; of its spans, those t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from operators.hierarchy.spans import Named, Names
@@ -100,7 +100,9 @@ class Told:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for `from_json`."""
-        return asdict(self)
+        values = {name: getattr(self, name) for name in self.__slots__}
+        names = {name: getattr(self.names, name) for name in self.names.__slots__}
+        return {**values, "names": names}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from operators.dlp.tags import TAGS
 from operators.hierarchy import session, text
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Kept, Opening
 from operators.hierarchy.session import Session
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from operators.hierarchy.text import Closed, Stage
     from streams.hierarchy.model import StreamModel
 
-LOOK_BACK: Final = 320
+LOOK_BACK: Final = 240
 """Code points before what is new that are looked at again: a value and what announces it."""
 _SETTLED: Final = 64
 """Of those, the first ones: spans that begin in them stay as they were found."""
@@ -84,7 +85,8 @@ class Live:
         session: what has been read.
         told: what has been told of it.
         written: records to be kept.
-        parts: spans of the segments that were judged, in positions.
+        parts: spans of the segments whose judgement is applied, in positions.
+        last: the last judgement that is applied.
         closed: segments that are to be judged, in order: the last one, or all at the end.
         cache: of the current segment.
     """
@@ -100,7 +102,9 @@ class Live:
         self.last: Judgement | None = None
         # What was found in the closed segment while it was read, in positions.
         self._carried: tuple[Span, ...] = ()
+        self._carried_low = 0
         self._job: Future[Judgement] | None = None
+        self._ready: Judgement | None = None
         self._edits = edits
         self._judged = 0
         self._kept: tuple[Kept, ...] = (Kept(0, 0, 0),)
@@ -135,8 +139,8 @@ class Live:
         live.told = head.told
         live.closed = list(head.closed)
         live._kept = head.kept
-        live._carried = head.carried
-        live._judge(judgements)
+        live._carried, live._carried_low = head.carried, head.carried_low
+        live._judge(judgements, head.applied)
         before = live.session.text
         if checkpoint is not None:
             before = live._back_to(checkpoint)
@@ -157,7 +161,8 @@ class Live:
         return Head(
             self.opening, at.arrivals, at.in_ids, at.spelled, at.places, at.time_us,
             at.text.buffer.since_us, at.text.tip, self._kept, self._looked, tuple(self._spans),
-            self._judged, tuple(self.closed), self._carried, self.told,
+            self._judged, len(self.parts), tuple(self.closed), self._carried, self._carried_low,
+            self.told,
         )  # fmt: skip
 
     @property
@@ -173,11 +178,10 @@ class Live:
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        tags = sum(part.nbytes for part in self._tags)
         texts = 4 * (len(self.session.text.text) + len(self.session.text.tip))
         tokens = _TOKEN_BYTES * len(self.session.text.buffer.tokens)
         spans = 400 * (len(self._spans) + sum(len(part.spans) for part in self.parts))
-        return self.cache.nbytes + tags + texts + tokens + spans + _OBJECT_BYTES
+        return self.cache.nbytes + self._tags.nbytes + texts + tokens + spans + _OBJECT_BYTES
 
     @property
     def tokens(self) -> int:
@@ -196,16 +200,17 @@ class Live:
 
     def _begin_segment(self, slow: NDArray[np.float32]) -> None:
         self.cache: SegmentCache = self.model.steps.begin(slow)
-        self._tags: list[NDArray[np.float32]] = []
+        self._tags = np.empty((self.cache.shape.segment, len(TAGS)), np.float32)
 
     def _back_to(self, checkpoint: Checkpoint) -> text.TextState:
         self._segments = checkpoint.segments
         self._begin_segment(checkpoint.slow)
         return checkpoint.text
 
-    def _judge(self, judgements: list[Judgement]) -> None:
-        self.parts = [one.part for one in judgements]
-        self.last = judgements[-1] if judgements else None
+    def _judge(self, judgements: list[Judgement], applied: int) -> None:
+        self.parts = [one.part for one in judgements[:applied]]
+        self.last = judgements[applied - 1] if applied else None
+        self._ready = judgements[applied] if applied < len(judgements) else None
         self._judged = len(judgements)
 
     # -- reading ----------------------------------------------------------------------------------
@@ -236,7 +241,7 @@ class Live:
         open_ = back.segments - len(back.judgements)
         self._job = None if len(self.closed) > open_ else self._job
         self.closed = self.closed[:open_]
-        self._judge(back.judgements)
+        self._judge(back.judgements, len(back.judgements))
         state = text.begin(self.model.opening(self.opening))
         self._todo.clear()
         self._at = 0
@@ -278,7 +283,8 @@ class Live:
 
     def encoded(self, tags: NDArray[np.float32]) -> None:
         """Take the logits of tokens that have been encoded, [tokens, 21]."""
-        self._tags.append(tags)
+        count = self.cache.count
+        self._tags[count - len(tags) : count] = tags
 
     def finish(self) -> None:
         """End the text: what is left of it is closed, and nothing more is encoded."""
@@ -296,10 +302,10 @@ class Live:
         # One segment at most is not judged yet: what partial verdicts rest on does not depend on
         # how long judging takes.
         self.settle()
-        places, high = self.session.places, closed.high
-        assert high is not None, "only the last segment has no next one"
-        mine = part(self._spans, closed.low, high).spans
+        places = self.session.places
+        mine = part(self._spans, closed.low, closed.high).spans
         self._carried = tuple(places.moved(span) for span in mine)
+        self._carried_low = places.position(closed.low)
         self.closed.append(closed)
         self._segments += 1
 
@@ -330,8 +336,9 @@ class Live:
         start = max(state.offset, self._looked - LOOK_BACK)
         tokens = state.buffer.tokens
         at = next((n for n, token in enumerate(tokens) if token.start >= start), len(tokens))
-        tags = np.concatenate(self._tags)[at:] if self._tags else np.zeros((0, 0), np.float32)
-        found = self.model.spans(whole[start - state.offset :], start, tokens[at:], tags)
+        tags = self._tags[at : len(tokens)]
+        text = whole[start - state.offset :]
+        found = self.model.spans(text, start, tokens[at:], tags, whole=False)
         low = start + _SETTLED if start > state.offset else state.low
         before = [span for span in self._spans if state.low <= span.start < low]
         return united([Part(0, tuple(before)), part(found, low, None)])
@@ -347,8 +354,7 @@ class Live:
         spans = self._seen() if fresh else self._spans
         now = Part(places.position(low), tuple(places.moved(span) for span in spans))
         parts = list(self.parts)
-        if self.closed:
-            parts.append(Part(places.position(self.closed[0].low), self._carried))
+        parts.append(Part(self._carried_low, self._carried))
         return united([*parts, now])
 
     # -- judging ----------------------------------------------------------------------------------
@@ -357,21 +363,35 @@ class Live:
         """Let the closed segment be judged meanwhile, if there is one."""
         if self.closed and self._job is None:
             self._job = executor.submit(
-                self.model.judge, self.closed[0], self.session.places, self.last
+                self.model.judge, self.closed[0], self.session.places, self._ready or self.last
             )
 
+    def take_judged(self) -> None:
+        """Take the judgement that is waited for, if it is there; it is not applied yet."""
+        if self._job is not None and self._job.done():
+            self._take(self._job.result())
+
     def settle(self) -> None:
-        """Take the judgements of all closed segments, those first that are waited for."""
+        """Apply the judgements of all closed segments, once they are there."""
         while self.closed:
-            job, self._job = self._job, None
-            judgement = (
+            self._apply()
+            job = self._job
+            self._take(
                 self.model.judge(self.closed[0], self.session.places, self.last)
                 if job is None
                 else job.result()
             )
-            self.closed.pop(0)
-            self._judged += 1
-            self.written.judgements[self._judged] = judgement
-            self.parts.append(judgement.part)
-            self.last = judgement
+        self._apply()
+
+    def _take(self, judgement: Judgement) -> None:
+        self.closed.pop(0)
+        self._job = None
+        self._judged += 1
+        self.written.judgements[self._judged] = judgement
+        self._ready = judgement
+
+    def _apply(self) -> None:
+        if self._ready is not None:
+            self.parts.append(self._ready.part)
+            self.last, self._ready = self._ready, None
         self._carried = ()

@@ -150,6 +150,7 @@ class Step:
     def read(self) -> None:
         """Read what comes next, as far as it can be before something else has to be done."""
         self.due = False
+        self.live.take_judged()
         while self.left and not self.ending and not self.due:
             op = self.left[0]
             piece = op.piece

@@ -34,6 +34,7 @@ from streams.standby import Standbys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from state.store import ShardStore
     from streams.hierarchy.codecs import Reader
     from streams.metrics import Metrics
