@@ -33,6 +33,7 @@ class Reason(StrEnum):
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
     # Its text
     SCAN_FAILED = "SCAN_FAILED"  # the scanner could not judge the message
+    WRONG_TOKENIZER = "WRONG_TOKENIZER"  # token ids of another vocabulary than the model's
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
     TENANT_ERASED = "TENANT_ERASED"  # the tenant's data keys were destroyed
@@ -40,3 +41,4 @@ class Reason(StrEnum):
     QUOTA_IDS = "QUOTA_IDS"  # the event brings ids beyond the tenant's quota
     LATE_LABEL_REPEATED = "LATE_LABEL_REPEATED"  # its observation has a label already
     LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)
+    STREAM_FAILED = "STREAM_FAILED"  # a piece of a stream that failed three times in a row

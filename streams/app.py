@@ -18,7 +18,7 @@ from streams.gate.topics import MESSAGES_ROLE
 from streams.kafka.assignor import ShardAssignor
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.fetch import BatchApp, FetchedBatch, ShardTableManager
-from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
+from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME, TOKENS_ROLE, TOKENS_TABLE_NAME
 
 if TYPE_CHECKING:
     from faust.types import TP
@@ -116,6 +116,7 @@ def build_app(
     partitions: int,
     url: str,
     messages: Shards | None = None,
+    tokens: Shards | None = None,
 ) -> BatchApp:
     """Wire agents, tables and shards together.
 
@@ -125,11 +126,14 @@ def build_app(
         partitions: of the source topics and the changelogs.
         url: where other workers reach this one's HTTP server; told to the whole group.
         messages: the shards of messages, empty; None: messages are not scanned.
+        tokens: the shards of tokens, empty; None: the topic is not read.
     """
     fed = {settings.topics.name(SOURCE_ROLE): Fed(SOURCE_ROLE, TABLE_NAME, shards)}
     if messages is not None:
         table = f"{MESSAGES_ROLE}-{TABLE_NAME}"
         fed[settings.topics.name(MESSAGES_ROLE)] = Fed(MESSAGES_ROLE, table, messages)
+    if tokens is not None:
+        fed[settings.topics.name(TOKENS_ROLE)] = Fed(TOKENS_ROLE, TOKENS_TABLE_NAME, tokens)
     stream = settings.stream
     assert settings.broker.bootstrap is not None
     app = BatchApp(

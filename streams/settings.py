@@ -32,7 +32,7 @@ from operators.fusion.config import CellConfig
 from operators.hierarchy.pace import PaceConfig
 from schemas.errors import ConfigError
 from streams.gate.settings import MessageSettings
-from streams.hierarchy.settings import StreamLogSettings
+from streams.hierarchy.settings import HierarchySettings, StreamLogSettings
 from streams.section import Positive, Section, existing_file
 from streams.service.settings import HttpSettings, ScannerSettings
 
@@ -308,6 +308,7 @@ class Settings(BaseSettings):
     scanner: ScannerSettings = ScannerSettings()
     messages: MessageSettings = MessageSettings()
     registry: RegistrySettings = RegistrySettings()
+    hierarchy: HierarchySettings = HierarchySettings()
     pace: PaceConfig = Field(default_factory=PaceConfig)
     stream_logs: StreamLogSettings = StreamLogSettings()
 

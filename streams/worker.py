@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from state.store import ShardStore
     from streams.forwarder import Forwarder
     from streams.gate.part import MessagesPart
+    from streams.hierarchy.worker import TokenStream
     from streams.kafka.fetch import BatchApp
     from streams.settings import Settings
 
@@ -131,6 +132,7 @@ class Worker:
         self._objects = ObjectStore(url) if url is not None else None
         self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._standbys = Standbys(settings.broker, self._changelog, self.metrics, end_process)
+        self._tokens = self._open_tokens(quarantine_bytes) if settings.hierarchy.enabled else None
         self.shards = Shards(
             settings.state_dir,
             self._make_shard,
@@ -156,6 +158,14 @@ class Worker:
         )
         self._serving.wait_for(part.shards)
         return part
+
+    def _open_tokens(self, quarantine_bytes: int) -> TokenStream:
+        # The model's runtime takes time and memory to import: workers without streams do without.
+        from streams.hierarchy.worker import TokenStream  # noqa: PLC0415 - see above
+
+        return TokenStream(
+            self.settings, self._partitions, quarantine_bytes, self.metrics, end_process
+        )
 
     def _make_engine(self, number: int) -> Engine:
         settings = self.settings
@@ -219,8 +229,11 @@ class Worker:
         warm_up(self.settings.learner)
         if self._messages is not None:
             self._messages.load()
+        if self._tokens is not None:
+            self._tokens.start()
         relax_collector()
-        url = self._serving.start(self.shards, self._partitions)
+        tokens = self._tokens.shards if self._tokens is not None else None
+        url = self._serving.start(self.shards, self._partitions, tokens)
         try:
             asyncio.run(self._serve(url))
         finally:
@@ -233,25 +246,22 @@ class Worker:
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
         hold_back_repetitions()
-        messages = self._messages
+        messages, tokens = self._messages, self._tokens
+        fed = {self._source: self.shards}
+        if tokens is not None:
+            fed[tokens.source] = tokens.shards
         app = build_app(
             self.settings,
             self.shards,
             self._partitions,
             url,
             messages.shards if messages is not None else None,
+            tokens.shards if tokens is not None else None,
         )
         self._serving.attach(loop, app.router.external_topics_metadata)
-        watchdog = Watchdog(
-            lambda: self.shards.active,
-            PartitionReader(self.settings.broker, patience_s=PATIENCE_S),
-            self._source,
-            self.settings.stream.watchdog_s,
-            self.settings.stream.broker_patience_s,
-            self.metrics,
-            end_process,
-        )
-        watchdog.start()
+        watchdogs = [self._watchdog(topic, shards) for topic, shards in fed.items()]
+        for watchdog in watchdogs:
+            watchdog.start()
         self._standbys.start()
         if messages is not None:
             messages.start()
@@ -271,13 +281,14 @@ class Worker:
         if crashed.done():
             reason = app.crash_reason or Bug("Faust crashed without a reason")
             end_process(translated(reason))
-        watchdog.stop()
+        for watchdog in watchdogs:
+            watchdog.stop()
         self._serving.detach()
         watching.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         if messages is not None:
             await messages.close()
-        await self.shards.close()
+        await asyncio.gather(*(shards.close() for shards in fed.values()))
         await self._stop(app)
         starting.cancel()
         for task in (crashed, watching):
@@ -293,6 +304,17 @@ class Worker:
         self.shards.wake()
         if self._messages is not None:
             self._messages.shards.wake()
+
+    def _watchdog(self, topic: str, shards: Shards) -> Watchdog:
+        return Watchdog(
+            lambda: shards.active,
+            PartitionReader(self.settings.broker, patience_s=PATIENCE_S),
+            topic,
+            self.settings.stream.watchdog_s,
+            self.settings.stream.broker_patience_s,
+            self.metrics,
+            end_process,
+        )
 
     async def _stop(self, app: BatchApp) -> None:
         try:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from operators.dlp.tags import SCORES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 LENGTHS: Final = (128, 256, 384, 512)
 OVERLAP: Final = 128
 CHUNK: Final = 64
+_CONTEXT: Final = SCORES.index("context")
+"""The score that is graver when it is lower."""
 
 
 class Segment(NamedTuple):
@@ -80,3 +84,17 @@ def merged(
         for segment, found in zip(segments, spans, strict=True)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+
+
+def gravest(before: NDArray[np.float32] | None, now: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Document logits of a text from those of its segments: what is gravest in any of them.
+
+    Args:
+        before: of the segments before; None for the first one.
+        now: of this one, float32 [4], in the order of `operators.dlp.tags.SCORES`.
+    """
+    if before is None:
+        return now
+    most = np.maximum(before, now)
+    most[_CONTEXT] = min(before[_CONTEXT], now[_CONTEXT])
+    return most

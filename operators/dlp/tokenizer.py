@@ -7,6 +7,7 @@ the first of them), so offsets are a running sum of lengths.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -87,6 +88,27 @@ class Tokenizer:
         ends = np.cumsum(self._lengths[ids], dtype=np.int32)
         starts = ends - self._lengths[ids] + self._spaces[ids]
         return Encoding(ids, starts, ends)
+
+    def spell(self, ids: Iterable[int], held: bytes = b"") -> tuple[str, bytes]:
+        """The text of tokens that go on, and the bytes of a code point that is not complete.
+
+        Args:
+            ids: of the vocabulary, each in [0, size).
+            held: bytes that the tokens before left.
+
+        What is no UTF-8, and what stands for no text, is U+FFFD, as in `bytes.decode`.
+        """
+        spelled = bytearray(held)
+        for number in ids:
+            if self._pieces.is_byte(number):
+                spelled.append(int(self._pieces.id_to_piece(number)[3:5], 16))
+            elif number == UNKNOWN or self._pieces.is_control(number):
+                spelled += b"\xff"
+            else:
+                spelled += self._pieces.id_to_piece(number).replace(_SPACE, " ").encode()
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = decoder.decode(bytes(spelled))
+        return text, decoder.getstate()[0]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of tokens."""

@@ -16,7 +16,7 @@ counts as repeated.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from operators.errors import InvalidInput
@@ -63,7 +63,7 @@ class Arrivals:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for `from_json`."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

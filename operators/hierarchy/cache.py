@@ -57,6 +57,7 @@ class SegmentCache:
         kept: keys and values [layers, 2, heads, room, head]; those from `count` on are 0.
         state: slow state before the chunk that the next token is in.
         drive: of that state.
+        states: slow states before each chunk so far.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class SegmentCache:
         self.shape = shape
         self.count = 0
         self.kept = self._room(GRANULE)
-        self.state = state
-        self.drive = drive
+        self.state = state.copy()
+        self.drive = drive.copy()
+        self.states = [self.state]
         self._sum = np.zeros(shape.width, np.float32)
         self._most = np.full(shape.width, _LOWEST, np.float32)
         self._first = np.zeros(shape.width, np.float32)
@@ -76,7 +78,8 @@ class SegmentCache:
     @property
     def nbytes(self) -> int:
         """Bytes of its arrays."""
-        return self.kept.nbytes + self.state.nbytes + self.drive.nbytes + 5 * self._sum.nbytes
+        states = len(self.states) * self.state.nbytes
+        return self.kept.nbytes + states + self.drive.nbytes + 5 * self._sum.nbytes
 
     @property
     def filled(self) -> int:
@@ -131,8 +134,16 @@ class SegmentCache:
         self.count = end
 
     def advance(self, state: NDArray[np.float32], drive: NDArray[np.float32]) -> None:
-        """Go on to the next chunk, at the end of one."""
-        self.state, self.drive = state, drive
+        """Go on to the next chunk, at the end of one; copies, so as to hold on to no other's.
+
+        Args:
+            state: slow state before it; the present one where only the drive is new.
+            drive: of that state.
+        """
+        if state is not self.state:
+            self.state = state.copy()
+            self.states.append(self.state)
+        self.drive = drive.copy()
 
     def chunk_summary(self) -> NDArray[np.float32]:
         """Mean, maximum and first of the tokens of the chunk last begun, [3 width]."""

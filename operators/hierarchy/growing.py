@@ -11,21 +11,21 @@ unit is normalised and tokenised by itself, as soon as it is complete; the rest 
     without spaces that no piece of
     the vocabulary holds together
     after `LONGEST` code points       the last of them
-    at the end, at a gap, or at its   that
-    deadline
+    at the end                        that
 
 SentencePiece never joins a word to the space after it, and normalisation looks no further than a
 word but for bytes in hex with spaces in between. So a unit's tokens are those that it has in the
 whole text, save where decoding makes spaces at its edges, where two cuts of a word into pieces are
-equally likely, or where a unit was cut for its length or its deadline.
+equally likely, or where a unit was cut for its length. Units follow from the text alone: neither
+from the pieces that it came in nor from when they came.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from operators.dlp.dsl import serialize
 from operators.dlp.markers import Mark
@@ -33,13 +33,12 @@ from operators.dlp.normalise import normalise
 from operators.hierarchy.buffer import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from operators.dlp.dsl import Message
     from operators.dlp.tokenizer import Tokenizer
 
 LONGEST: Final = 1024
-DEADLINE_US: Final = 10_000_000
+AHEAD: Final = 4
+"""Code points after a unit that it takes, at most, to know that it ends there."""
 _PAIR_BEFORE: Final = re.compile(r"(?:^|[^0-9A-Za-z])[0-9a-fA-F]{2}\Z")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _PAIR: Final = 2
@@ -56,9 +55,9 @@ class Unit(NamedTuple):
     """A part of the text that is tokenised by itself.
 
     Attributes:
-        text: of it; a line feed where code points are missing.
+        text: of it.
         start: its first code point in the stream's text.
-        end: place after its last one; equal to `start` where code points are missing.
+        end: place after its last one.
         known: how many code points had come when it was complete.
     """
 
@@ -75,46 +74,26 @@ class GrowingState:
     Attributes:
         held: the end of the text, at most `LONGEST` code points.
         offset: place of the first of them; the length of the text if there is none.
-        since_us: time of the piece that brought it.
     """
 
     held: str = ""
     offset: int = 0
-    since_us: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for `from_json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The state again."""
-        return cls(**values)
 
 
 def advance(
-    state: GrowingState,
-    text: str,
-    time_us: int,
-    neighbours: frozenset[str],
-    *,
-    deadline_us: int = DEADLINE_US,
+    state: GrowingState, text: str, neighbours: frozenset[str]
 ) -> tuple[GrowingState, list[Unit]]:
     """Take in a piece of text; linear in what was held back and the piece.
 
     Args:
         state: before it.
         text: that follows.
-        time_us: of the piece.
         neighbours: `Tokenizer.neighbours`.
-        deadline_us: after which held text is a unit, whatever follows.
 
     Returns:
         The state after it, and the units that are complete, in order.
     """
     units: list[Unit] = []
-    if state.held and time_us - state.since_us >= deadline_us:
-        state, units = release(state)
     whole = state.held + text
     start, place = 0, max(1, len(state.held) - _PAIR - 1)
     while place <= len(whole):
@@ -126,28 +105,13 @@ def advance(
             units.append(Unit(whole[start:place], low, high, state.offset + needed))
             start = place
         place += 1
-    since = state.since_us if start < len(state.held) else time_us
-    return GrowingState(whole[start:], state.offset + start, since), units
+    return GrowingState(whole[start:], state.offset + start), units
 
 
-def release(state: GrowingState) -> tuple[GrowingState, list[Unit]]:
-    """Let go of what is held back: at the end of the stream, and at the deadline."""
+def release(state: GrowingState) -> list[Unit]:
+    """What is held back, as it is where the text ends."""
     end = state.offset + len(state.held)
-    units = [Unit(state.held, state.offset, end, end)] if state.held else []
-    return GrowingState("", end, state.since_us), units
-
-
-def skip(state: GrowingState, missing: int) -> tuple[GrowingState, list[Unit]]:
-    """Go on after code points that never came: what stood before ends there, as at a line's end."""
-    state, units = release(state)
-    place = state.offset + missing
-    return replace(state, offset=place), [*units, Unit("\n", place, place, place)]
-
-
-def pending(state: GrowingState) -> Unit | None:
-    """What is held back as if it were a unit: for a verdict in between, to be thought again."""
-    units = release(state)[1]
-    return units[0] if units else None
+    return [Unit(state.held, state.offset, end, end)] if state.held else []
 
 
 def tokens(tokenizer: Tokenizer, unit: Unit) -> list[Token]:

@@ -20,7 +20,7 @@ from operators.dlp.dsl import serialize
 from operators.dlp.fuse import fuse
 from operators.dlp.policy import Evidence, audience
 from operators.dlp.rules.find import find
-from operators.dlp.segments import merged, padded, plan
+from operators.dlp.segments import gravest, merged, padded, plan
 from operators.dlp.tags import SCORES, TAGS, TypedSpan
 from operators.dlp.tokenizer import Tokenizer
 from operators.dlp.verdict import Placed, Verdict
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from operators.dlp.rules.hit import Hit
     from operators.dlp.tokenizer import Encoding
 
-_SENSITIVITY, _EXPOSURE, _CONTEXT, _OBFUSCATION = range(4)
+_SENSITIVITY, _EXPOSURE, _, _OBFUSCATION = range(4)
 _HARMLESS: Final = 0.2
 _SURE: Final = 0.9
 _EXPOSED: Final = 0.7
@@ -161,7 +161,7 @@ class Scanner:
         )
         decision, rationale = self.policy.decide(evidence)
         return Verdict(
-            scores, tuple(spans), read.memory, _flags(spans), decision, rationale,
+            scores, tuple(spans), read.memory, flags_of(spans), decision, rationale,
             read.early_exit, read.segments, self.package.version, self.policy.version,
             self.package.digest,
         )  # fmt: skip
@@ -182,24 +182,23 @@ class Scanner:
     ) -> Read:
         state = self._engine.start(memory)
         segments = plan(len(encoding.ids))
-        gravest = np.array([-np.inf, -np.inf, np.inf, -np.inf], np.float32)
+        scores: NDArray[np.float32] | None = None
         spans: list[NDArray[np.float32]] = []
         left, last = None, np.zeros(0, np.float32)
         for number, segment in enumerate(segments):
             out = self._engine.run(padded(encoding.ids, segment), state)
             spans.append(out.spans)
-            lower = np.minimum(gravest, out.scores)
-            gravest = np.maximum(gravest, out.scores)
-            gravest[_CONTEXT] = lower[_CONTEXT]
+            scores = gravest(scores, out.scores)
             last = out.memory
             more = number + 1 < len(segments)
-            left = self._exit(gravest, exits, first=number == 0, known=known) if more else None
+            left = self._exit(scores, exits, first=number == 0, known=known) if more else None
             if left is not None:
                 break
             state = out.states[segment.handed]
+        assert scores is not None, "a plan has at least one segment"
         count = len(spans)
         logits = merged(segments[:count], spans, len(TAGS))
-        return Read(gravest, logits, last, left, (count, len(segments)))
+        return Read(scores, logits, last, left, (count, len(segments)))
 
     def _exit(
         self, logits: NDArray[np.float32], exits: Exits, *, first: bool, known: bool
@@ -246,7 +245,8 @@ def _texts(message: Message) -> dict[tuple[str, int], str]:
     return texts | {("link", n): link for n, link in enumerate(message.links)}
 
 
-def _flags(spans: Sequence[Placed]) -> dict[str, bool]:
+def flags_of(spans: Sequence[Placed]) -> dict[str, bool]:
+    """What a text with these spans holds."""
     kinds = {span.type for span in spans}
     return {
         "has_nda": "NDA" in kinds,

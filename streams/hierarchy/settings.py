@@ -1,4 +1,4 @@
-"""Settings of the token stream's logs."""
+"""Settings of the token stream and of its logs."""
 
 from __future__ import annotations
 
@@ -58,3 +58,45 @@ class StreamLogSettings(Section):
                 "times rotate_bytes"
             )
         return self
+
+
+class HierarchySettings(Section):
+    """The token stream: streams of text that are read while they arrive."""
+
+    enabled: bool = Field(
+        default=False,
+        description="read the topic tokens, made if it is missing with the partitions of the "
+        "events; takes some 200 MB for the model, and all workers of an application must agree",
+    )
+    model: Path | None = Field(default=None, description="folder; default: the model shipped")
+    policy: Path | None = Field(default=None, description="file; default: the policy shipped")
+    memory_mb: Positive = Field(
+        default=512, description="of all streams in memory; the others are read from the table"
+    )
+    batching: Literal["continuous", "single"] = Field(
+        default="continuous",
+        description="continuous: new tokens of all streams of a unit of work go through the model "
+        "together; single: one stream at a time",
+    )
+    flush: Literal["sentence_boundary", "fixed_size", "time_based"] = Field(
+        default="sentence_boundary",
+        description="where a full segment of 512 tokens is cut; time_based: also after "
+        "flush_seconds, and then verdicts depend on the times of the pieces",
+    )
+    flush_seconds: float = Field(default=10.0, gt=0, description="of time_based, in stream time")
+    confidence: Share = Field(
+        default=0.7, description="least confidence of what a partial verdict says"
+    )
+    idle_seconds: Positive = Field(
+        default=300, description="a stream without a piece for this long ends, in event time"
+    )
+    remember_seconds: Positive = Field(
+        default=86_400,
+        description="for this long it is known that a stream has ended, in event time; a piece "
+        "that comes later begins a new stream",
+    )
+    edit_checkpoints: Positive = Field(
+        default=16,
+        description="checkpoints (one some 300 tokens) that an edit may go back to; earlier edits "
+        "are quarantined",
+    )

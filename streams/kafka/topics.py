@@ -28,6 +28,9 @@ SHOWN_PAUSE_S = 0.05
 SOURCE_ROLE = "events"
 OUTPUT_ROLES = ("predictions", "audit", "audit-checkpoints", "quarantine")
 TABLE_NAME = "state"
+TOKENS_ROLE = "tokens"
+TOKENS_OUTPUT_ROLES = ("verdicts", "quarantine")
+TOKENS_TABLE_NAME = "streams"
 
 MAX_RECORD_BYTES = 10_000_000
 """Largest record that a shard sends; topics that Weir makes and that may need it take as much."""
@@ -61,9 +64,9 @@ class Topics(NamedTuple):
     quarantine_bytes: int
 
 
-def changelog_name(application_id: str) -> str:
-    """Return the name of the state's changelog, as Faust names it."""
-    return f"{application_id}-{TABLE_NAME}-changelog"
+def changelog_name(application_id: str, table: str = TABLE_NAME) -> str:
+    """Return the name of a table's changelog, as Faust names it; that of the cells by default."""
+    return f"{application_id}-{table}-changelog"
 
 
 def admin(broker: BrokerSettings) -> AdminClient:
@@ -191,6 +194,11 @@ def prepare_topics(settings: Settings) -> Topics:
     }
     for role in OUTPUT_ROLES:
         needed[settings.topics.name(role)] = (shards, copies, TOPIC_CONFIG.get(role, {}))
+    if settings.hierarchy.enabled:
+        tokens = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
+        needed[tokens] = (shards, copies, CHANGELOG_CONFIG)
+        for role in (TOKENS_ROLE, *TOKENS_OUTPUT_ROLES):
+            needed[settings.topics.name(role)] = (shards, copies, TOPIC_CONFIG.get(role, {}))
     check_partitions(source, shards, {name: counts.get(name) for name in needed}, changelog)
     create_topics(client, {name: spec for name, spec in needed.items() if name not in counts})
     limits = record_limits(client, list(needed))

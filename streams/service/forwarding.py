@@ -69,7 +69,8 @@ class Forwarder:
         if request.url.query:
             target += f"?{request.url.query}"
         try:
-            answer = await self._client.post(
+            answer = await self._client.request(
+                request.method,
                 target,
                 content=await request.body(),
                 headers={**headers, HOPS: "1"},

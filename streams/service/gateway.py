@@ -57,6 +57,11 @@ class Gateway:
         """End: the stream stops."""
         self._loop = None
 
+    @property
+    def ready(self) -> bool:
+        """Whether all shards of this worker serve."""
+        return self._shards.ready
+
     def partition(self, entity: str) -> int:
         """Return the shard of an id, as every producer chooses it."""
         return murmur2_partition(entity.encode(), self._partitions)

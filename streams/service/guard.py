@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import HTTPConnection
 
 from streams.service.access import ANYONE, Access, Caller, is_loopback
+from streams.service.paths import route_of
 from streams.service.problems import Problem
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Guard:
             await self._app(scope, receive, send)
 
     def _admitted(self, scope: Scope) -> Caller:
-        path: str = scope["path"]
-        if path in self._needs and self._needs[path] is None:
+        route = route_of(scope["path"], self._needs)
+        if route is not None and self._needs[route] is None:
             return ANYONE
         connection = HTTPConnection(scope)
         if self._access.is_open:
@@ -73,7 +74,7 @@ class Guard:
                 "send a bearer token, or a client certificate, that this server knows",
                 headers=CHALLENGE,
             )
-        needed = self._needs.get(path)
+        needed = self._needs[route] if route is not None else None
         if needed is not None and not caller.may(needed):
             raise Problem(
                 HTTPStatus.FORBIDDEN, f"{caller.name} has not the scope {needed}, which this takes"

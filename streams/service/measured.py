@@ -6,6 +6,8 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from streams.service.paths import route_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -48,5 +50,5 @@ class Measured:
         try:
             await self._app(scope, receive, noted)
         finally:
-            route = scope["path"] if scope["path"] in self._paths else ELSEWHERE
+            route = route_of(scope["path"], self._paths) or ELSEWHERE
             self._metrics.answered(route, status, time.perf_counter() - started)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streams.kafka.topics import SOURCE_ROLE
+from streams.kafka.topics import SOURCE_ROLE, TOKENS_ROLE
 from streams.keys import open_secrets
 from streams.service.access import Access, is_loopback
 from streams.service.app import Part, build_app, measurements, probes
@@ -16,6 +16,7 @@ from streams.service.gateway import NO_SERVER, Gateway
 from streams.service.routes import service_api
 from streams.service.server import HttpServer, advertised_url
 from streams.service.service import Service
+from streams.service.streams import stream_routes
 from streams.service.updates import UpdateProducer
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Serving:
             Access.open(settings.http, open_secrets(settings)) if settings.http.enabled else None
         )
         self.watch = CommitWatch(metrics)
-        self._gateway: Gateway | None = None
+        self._gateways: list[Gateway] = []
         self._server: HttpServer | None = None
         self._others: list[Shards] = []
 
@@ -62,12 +63,13 @@ class Serving:
         """Be ready only when these are, too; before ``start``."""
         self._others.append(shards)
 
-    def start(self, shards: Shards, partitions: int) -> str:
+    def start(self, shards: Shards, partitions: int, tokens: Shards | None = None) -> str:
         """Listen, and return where other workers reach this one.
 
         Args:
             shards: of the worker.
             partitions: of the source topic.
+            tokens: shards of tokens; None: the worker reads none.
 
         Raises:
             ConfigError: the port cannot be bound, or a certificate cannot be used.
@@ -75,8 +77,12 @@ class Serving:
         http = self._settings.http
         if not http.enabled:
             return NO_SERVER
-        self._gateway = Gateway(shards, self._settings.topics.name(SOURCE_ROLE), partitions)
-        self._server = HttpServer(self.app(shards, self._gateway), http)
+        gateway = Gateway(shards, self._settings.topics.name(SOURCE_ROLE), partitions)
+        streams = None
+        if tokens is not None:
+            streams = Gateway(tokens, self._settings.topics.name(TOKENS_ROLE), partitions)
+        self._gateways = [gateway] if streams is None else [gateway, streams]
+        self._server = HttpServer(self.app(gateway, streams), http)
         self._server.start()
         url = advertised_url(http, self._server.port)
         log.info("http", port=self._server.port, advertised=url, service=http.service)
@@ -87,13 +93,24 @@ class Serving:
             )
         return url
 
-    def app(self, shards: Shards, gateway: Gateway) -> FastAPI:
-        """Return the application; not started."""
+    def app(self, gateway: Gateway, streams: Gateway | None = None) -> FastAPI:
+        """Return the application; not started.
+
+        Args:
+            gateway: to the shards.
+            streams: to the shards of tokens.
+        """
         settings = self._settings
         http, broker = settings.http, settings.broker
         is_open = is_loopback(http.host) if http.open_metrics is None else http.open_metrics
         parts = [
-            probes(lambda: all(of.ready for of in (shards, *self._others))),
+            probes(
+                lambda: (
+                    gateway.ready
+                    and (streams is None or streams.ready)
+                    and all(of.ready for of in self._others)
+                )
+            ),
             measurements(self._metrics.registry, is_open=is_open),
         ]
         if http.service:
@@ -105,6 +122,8 @@ class Serving:
                 Forwarder(http),
             )
             parts.append(service_api(service, http))
+            if streams is not None:
+                parts.append(stream_routes(streams, http))
             if settings.scanner.enabled:
                 parts.append(_scanner(settings.scanner))
         return build_app(
@@ -118,13 +137,13 @@ class Serving:
 
     def attach(self, loop: asyncio.AbstractEventLoop, owners: Owners) -> None:
         """Let questions reach the shards; the stream begins."""
-        if self._gateway is not None:
-            self._gateway.attach(loop, owners)
+        for gateway in self._gateways:
+            gateway.attach(loop, owners)
 
     def detach(self) -> None:
         """Let no further question reach the shards; the stream ends."""
-        if self._gateway is not None:
-            self._gateway.detach()
+        for gateway in self._gateways:
+            gateway.detach()
 
     def stop(self) -> None:
         """Stop answering."""

@@ -85,6 +85,7 @@ class ShardProducer:
             ``quarantine``.
         timeout_s: how long a transaction may take before the coordinator aborts it.
         patience_s: how long to wait for a broker that is away; less than ``timeout_s``.
+        name: the transactional id, where an application has shards of several topics.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class ShardProducer:
         topics: dict[str, str],
         timeout_s: int,
         patience_s: int,
+        name: str | None = None,
     ) -> None:
         self._shard = shard
         self._source_topic = source_topic
@@ -111,7 +113,7 @@ class ShardProducer:
         self._producer = Producer(
             client_config(
                 broker,
-                **self.properties(f"{application_id}-{shard}", timeout_s),
+                **self.properties(name or f"{application_id}-{shard}", timeout_s),
                 **COORDINATOR_IS_FOUND_AGAIN,
             )
         )

@@ -59,6 +59,11 @@ class Trail(ABC, Generic[M]):
         self._source_topic = source_topic
         self._root = ShardRoot()
 
+    @property
+    def label(self) -> int | str:
+        """The shard's name in metrics and logs."""
+        return self.shard
+
     @abstractmethod
     def member(self, tenant: str) -> M:
         """Return a tenant, with an empty cell if it is new."""

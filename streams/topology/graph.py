@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.errors import Bug
 from streams.app import build_app
 from streams.gate.topics import MESSAGES_ROLE, output_roles
-from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, TABLE_NAME
+from streams.kafka.topics import (
+    OUTPUT_ROLES,
+    SOURCE_ROLE,
+    TABLE_NAME,
+    TOKENS_OUTPUT_ROLES,
+    TOKENS_ROLE,
+    TOKENS_TABLE_NAME,
+)
 from streams.service.gateway import NO_SERVER
 from streams.shards import Shards
 
@@ -78,7 +85,10 @@ def topology_of(settings: Settings) -> Topology:
     messages = None
     if settings.messages.enabled:
         messages = Shards(settings.messages_dir, _no_shard, _fails, threads=1)
-    app = build_app(settings, shards, partitions, NO_SERVER, messages)
+    tokens = None
+    if settings.hierarchy.enabled:
+        tokens = Shards(settings.state_dir / "tokens", _no_shard, _fails, threads=1)
+    app = build_app(settings, shards, partitions, NO_SERVER, messages, tokens)
     each = f"{partitions} partitions"
     kept = {
         f"weir-{SOURCE_ROLE}": Kept(
@@ -88,6 +98,9 @@ def topology_of(settings: Settings) -> Topology:
             f"{MESSAGES_ROLE}-{TABLE_NAME}",
             tuple(output_roles(settings).values()),
             "state in every unit of work",
+        ),
+        f"weir-{TOKENS_ROLE}": Kept(
+            TOKENS_TABLE_NAME, TOKENS_OUTPUT_ROLES, "streams, written with each unit"
         ),
     }
     nodes: list[Node] = []

@@ -139,8 +139,8 @@ class Stream:
 
     # -- in ---------------------------------------------------------------------------------------
 
-    def produce(self, events: Sequence[FedEvent]) -> None:
-        """Send events, acknowledged before this returns."""
+    def produce(self, events: Sequence[FedEvent], role: str = "events") -> None:
+        """Send events or other records, acknowledged before this returns."""
         producer = Producer(
             client_config(
                 self.settings.broker,
@@ -152,7 +152,7 @@ class Stream:
         failures: list[str] = []
         for event in events:
             producer.produce(
-                self.topic("events"),
+                self.topic(role),
                 event.value,
                 key=event.key,
                 on_delivery=lambda error, _: failures.append(str(error)) if error else None,
@@ -160,7 +160,8 @@ class Stream:
             producer.poll(0)
         assert producer.flush(PATIENCE_S) == 0
         assert not failures
-        self.sent.extend(events)
+        if role == "events":
+            self.sent.extend(events)
 
     # -- workers ----------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,7 @@ from operators.hierarchy.growing import (
     Unit,
     advance,
     opening,
-    pending,
     release,
-    skip,
     tokens,
 )
 
@@ -49,14 +46,13 @@ def tokenizer() -> Tokenizer:
 
 
 def fed(pieces: list[str]) -> list[Unit]:
-    """All units of a text that comes in pieces; the state goes through JSON in between."""
+    """All units of a text that comes in pieces."""
     state, units = GrowingState(), []
     for piece in pieces:
-        state = GrowingState.from_json(json.loads(json.dumps(state.to_json())))
-        state, found = advance(state, piece, 0, tokenizer().neighbours)
+        state, found = advance(state, piece, tokenizer().neighbours)
         assert len(state.held) <= LONGEST
         units += found
-    return units + release(state)[1]
+    return units + release(state)
 
 
 def tokenised(units: list[Unit]) -> list[Token]:
@@ -73,11 +69,11 @@ def test_any_chunking_gives_the_same_units(text: str, cuts: list[int]) -> None:
     assert fed([text[places[n] : places[n + 1]] for n in range(len(places) - 1)]) == whole
     state, left = GrowingState(), list(whole)
     for count, char in enumerate(text, 1):
-        state, found = advance(state, char, 0, tokenizer().neighbours)
+        state, found = advance(state, char, tokenizer().neighbours)
         for unit in found:
             assert unit == left.pop(0)
             assert unit.known == count
-    assert release(state)[1] == left
+    assert release(state) == left
 
 
 @settings(deadline=None)
@@ -140,27 +136,6 @@ def test_long_words_and_scripts_without_spaces_do_not_wait() -> None:
     assert [len(unit.text) for unit in fed(["x" * 2_500])] == [1024, 1024, 452]
     units = fed(["合同已经收到。第三条需要修改。您什么时候有空"])
     assert max(len(unit.text) for unit in units) <= 4
-
-
-def test_deadline_completes_what_is_held() -> None:
-    """Held text is a unit once its time is over, before what comes then."""
-    state, units = advance(GrowingState(), "one tw", 5, tokenizer().neighbours)
-    assert [unit.text for unit in units] == ["one"]
-    assert pending(state) == Unit(" tw", 3, 6, 6)
-    early, units = advance(state, "o", 14, tokenizer().neighbours, deadline_us=10)
-    assert (units, early.held, early.since_us) == ([], " two", 5)
-    late, units = advance(state, "o", 15, tokenizer().neighbours, deadline_us=10)
-    assert (units, late) == ([Unit(" tw", 3, 6, 6)], GrowingState("o", 6, 15))
-
-
-def test_missing_text_ends_a_word() -> None:
-    """What stood before and after a gap is not read as one, and places go on after it."""
-    state, _ = advance(GrowingState(), "41111", 0, tokenizer().neighbours)
-    state, units = skip(state, 7)
-    assert units == [Unit("41111", 0, 5, 5), Unit("\n", 12, 12, 12)]
-    assert tokens(tokenizer(), units[1])[0][1:] == (12, 12, 12)
-    assert state == GrowingState("", 12, 0)
-    assert pending(state) is None
 
 
 @pytest.mark.parametrize("kind", ["CHAT", "UPLOAD"])

@@ -41,7 +41,7 @@ def client(folder: Path, **settings: Any) -> TestClient:
     read = load_settings(broker={"bootstrap": "127.0.0.1:1"}, **settings)
     serving = Serving(read, Metrics())
     own = shards(folder)
-    return TestClient(serving.app(own, Gateway(own, "events", 4)), base_url=LOCAL)
+    return TestClient(serving.app(Gateway(own, "events", 4)), base_url=LOCAL)
 
 
 def test_the_scanner_is_there_when_it_is_switched_on(tmp_path: Path) -> None:

@@ -1,0 +1,226 @@
+"""Shards of tokens without a broker, and streams that are written to them at a steady rate."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from schemas.codec import Codec
+from streams.bench.dlp import texts
+from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.worker import driver_config, token_codecs
+from streams.kafka.reader import Record
+from streams.kafka.topics import MAX_RECORD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Executor
+
+    from streams.hierarchy.model import StreamModel
+    from streams.hierarchy.observer import Encoded
+    from streams.settings import Settings
+
+_MICROSECOND: Final = 1e6
+_CHARACTERS: Final = 4
+"""Of a token, on average; what is counted is what comes out."""
+_LONGEST: Final = 6_000
+START_US: Final = 1_700_000_000_000_000
+
+
+class MemoryTable(dict[bytes, bytes]):
+    """A table in memory."""
+
+    def items(self, prefix: bytes = b"") -> Any:
+        """Records whose key starts with a prefix, in the order of keys."""
+        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))
+
+    def write(self, changes: dict[bytes, bytes | None]) -> None:
+        """Apply the changes of a unit of work."""
+        for key, value in changes.items():
+            if value is None:
+                self.pop(key, None)
+            else:
+                self[key] = value
+
+
+class Shard:
+    """A shard of tokens, its log and its table in memory.
+
+    Args:
+        number: of it.
+        settings: of a worker.
+        model: reads streams.
+        executor: where segments are scanned meanwhile.
+        observer: told of tokens.
+        most_bytes: of streams in memory.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        settings: Settings,
+        model: StreamModel,
+        executor: Executor,
+        observer: StreamObserver,
+        most_bytes: int,
+    ) -> None:
+        self.engine = TokenEngine(
+            number, model, token_codecs(settings, model, MAX_RECORD_BYTES),
+            driver_config(settings), observer, source_topic="tokens", idle_us=10**15,
+            remember_us=10**15, most_bytes=lambda: most_bytes, executor=executor,
+        )  # fmt: skip
+        self._table = MemoryTable()
+        self.engine.open(self._table)
+        self._offset = 0
+
+    def take(self, values: list[bytes]) -> int:
+        """Do a unit of work; how many verdicts it gave."""
+        records = []
+        for value in values:
+            records.append(Record(self._offset, 10**13, None, value))
+            self._offset += 1
+        unit = self.engine.process(records)
+        self._table.write(unit.state)
+        return len(unit.outputs["verdicts"])
+
+
+class Writer:
+    """One stream that is written piece by piece, then ended, and begun anew under another name.
+
+    Args:
+        name: of it.
+        seed: of its text.
+        every_s: between two pieces.
+    """
+
+    def __init__(self, name: str, seed: int, every_s: float) -> None:
+        self._encode = Codec("token").encode
+        self._name, self._rng = name, Random(seed)
+        self.every_s = every_s
+        self._lives = 0
+        self._now_us = START_US
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lives += 1
+        self.stream = f"{self._name}-{self._lives}"
+        [whole] = texts(self._rng.randrange(400, _LONGEST), 1)
+        shift = self._rng.randrange(len(whole))
+        self._text, self._at = whole[shift:] + whole[:shift], 0
+
+    def piece(self, characters: int = _CHARACTERS) -> tuple[str, bytes]:
+        """The stream's name, and its next record."""
+        stream, text = self.stream, self._text[self._at : self._at + characters]
+        self._now_us += int(self.every_s * _MICROSECOND)
+        record = {
+            "tenant": "bench", "stream_id": stream, "operation": "APPEND" if text else "END",
+            "position": self._at, "text": text or None, "time_us": self._now_us,
+        }  # fmt: skip
+        self._at += len(text)
+        if not text:
+            self._begin()
+        return stream, self._encode(record)
+
+
+class Latencies(NamedTuple):
+    """Of a run, in seconds.
+
+    Attributes:
+        tokens: from when a piece came until its tokens were encoded; one each token.
+        updates: from when a piece came until the unit of work that tells of it was done; one each
+            piece.
+    """
+
+    tokens: list[float]
+    updates: list[float]
+
+
+class Clocked(StreamObserver):
+    """Notes when the tokens of each stream were encoded."""
+
+    def __init__(self) -> None:
+        self.encoded_at: dict[str, tuple[float, int]] = {}
+
+    def encoded(self, what: Encoded) -> None:
+        """Tokens have been encoded."""
+        count = self.encoded_at.get(what.stream, (0.0, 0))[1]
+        self.encoded_at[what.stream] = time.perf_counter(), count + what.tokens
+
+
+class Load(threading.Thread):
+    """Writes streams to a shard at their rate, and measures.
+
+    Args:
+        shard: takes them.
+        clocked: its observer.
+        writers: of its streams.
+        warm_s: before it is measured.
+        measured_s: how long it is.
+        gather_s: least time between two units of work.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        clocked: Clocked,
+        writers: list[Writer],
+        warm_s: float,
+        measured_s: float,
+        gather_s: float,
+    ) -> None:
+        super().__init__(name="load")
+        self._shard = shard
+        self._clocked = clocked
+        self._writers = writers
+        self._warm_s = warm_s
+        self._measured_s = measured_s
+        self._gather_s = gather_s
+        self.found = Latencies([], [])
+
+    def run(self) -> None:
+        """Write until the time is over."""
+        begun = time.perf_counter()
+        rng = Random(len(self._writers))
+        due = [
+            (begun + rng.random() * writer.every_s, number)
+            for number, writer in enumerate(self._writers)
+        ]
+        heapq.heapify(due)
+        measured_from = begun + self._warm_s
+        while (now := time.perf_counter()) < measured_from + self._measured_s:
+            arrived = list(self._arrived(due, now))
+            if not arrived:
+                time.sleep(max(0.0, min(self._gather_s, due[0][0] - now)))
+                continue
+            self._clocked.encoded_at.clear()
+            self._shard.take([value for _, _, value in arrived])
+            done = time.perf_counter()
+            if now >= measured_from:
+                self._note(arrived, done)
+            time.sleep(max(0.0, self._gather_s - (done - now)))
+
+    def _arrived(
+        self, due: list[tuple[float, int]], now: float
+    ) -> Iterator[tuple[float, str, bytes]]:
+        while due[0][0] <= now:
+            came, number = heapq.heappop(due)
+            writer = self._writers[number]
+            yield came, *writer.piece()
+            heapq.heappush(due, (came + writer.every_s, number))
+
+    def _note(self, arrived: list[tuple[float, str, bytes]], done: float) -> None:
+        last = {stream: came for came, stream, _ in arrived}
+        self.found.updates.extend(done - came for came, _, _ in arrived)
+        for stream, (at, count) in self._clocked.encoded_at.items():
+            self.found.tokens.extend([at - last[stream]] * count)
+
+
+def filled(shard: Shard, writers: list[Writer], seed: int) -> None:
+    """Let streams have some text already, of any length, as in the middle of a day."""
+    rng = Random(seed)
+    for writer in writers:
+        shard.take([writer.piece(rng.randrange(1, _LONGEST // 2))[1]])

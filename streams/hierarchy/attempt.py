@@ -1,0 +1,124 @@
+"""One attempt at what happens to streams, together: what fails of it is told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streams.hierarchy.observer import Encoded, FailureType, StreamObserver
+from streams.hierarchy.step import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from state.stream_keys import StreamKey
+    from streams.hierarchy.encoder import Reading
+    from streams.hierarchy.model import StreamModel
+
+
+class Failure(NamedTuple):
+    """Why a stream's attempt failed.
+
+    Attributes:
+        error: the exception.
+        during: what was being done.
+        alone: whether it is sure to be the stream's own.
+    """
+
+    error: Exception
+    during: FailureType
+    alone: bool
+
+
+class Attempt:
+    """Steps of streams, taken side by side.
+
+    Args:
+        model: reads streams.
+        observer: told of tokens that are encoded.
+        clock: seconds that never go back.
+
+    Attributes:
+        failed: streams that failed. Of those only the memory has changed, and is to be thrown away.
+    """
+
+    def __init__(
+        self, model: StreamModel, observer: StreamObserver, clock: Callable[[], float]
+    ) -> None:
+        self._model = model
+        self._observer = observer
+        self._clock = clock
+        self._steps: dict[StreamKey, Step] = {}
+        self.failed: dict[StreamKey, Failure] = {}
+
+    @property
+    def done(self) -> dict[StreamKey, Step]:
+        """Streams that did not fail."""
+        return {key: step for key, step in self._steps.items() if key not in self.failed}
+
+    def add(self, key: StreamKey, make: Callable[[], Step]) -> None:
+        """Add a stream's step, if it can be made."""
+        try:
+            self._steps[key] = make()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's
+            self.failed[key] = Failure(error, FailureType.RESTORE, alone=True)
+
+    def run(self) -> None:
+        """Read, encode, judge and tell, until every step has failed or come to its end."""
+        active = list(self._steps)
+        while active:
+            self._each(active, FailureType.TOKENISE, Step.read)
+            readings = self._encoded([key for key in active if key not in self.failed])
+            self._each(active, FailureType.FINAL, Step.judge)
+            self._each(readings, FailureType.PREDICT, lambda step: step.tell(readings[step.key]))  # noqa: B023 - called at once
+            ended = [key for key in active if not self._steps[key].left]
+            self._each(ended, FailureType.FINAL, Step.finish)
+            active = [key for key in active if key not in self.failed and key not in ended]
+
+    def _each(
+        self, keys: Iterable[StreamKey], during: FailureType, do: Callable[[Step], None]
+    ) -> None:
+        """Do something with each stream that has not failed."""
+        for key in keys:
+            if key in self.failed:
+                continue
+            try:
+                do(self._steps[key])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's
+                self.failed[key] = Failure(error, during, alone=True)
+
+    def _encoded(self, keys: Sequence[StreamKey]) -> dict[StreamKey, Reading]:
+        """Encode what waits; what segments say of which a partial verdict is due."""
+        steps = [self._steps[key] for key in keys]
+        try:
+            self.encode(steps)
+            due = [step for step in steps if step.due and not step.ending]
+            found = self._model.steps.read([step.live.cache for step in due]) if due else []
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one of these streams'
+            alone = len(keys) == 1
+            self.failed |= {key: Failure(error, FailureType.ENCODE, alone) for key in keys}
+            return {}
+        return {step.key: reading for step, reading in zip(due, found, strict=True)}
+
+    def encode(self, steps: Sequence[Step]) -> None:
+        """Encode all tokens that wait, segment by segment."""
+        left = [step for step in steps if not step.ending]
+        started = self._clock()
+        while left:
+            waiting = [(step, step.live.waiting()) for step in left]
+            waiting = [(step, tokens) for step, tokens in waiting if tokens]
+            left = [step for step, _ in waiting]
+            ids = [np.array([token.id for token in tokens], np.int64) for _, tokens in waiting]
+            begun = self._clock()
+            found = self._model.steps.encode(
+                [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
+            )
+            ended = self._clock()
+            for step, encoded, new in zip(left, found, ids, strict=True):
+                step.live.encoded(encoded.spans)
+                name, position = step.key.stream_id, step.live.tokens
+                seconds = ended - started
+                self._observer.encoded(
+                    Encoded(name, position, len(new), seconds, min(seconds, ended - begun))
+                )

@@ -1,0 +1,182 @@
+"""Messages in and out of a shard of tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from operators.dlp.dsl import KINDS
+from operators.hierarchy.records import Opening
+from operators.hierarchy.session import Operation, Piece
+from schemas.errors import BadMessage
+from schemas.reasons import Reason
+from state.stream_keys import MAX_NAME_BYTES, StreamKey
+from streams.verdicts import STREAM, Target, error_record, verdict_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from schemas.codec import Codec
+    from schemas.reading import Record
+    from streams.hierarchy.step import Outcome, Said
+    from streams.kafka.fetch import SourceRecord
+    from streams.shard.quarantine import QuarantineEncoder
+    from streams.shard.unit import Message
+    from streams.verdicts import Judge
+
+AHEAD_US: Final = 60_000_000
+"""By how much the time of a piece may be ahead of its record's in Kafka. One that is further ahead
+would end every stream of its shard that is idle until then."""
+_MICROSECOND: Final = 1_000
+_AUDIENCES: Final = {"external": True, "internal": False}
+
+
+class Reader(Protocol):
+    """Decodes records of the topic; ``schemas.codec.Codec`` and ``WireCodec`` do."""
+
+    def decode(self, data: bytes | None) -> Record:
+        """Return the record that the bytes hold."""
+
+
+class Arrived(NamedTuple):
+    """A piece and whose it is.
+
+    Attributes:
+        key: of its stream.
+        piece: what has come.
+        opening: what is known of a stream that begins with it.
+        user: who wrote it, if known.
+    """
+
+    key: StreamKey
+    piece: Piece
+    opening: Opening
+    user: str
+
+
+class TokenCodecs:
+    """The codecs of a shard of tokens.
+
+    Args:
+        reader: of pieces.
+        token: encodes pieces.
+        verdict: encodes verdicts.
+        quarantine: encodes messages that could not be used.
+        tokenizer: bytes of the model's tokenizer.
+        judge: named in verdicts.
+        max_bytes: larger pieces are refused unread.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        token: Codec,
+        verdict: Codec,
+        quarantine: QuarantineEncoder,
+        *,
+        tokenizer: bytes,
+        judge: Judge,
+        max_bytes: int,
+    ) -> None:
+        self._reader = reader
+        self._token = token
+        self._verdict = verdict
+        self.quarantine = quarantine
+        self._tokenizer = hashlib.sha256(tokenizer).hexdigest()
+        self._judge = judge
+        self._max_bytes = max_bytes
+
+    def read(self, record: SourceRecord) -> Arrived:
+        """Decode a piece.
+
+        Raises:
+            BadMessage: it cannot be used.
+        """
+        size = len(record.value or b"")
+        if size > self._max_bytes:
+            raise BadMessage(
+                Reason.OVERSIZED, f"{size} bytes; stream.max_event_bytes allows {self._max_bytes}"
+            )
+        found = self._reader.decode(record.value)
+        key = StreamKey(found["tenant"], found["stream_id"])
+        for name, value in zip(StreamKey._fields, key, strict=True):
+            if not value or len(value.encode()) > MAX_NAME_BYTES:
+                raise BadMessage(
+                    Reason.BAD_FIELD, f"{name} must have 1 to {MAX_NAME_BYTES} bytes of UTF-8"
+                )
+        time_us = min(found["time_us"], record.timestamp * _MICROSECOND + AHEAD_US)
+        self._check(found, time_us)
+        ids = found["token_ids"]
+        piece = Piece(
+            Operation(found["operation"]), found["position"], found["replace_end"], found["text"],
+            None if ids is None else tuple(ids), time_us,
+        )  # fmt: skip
+        metadata = found["metadata"] or {}
+        kind = metadata.get("kind", Opening().kind)
+        opening = Opening(
+            kind if kind in KINDS else Opening().kind, _AUDIENCES.get(metadata.get("audience", ""))
+        )
+        return Arrived(key, piece, opening, metadata.get("user_id", ""))
+
+    def _check(self, found: Mapping[str, Any], time_us: int) -> None:
+        given = [name for name in ("text", "token_ids") if found[name] is not None]
+        may_be_bare = found["operation"] == Operation.END
+        if len(given) > 1 or not (given or may_be_bare):
+            raise BadMessage(Reason.BAD_FIELD, "exactly one of text and token_ids is to be given")
+        if found["position"] < 0 or time_us < 0:
+            raise BadMessage(Reason.BAD_FIELD, "position and time_us cannot be negative")
+        if found["token_ids"] is not None and found["tokenizer"] != self._tokenizer:
+            raise BadMessage(
+                Reason.WRONG_TOKENIZER,
+                f"token ids of another vocabulary than that of the model, {self._tokenizer}",
+            )
+
+    def verdict(self, key: StreamKey, said: Said) -> Message:
+        """Encode a verdict."""
+        record = verdict_record(
+            _target(key),
+            self._judge,
+            said.found,
+            span_ids=[f"s{name}" for name in said.names],
+            time_us=said.time_us,
+            position=said.position,
+            sequence=said.number,
+            status="FINAL" if said.final else "PARTIAL",
+            gaps=said.missing,
+            late=said.late,
+            repeated=said.repeated,
+        )
+        return {"key": key.stream_id.encode(), "value": self._verdict.encode(record)}
+
+    def failure(self, key: StreamKey, outcome: Outcome) -> Message:
+        """Encode the verdict on a stream that was given up."""
+        head = outcome.head
+        record = error_record(
+            _target(key),
+            self._judge,
+            "The text could not be judged: its pieces are in quarantine",
+            time_us=outcome.time_us,
+            position=0 if head is None else head.arrivals.expected,
+            sequence=0 if head is None else head.told.verdicts,
+        )
+        return {"key": key.stream_id.encode(), "value": self._verdict.encode(record)}
+
+    def buffered(self, key: StreamKey, outcome: Outcome) -> bytes | None:
+        """Encode what a stream that was given up had read and not judged, as a piece of it."""
+        head = outcome.head
+        if head is None or not head.tip:
+            return None
+        return self._token.encode(
+            {
+                "tenant": key.tenant,
+                "stream_id": key.stream_id,
+                "operation": Operation.APPEND.value,
+                "position": head.places.position(head.kept[-1].place),
+                "text": head.tip,
+                "time_us": head.time_us,
+            }
+        )
+
+
+def _target(key: StreamKey) -> Target:
+    return Target(key.tenant, STREAM, key.stream_id)

@@ -1,0 +1,354 @@
+"""What one stream does in a unit of work: reads what came, and tells what is found.
+
+A stream reads up to where a partial verdict is due by its own time, so that partial verdicts follow
+from its pieces, and not from how many of them a unit of work happens to have.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from operators.errors import InvalidInput
+from operators.hierarchy import session
+from operators.hierarchy.growing import AHEAD
+from operators.hierarchy.records import Checkpoint, Head, Judgement, Opening
+from operators.hierarchy.session import Operation
+from operators.hierarchy.spans import united
+from schemas.errors import StateError
+from state import stream_keys
+from streams.hierarchy.live import Back, Live
+from streams.verdicts import confidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from operators.dlp.verdict import Verdict
+    from operators.hierarchy.session import Piece
+    from operators.hierarchy.told import Called, PartialConfig, Told
+    from state.stream_keys import StreamKey
+    from streams.hierarchy.encoder import Reading
+    from streams.hierarchy.model import Found, StreamModel
+
+_ENDED: Final = struct.Struct("<Bq")
+_ENDED_FORMAT: Final = 1
+
+
+class Table(Protocol):
+    """What has been committed of the streams; ``state.store.ShardStore`` is one."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value at a key, or None."""
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Records whose key starts with a prefix, in the order of keys."""
+
+
+class Op(NamedTuple):
+    """Something that happens to a stream.
+
+    Attributes:
+        source: number of the record that it comes from; -1 for a time-out.
+        piece: what has come; None for a time-out.
+        opening: what is known of a stream that begins with it.
+    """
+
+    source: int
+    piece: Piece | None
+    opening: Opening
+
+
+class Said(NamedTuple):
+    """A verdict of a stream.
+
+    Attributes:
+        number: of it among those of its stream, from 0.
+        final: whether it is the last one.
+        found: the verdict.
+        names: of its spans.
+        time_us: of the newest piece that it rests on.
+        position: code points seen, those missing included.
+        missing, late, repeated: units that were.
+        revised, withdrawn: spans that a verdict before had otherwise, or had and this has not.
+    """
+
+    number: int
+    final: bool
+    found: Verdict
+    names: tuple[int, ...]
+    time_us: int
+    position: int
+    missing: int
+    late: int
+    repeated: int
+    revised: int
+    withdrawn: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one stream.
+
+    Attributes:
+        said: verdicts, in order.
+        state: table key → value, None to delete.
+        time_us: of its newest piece.
+        ended: whether it has ended.
+        rejected: ops that do not fit it, and why.
+        late: pieces that came after its end.
+        error: why it was given up, if it was.
+        head: of it as it was committed last, if it was given up and had one.
+    """
+
+    said: list[Said] = field(default_factory=list)
+    state: dict[bytes, bytes | None] = field(default_factory=dict)
+    time_us: int = -1
+    ended: bool = False
+    rejected: list[tuple[Op, InvalidInput]] = field(default_factory=list)
+    late: int = 0
+    error: BaseException | None = None
+    head: Head | None = None
+
+
+class Step:
+    """One attempt at what happens to a stream.
+
+    Args:
+        model: that reads it.
+        partials: when partial verdicts are given.
+        table: what was committed of it.
+        key: the stream.
+        ops: what happens to it.
+        live: it.
+
+    Attributes:
+        outcome: what became of it so far.
+        ending: whether it is about to end.
+        due: whether a partial verdict may be given now.
+    """
+
+    def __init__(
+        self,
+        model: StreamModel,
+        partials: PartialConfig,
+        table: Table,
+        key: StreamKey,
+        ops: list[Op],
+        live: Live,
+    ) -> None:
+        self._model = model
+        self._partials = partials
+        self._table = table
+        self.key = key
+        self.left = ops
+        self.live = live
+        self.outcome = Outcome()
+        self.ending = False
+        self.due = False
+
+    def read(self) -> None:
+        """Read what comes next, as far as it can be before something else has to be done."""
+        self.due = False
+        self.live.take_judged()
+        while self.left and not self.ending and not self.due:
+            op = self.left[0]
+            piece = op.piece
+            edits = piece is not None and piece.operation is Operation.REPLACE
+            if edits and self.live.is_behind:
+                return  # an edit goes back to checkpoints, which are taken as tokens are encoded
+            self.left.pop(0)
+            try:
+                if piece is not None:
+                    self._take(piece)
+            except InvalidInput as error:
+                self.outcome.rejected.append((op, error))
+                continue
+            self.ending = piece is None or piece.operation is Operation.END
+            self.due = self.live.told.is_due(self._partials, self.live.session.time_us)
+        if self.ending:
+            self.live.finish()
+            self.outcome.late = len(self.left)
+            self.left.clear()
+
+    def _take(self, piece: Piece) -> None:
+        if piece.operation is not Operation.REPLACE:
+            self.live.take(piece)
+            return
+        live = self.live
+        change = session.edit(live.session, piece)
+        # A checkpoint stands only if what it took to know of it stays.
+        kept = [one for one in live.kept if not one.number or one.place + AHEAD <= change.start]
+        if not kept:
+            raise InvalidInput(
+                f"an edit of unit {piece.position}, which is before the oldest checkpoint that is "
+                "kept (hierarchy.edit_checkpoints)"
+            )
+        number, last = kept[-1].number, live.kept[-1].number
+        later = [self._checkpoint(one) for one in range(number + 1, last + 1)]
+        text = "".join(one.passed for one in later) + live.session.text.tip
+        at = self._checkpoint(number) if number else None
+        segments = at.segments if at is not None else 0
+        judgements = judgements_of(self._table, self.key, live)[:segments]
+        live.edit(piece, change, Back(number, at, segments, judgements, text))
+
+    def _checkpoint(self, number: int) -> Checkpoint:
+        fresh = self.live.written.checkpoints.get(number)
+        return fresh or checkpoint_of(self._table, self.key, number)
+
+    def judge(self) -> None:
+        """Wait for the judgements of all segments, if the stream ends."""
+        if self.ending:
+            self.live.settle()
+
+    def tell(self, reading: Reading) -> None:
+        """Look whether there is a partial verdict to give.
+
+        Args:
+            reading: of the current segment, as of its last token.
+        """
+        live = self.live
+        live.look()
+        found = self._model.partial(live.opening, live.last, reading, live.found())
+        now = live.session.time_us
+        told, called = live.told.partial(
+            self._partials, now, found.spans, str(found.verdict.decision), confidence(found.verdict)
+        )
+        self._say(told, found, called, final=False)
+
+    def seen(self, reading: Reading) -> Said:
+        """What there is to say now, whatever has been told; nothing changes."""
+        live = self.live
+        found = self._model.partial(live.opening, live.last, reading, live.found(fresh=True))
+        told, called = live.told.tell(found.spans, str(found.verdict.decision))
+        return self._said(told, found, called, final=False)
+
+    def finish(self) -> None:
+        """Give the final verdict if the stream ends, and take down what is to be kept."""
+        live = self.live
+        self.outcome.time_us = live.session.time_us
+        if not self.ending:
+            if live.session.time_us >= 0:  # else it has not begun: no piece of it could be used
+                self.outcome.state = _records(self.key, live)
+            return
+        assert live.last is not None, "a stream that has ended has a judged segment"
+        found = self._model.final(live.opening, live.last, united(live.parts))
+        told, called = live.told.tell(found.spans, str(found.verdict.decision))
+        self._say(told, found, called, final=True)
+        self.outcome.ended = True
+        self.outcome.state = gone(self.key, live.head(), live.session.time_us)
+
+    def _say(self, told: Told, found: Found, called: list[Called] | None, *, final: bool) -> None:
+        if called is not None:
+            self.outcome.said.append(self._said(told, found, called, final=final))
+        self.live.told = told
+
+    def _said(self, told: Told, found: Found, called: list[Called], *, final: bool) -> Said:
+        at, before = self.live.session, self.live.told.names
+        return Said(
+            number=told.verdicts - 1,
+            final=final,
+            found=found.verdict_of([one.span for one in called]),
+            names=tuple(one.name for one in called),
+            time_us=at.time_us,
+            position=at.places.end(at.text.length),
+            missing=at.arrivals.missing,
+            late=at.arrivals.late,
+            repeated=at.arrivals.repeated,
+            revised=told.names.revised - before.revised,
+            withdrawn=told.names.withdrawn - before.withdrawn,
+        )
+
+
+def opened(table: Table, model: StreamModel, key: StreamKey, edits: int) -> Live | None:
+    """A stream as it was committed; None: there is none.
+
+    Raises:
+        StateError: a record of it is missing.
+        StateMismatch: one is damaged, or of another format.
+    """
+    record = table.get(stream_keys.head_key(key))
+    if record is None:
+        return None
+    head = Head.from_bytes(record)
+    number = head.kept[-1].number
+    at = checkpoint_of(table, key, number) if number else None
+    return Live.restored(model, head, at, judgements_of(table, key), edits)
+
+
+def checkpoint_of(table: Table, key: StreamKey, number: int) -> Checkpoint:
+    """A checkpoint of a stream.
+
+    Raises:
+        StateError: it is not in the table.
+        StateMismatch: it is damaged, or of another format.
+    """
+    record = table.get(stream_keys.checkpoint_key(key, number))
+    if record is None:
+        raise StateError(
+            f"checkpoint {number} of a stream is missing: the changelog is incomplete; delete the "
+            "state folder, and it will be restored as far as there is something"
+        )
+    return Checkpoint.from_bytes(record)
+
+
+def judgements_of(table: Table, key: StreamKey, live: Live | None = None) -> list[Judgement]:
+    """The judgements of a stream, in the order of its segments.
+
+    Args:
+        table: what was committed.
+        key: the stream.
+        live: it, where it may have been judged since.
+    """
+    records = table.items(stream_keys.judgement_prefix(key))
+    found: dict[int, Judgement | None] = {
+        number: Judgement.from_bytes(value) for number, (_, value) in enumerate(records, 1)
+    }
+    if live is not None:
+        found |= live.written.judgements
+    return [one for _, one in sorted(found.items()) if one is not None]
+
+
+def gone(key: StreamKey, head: Head | None, time_us: int) -> dict[bytes, bytes | None]:
+    """Changes of the table that take a stream out of it, and mark it as ended."""
+    state: dict[bytes, bytes | None] = {stream_keys.head_key(key): None}
+    if head is not None:
+        state |= {stream_keys.checkpoint_key(key, one.number): None for one in head.kept}
+        numbers = range(1, head.judged + 1)
+        state |= {stream_keys.judgement_key(key, number): None for number in numbers}
+    state[stream_keys.ended_key(key)] = _ENDED.pack(_ENDED_FORMAT, time_us)
+    return state
+
+
+def ended_us(value: bytes) -> int:
+    """When a stream ended, by its mark.
+
+    Raises:
+        StateError: the mark is of another format.
+    """
+    try:
+        version, time_us = _ENDED.unpack(value)
+    except struct.error as error:
+        raise StateError(f"the mark of an ended stream has {len(value)} bytes") from error
+    if version != _ENDED_FORMAT:
+        raise StateError(
+            f"the mark of an ended stream is of format {version}, this release reads "
+            f"{_ENDED_FORMAT}: run the release that wrote it"
+        )
+    return int(time_us)
+
+
+def _records(key: StreamKey, live: Live) -> dict[bytes, bytes | None]:
+    """What is to be kept of a stream that goes on."""
+    written = live.take_written()
+    state: dict[bytes, bytes | None] = {
+        stream_keys.checkpoint_key(key, number): None
+        if checkpoint is None
+        else checkpoint.to_bytes()
+        for number, checkpoint in written.checkpoints.items()
+    }
+    for number, judgement in written.judgements.items():
+        value = None if judgement is None else judgement.to_bytes()
+        state[stream_keys.judgement_key(key, number)] = value
+    state[stream_keys.head_key(key)] = live.head().to_bytes()
+    return state

@@ -1,0 +1,190 @@
+"""The token stream of a worker: its model, its shards, and who is told of them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import structlog
+
+from operators.hierarchy.buffer import BufferConfig, Policy
+from operators.hierarchy.told import PartialConfig
+from schemas.codec import Codec
+from schemas.confluent import SchemaRegistry
+from schemas.wire import WireCodec
+from streams.hierarchy.codecs import TokenCodecs
+from streams.hierarchy.driver import DriverConfig
+from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.model import StreamModel
+from streams.hierarchy.observer import Observers
+from streams.hierarchy.pacing import Pacing
+from streams.hierarchy.shard import TokenShard
+from streams.kafka.reader import PartitionReader
+from streams.kafka.topics import (
+    TOKENS_OUTPUT_ROLES,
+    TOKENS_ROLE,
+    TOKENS_TABLE_NAME,
+    changelog_name,
+)
+from streams.messages import codec_of
+from streams.shard.commit import ShardProducer
+from streams.shard.quarantine import QuarantineEncoder
+from streams.shards import Shards
+from streams.standby import Standbys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from state.store import ShardStore
+    from streams.hierarchy.codecs import Reader
+    from streams.metrics import Metrics
+    from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_SECOND: int = 1_000_000
+_MEGABYTE: int = 1_000_000
+_MILLISECOND: int = 1_000
+
+
+def buffer_config(settings: Settings) -> BufferConfig:
+    """Return how segments are cut."""
+    hierarchy = settings.hierarchy
+    period_us = int(hierarchy.flush_seconds * _SECOND)
+    return BufferConfig(policy=Policy(hierarchy.flush), period_us=period_us)
+
+
+def driver_config(settings: Settings) -> DriverConfig:
+    """Return how streams are driven."""
+    hierarchy = settings.hierarchy
+    every_us = int(settings.pace.partial_ms * _MILLISECOND)
+    return DriverConfig(
+        PartialConfig(every_us, hierarchy.confidence),
+        hierarchy.edit_checkpoints,
+        hierarchy.batching == "continuous",
+    )
+
+
+def token_codecs(settings: Settings, model: StreamModel, quarantine_bytes: int) -> TokenCodecs:
+    """Return the codecs of shards of tokens.
+
+    Raises:
+        ConfigError: the registry cannot be used.
+        RegistryUnavailable: the registry does not answer.
+    """
+    reader: Reader = Codec("token")
+    registry = None
+    if settings.registry.url is not None:
+        registry = SchemaRegistry(settings.registry.url)
+        topic = settings.topics.name(TOKENS_ROLE)
+        reader = WireCodec("token", registry, topic, may_register=False)
+    return TokenCodecs(
+        reader,
+        codec_of(settings, "token", TOKENS_ROLE, registry),
+        codec_of(settings, "verdict", "verdicts", registry),
+        QuarantineEncoder(
+            codec_of(settings, "quarantine", "quarantine", registry), quarantine_bytes
+        ),
+        tokenizer=model.package.tokenizer,
+        judge=model.judge_of,
+        max_bytes=settings.stream.max_event_bytes,
+    )
+
+
+class TokenStream:
+    """The token stream of a worker.
+
+    Args:
+        settings: of the worker.
+        partitions: of the topic.
+        quarantine_bytes: largest record that the quarantine topic takes.
+        metrics: of the worker.
+        failed: called with an error that must end the worker.
+
+    Attributes:
+        shards: of this worker.
+        source: the topic.
+
+    Raises:
+        ModelUnusable: the model cannot be used.
+        PolicyUnusable: the policy cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        partitions: int,
+        quarantine_bytes: int,
+        metrics: Metrics,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._failed = failed
+        hierarchy = settings.hierarchy
+        self.model = StreamModel.load(buffer_config(settings), hierarchy.model, hierarchy.policy)
+        self._codecs = token_codecs(settings, self.model, quarantine_bytes)
+        self.pacing = Pacing(settings.pace)
+        # One for each core that the shards' own threads do not need all the time.
+        self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge")
+        self._observer = Observers(metrics.streams, self.pacing)
+        self.source = settings.topics.name(TOKENS_ROLE)
+        self._changelog = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
+        self._standbys = Standbys(settings.broker, self._changelog, metrics, failed, "tokens-")
+        self.shards = Shards(
+            settings.state_dir / "tokens",
+            self._make_shard,
+            failed,
+            threads=max(4, partitions),
+            standbys=self._standbys,
+        )
+
+    def start(self) -> None:
+        """Load the model's graphs, and follow what this worker is the standby of."""
+        self.model.warm()
+        self._standbys.start()
+
+    def _make_shard(
+        self, number: int, store: ShardStore, executor: ThreadPoolExecutor
+    ) -> TokenShard:
+        settings, hierarchy = self._settings, self._settings.hierarchy
+        engine = TokenEngine(
+            number,
+            self.model,
+            self._codecs,
+            driver_config(settings),
+            self._observer,
+            source_topic=self.source,
+            idle_us=hierarchy.idle_seconds * _SECOND,
+            remember_us=hierarchy.remember_seconds * _SECOND,
+            most_bytes=self._share,
+            executor=self._judging,
+        )
+        producer = ShardProducer(
+            settings.broker,
+            settings.application_id,
+            number,
+            self.source,
+            self._changelog,
+            {role: settings.topics.name(role) for role in TOKENS_OUTPUT_ROLES},
+            settings.stream.transaction_timeout_s,
+            settings.stream.broker_patience_s,
+            name=f"{settings.application_id}-{engine.label}",
+        )
+        return TokenShard(
+            engine,
+            store,
+            producer,
+            PartitionReader(settings.broker, settings.stream.broker_patience_s),
+            source_topic=self.source,
+            changelog_topic=self._changelog,
+            settings=settings.stream,
+            executor=executor,
+            observer=self._metrics,
+            failed=self._failed,
+        )
+
+    def _share(self) -> int:
+        """Bytes that the streams of one shard may take: all shards together keep to the limit."""
+        whole = self._settings.hierarchy.memory_mb * _MEGABYTE
+        return whole // max(1, len(self.shards.active))

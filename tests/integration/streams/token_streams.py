@@ -1,0 +1,133 @@
+"""Streams of text as records of ``tokens``, and the verdicts that come of them."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from schemas.codec import Codec
+from streams.feed import FedEvent
+from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.model import StreamModel
+from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.worker import buffer_config, driver_config, token_codecs
+from streams.kafka.topics import MAX_RECORD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.kafka.reader import Record
+    from streams.settings import Settings
+    from tests.integration.streams.under_test import Stream
+
+WORDS: list[str] = re.split(
+    " ",
+    "please send the figures of last quarter to Anna and let me know when it is done . the "
+    "contract was signed on Monday , we owe them a reply before noon ! could you check the "
+    "invoice again ? my number is +49 30 1234567 and the card 4111 1111 1111 1111 was "
+    "declined . write to "
+    "john.smith@example.org about it \n the key is AKIAIOSFODNN7EXAMPLE do not share it . \n\n",
+)
+START_US = 1_700_000_000_000_000
+
+
+def text_of(number: int, words: int) -> str:
+    """The text of a stream; the same number gives the same text."""
+    rng = Random(number)
+    start = rng.randrange(len(WORDS))
+    return " ".join(WORDS[(start + at + rng.randrange(3)) % len(WORDS)] for at in range(words))
+
+
+def pieces(number: int, words: int) -> list[dict[str, Any]]:
+    """The records of a stream, its end included: pieces of one to forty code points."""
+    rng, text = Random(number), text_of(number, words)
+    found: list[dict[str, Any]] = []
+    at = 0
+    while at < len(text):
+        piece = text[at : at + rng.randrange(1, 40)]
+        found.append(_record(number, "APPEND", at, piece))
+        at += len(piece)
+    return [*found, _record(number, "END", at, None)]
+
+
+def _record(number: int, operation: str, position: int, text: str | None) -> dict[str, Any]:
+    return {
+        "tenant": "acme",
+        "stream_id": f"stream-{number}",
+        "operation": operation,
+        "position": position,
+        "text": text,
+        "time_us": START_US + position * 50_000,
+    }
+
+
+def interleaved(streams: int, words: int) -> list[FedEvent]:
+    """Records of many streams, mixed, those of each in order."""
+    encode, rng = Codec("token").encode, Random(streams)
+    left = [pieces(number, words) for number in range(streams)]
+    found = []
+    while left:
+        own = rng.choice(left)
+        record = own.pop(0)
+        found.append(FedEvent(record["stream_id"].encode(), encode(record)))
+        if not own:
+            left.remove(own)
+    return found
+
+
+def verdicts(stream: Stream) -> dict[str, list[dict[str, Any]]]:
+    """Verdicts by stream, in the order of the topic."""
+    decode = Codec("verdict").decode
+    found: dict[str, list[dict[str, Any]]] = {}
+    for values in stream.values("verdicts"):
+        for value in values:
+            record = decode(value)
+            found.setdefault(record["target_id"], []).append(record)
+    return found
+
+
+def finals(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Final verdicts without their number, which tells how many partial ones came before."""
+    return [
+        {name: value for name, value in record.items() if name != "sequence"}
+        for record in found
+        if record["status"] == "FINAL"
+    ]
+
+
+def of_partition(stream: Stream, partition: int) -> list[Record]:
+    """The records of a partition of ``tokens``."""
+    return stream.read(stream.topic("tokens"), partition)
+
+
+def undisturbed(
+    settings: Settings, partition: int, records: list[Record]
+) -> dict[str, list[dict[str, Any]]]:
+    """Final verdicts by stream of a shard that reads records in one go, without Kafka."""
+    if not records:
+        return {}
+    model = StreamModel.load(buffer_config(settings))
+    codecs = token_codecs(settings, model, MAX_RECORD_BYTES)
+    engine = TokenEngine(
+        partition, model, codecs, driver_config(settings), StreamObserver(),
+        source_topic="tokens", idle_us=10**12, remember_us=10**12, most_bytes=lambda: 10**9,
+        executor=ThreadPoolExecutor(1),
+    )  # fmt: skip
+    engine.open(MemoryTable())
+    unit = engine.process(records)
+    decode = Codec("verdict").decode
+    found: dict[str, list[dict[str, Any]]] = {}
+    for message in unit.outputs["verdicts"]:
+        record = decode(message["value"])
+        found.setdefault(record["target_id"], []).append(record)
+    return {stream: finals(own) for stream, own in found.items()}
+
+
+class MemoryTable(dict[bytes, bytes]):
+    """A table in memory."""
+
+    def items(self, prefix: bytes = b"") -> Any:
+        """Records whose key starts with a prefix, in the order of keys."""
+        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))
