@@ -238,6 +238,9 @@ class Worker:
         for watchdog in watchdogs:
             watchdog.start()
         self._standbys.start()
+        silence = None
+        if self._tokens is not None:
+            silence = asyncio.create_task(self._tokens.watch(), name="silence")
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -251,8 +254,12 @@ class Worker:
         for watchdog in watchdogs:
             watchdog.stop()
         self._serving.detach()
+        if silence is not None:
+            silence.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await asyncio.gather(*(shards.close() for shards in fed.values()))
+        if self._tokens is not None:
+            self._tokens.close()
         await self._stop(app)
         crashed.cancel()
         starting.cancel()
