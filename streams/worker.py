@@ -265,12 +265,16 @@ class Worker:
         self._standbys.start()
         if messages is not None:
             messages.start()
-        watching = watch_keys(
-            self._keys.data_keys,
-            self.settings.encryption.refresh_s,
-            self._wake,
-            self.metrics.key_store_failed,
-        )
+        watching = [
+            watch_keys(
+                self._keys.data_keys,
+                self.settings.encryption.refresh_s,
+                self._wake,
+                self.metrics.key_store_failed,
+            )
+        ]
+        if tokens is not None:
+            watching.append(asyncio.create_task(tokens.watch(), name="silence"))
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -284,14 +288,17 @@ class Worker:
         for watchdog in watchdogs:
             watchdog.stop()
         self._serving.detach()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         if messages is not None:
             await messages.close()
         await asyncio.gather(*(shards.close() for shards in fed.values()))
+        if tokens is not None:
+            tokens.close()
         await self._stop(app)
         starting.cancel()
-        for task in (crashed, watching):
+        for task in (crashed, *watching):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

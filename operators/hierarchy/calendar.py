@@ -93,6 +93,10 @@ class Calendar(Generic[K]):
                 gone.append(stream)
         return gone
 
+    def newest(self, stream: K) -> int | None:
+        """Time of the newest piece of an open stream; None: it is not open."""
+        return self._open.get(stream)
+
     def open_since(self) -> dict[K, int]:
         """Open streams and the time of their newest piece."""
         return dict(self._open)

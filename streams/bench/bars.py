@@ -87,6 +87,8 @@ BARS = (
         {"source": "changelog_uncompacted", "against": "raw_read"},
     ),
     Bar("durable", "verify_records_per_s", 0.2, True, "at least 20 % of SHA-256 alone"),
+    Bar("tokens", "token_latency_p99_ms", 50.0, False, "below 50 ms", greatest=True),
+    Bar("tokens", "tokens_per_s", 8.0, True, "at least 8 times running again"),
     Bar("hlm", "events_per_s", 1.0, True, "at least the peer's", {"against": "vw"}),
     Bar("hlm", "events_per_s", 20.0, True, "at least 20 times the peer's", {"against": "river"}),
     Bar("hlm", "p99_over_p50", 2.0, False, "at most 2", {"during": "rebuild"}, greatest=True),

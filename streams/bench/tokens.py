@@ -11,17 +11,18 @@ from __future__ import annotations
 import resource
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from operators.hierarchy.buffer import BufferConfig, Flush, Reason
+from operators.hierarchy.buffer import BufferConfig, Flush, Reason, Token
 from operators.hierarchy.places import Places
 from operators.hierarchy.text import Closed
 from streams.bench import machine
 from streams.bench.dlp import texts
 from streams.bench.measured import Measured, measured
-from streams.bench.token_load import START_US, Clocked, Latencies, Load, Shard, Writer, filled
+from streams.bench.token_load import Clocked, Latencies, Load, Shard, Writer, filled
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import StreamObserver
 from streams.settings import load_settings
@@ -136,11 +137,11 @@ def _rerun(model: StreamModel, seed: int) -> float:
     tokens = reading.tokenizer.encode(text)
     spent, count = 0.0, 0
     most = reading.config.most
-    for end in np.linspace(most // 16, most, 16).astype(int):
+    for size in np.linspace(most // 16, most, 16).astype(int):
         low = (seed * 37) % (len(tokens.ids) - most)
-        places = range(low, low + int(end))
+        places = range(low, low + int(size))
         known = tuple(
-            _token(int(tokens.ids[at]), int(tokens.starts[at]), int(tokens.ends[at]))
+            Token(int(tokens.ids[at]), int(tokens.starts[at]), end := int(tokens.ends[at]), end)
             for at in places
         )
         part = text[known[0].start : known[-1].end]
@@ -152,12 +153,6 @@ def _rerun(model: StreamModel, seed: int) -> float:
         count += 1
     new = PER_PARTIAL * len(tokens.ids) / len(text)
     return new * count / spent
-
-
-def _token(number: int, start: int, end: int) -> Any:
-    from operators.hierarchy.buffer import Token  # noqa: PLC0415
-
-    return Token(number, start, end, end)
 
 
 def _held(settings: Settings, model: StreamModel, params: dict[str, Any]) -> Measured:
@@ -174,12 +169,11 @@ def _held(settings: Settings, model: StreamModel, params: dict[str, Any]) -> Mea
     grown = _resident() - before
     at = {
         **params, "counted_mb": round(driver.nbytes / 1e6, 1), "resident_mb": round(grown / 1e6, 1),
-        "start_us": START_US,
     }  # fmt: skip
     return measured(BENCH, "streams_in_512mb", "streams", [float(held)], at)
 
 
 def _resident() -> int:
     """Bytes of the process in memory."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()

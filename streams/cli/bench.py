@@ -20,6 +20,7 @@ from streams.bench.measured import Measured
 from streams.bench.sera import run_sera
 from streams.bench.shards import run_shards
 from streams.bench.stream import EVENTS, REPEATS, Part, Plan, run_stream
+from streams.bench.tokens import run_tokens
 from streams.cli.console import messages, output, print_json, table
 from streams.cli.options import AsJson
 
@@ -32,6 +33,7 @@ EXAMPLES = (
     "weir bench shards --json",
     "weir bench dlp --json",
     "weir bench durable --json",
+    "weir bench tokens --json",
     "weir bench all",
 )
 
@@ -50,6 +52,7 @@ class Bench(StrEnum):
     SHARDS = "shards"
     DLP = "dlp"
     DURABLE = "durable"
+    TOKENS = "tokens"
     ALL = "all"
 
 
@@ -65,6 +68,7 @@ RUNS: dict[Bench, Callable[[Plan], Iterator[Measured]]] = {
     Bench.SHARDS: lambda plan: run_shards(plan.plot, plan.say),
     Bench.DLP: lambda plan: run_dlp(plan.repeats, plan.say),
     Bench.DURABLE: lambda plan: run_durable(plan.repeats, plan.say),
+    Bench.TOKENS: lambda plan: run_tokens(plan.repeats, plan.say),
 }
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from streams.hierarchy.observer import Encoded, FailureType, StreamObserver
+from streams.hierarchy.observer import (
+    BoundaryType,
+    Encoded,
+    Ended,
+    FailureType,
+    State,
+    StateType,
+    StreamObserver,
+    Taken,
+)
 from streams.hierarchy.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from numpy.typing import NDArray
+
+    from operators.hierarchy.buffer import Token
     from state.stream_keys import StreamKey
     from streams.hierarchy.encoder import Reading
     from streams.hierarchy.model import StreamModel
+
+
+_AROUND: Final = 40
+"""Code points before and after a boundary that are told with it."""
 
 
 class Failure(NamedTuple):
@@ -111,6 +127,8 @@ class Attempt:
             left = [step for step, _ in waiting]
             ids = [np.array([token.id for token in tokens], np.int64) for _, tokens in waiting]
             begun = self._clock()
+            for step, tokens in waiting:
+                self._note(step, tokens)
             found = self._model.steps.encode(
                 [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
             )
@@ -118,7 +136,41 @@ class Attempt:
             for step, encoded, new in zip(left, found, ids, strict=True):
                 step.live.encoded(encoded.spans)
                 name, position = step.key.stream_id, step.live.tokens
-                seconds = ended - started
                 self._observer.encoded(
-                    Encoded(name, position, len(new), seconds, min(seconds, ended - begun))
+                    Encoded(name, position, len(new), ended - started, ended - begun)
                 )
+                self._note_states(step, encoded.hidden)
+        for step in steps:
+            self._note_boundaries(step)
+
+    def _note(self, step: Step, tokens: Sequence[Token]) -> None:
+        """Tell of new tokens."""
+        live = step.live
+        first, new = live.unnoted(tokens)
+        if new:
+            texts = [live.text_at(token.start, token.end) for token in new]
+            ids = [token.id for token in new]
+            buffered = live.cache.count + len(tokens)
+            self._observer.taken(Taken(step.key.stream_id, first, ids, texts, buffered))
+
+    def _note_states(self, step: Step, hidden: NDArray[np.float32]) -> None:
+        """Tell of the representations that are wanted."""
+        live, name = step.live, step.key.stream_id
+        first = live.tokens - len(hidden)
+        for row, vector in enumerate(hidden):
+            if self._observer.wants_state(name, first + row):
+                kept = vector.copy()
+                size = live.cache.nbytes
+                self._observer.state(State(name, first + row, StateType.TOKEN, kept, None, size))
+
+    def _note_boundaries(self, step: Step) -> None:
+        """Tell of sentences and paragraphs that have ended."""
+        live = step.live
+        places = live.session.places
+        for one in live.boundaries:
+            before = live.text_at(one.end - _AROUND, one.end)
+            after = live.text_at(one.end, one.end + _AROUND)
+            kind = BoundaryType(one.level.value)
+            end = places.end(one.end)
+            self._observer.ended(Ended(step.key.stream_id, kind, end, None, before, after))
+        live.boundaries.clear()

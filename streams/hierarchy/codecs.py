@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 AHEAD_US: Final = 60_000_000
 """By how much the time of a piece may be ahead of its record's in Kafka. One that is further ahead
 would end every stream of its shard that is idle until then."""
+IDLE: Final = "weir-idle"
+"""Source of an END that means: if no piece has come after the one of its time."""
 _MICROSECOND: Final = 1_000
 _AUDIENCES: Final = {"external": True, "internal": False}
 
@@ -46,12 +48,14 @@ class Arrived(NamedTuple):
         piece: what has come.
         opening: what is known of a stream that begins with it.
         user: who wrote it, if known.
+        if_idle: whether it counts only if no piece has come after the one of its time.
     """
 
     key: StreamKey
     piece: Piece
     opening: Opening
     user: str
+    if_idle: bool
 
 
 class TokenCodecs:
@@ -116,7 +120,8 @@ class TokenCodecs:
         opening = Opening(
             kind if kind in KINDS else Opening().kind, _AUDIENCES.get(metadata.get("audience", ""))
         )
-        return Arrived(key, piece, opening, metadata.get("user_id", ""))
+        if_idle = piece.operation is Operation.END and metadata.get("source") == IDLE
+        return Arrived(key, piece, opening, metadata.get("user_id", ""), if_idle)
 
     def _check(self, found: Mapping[str, Any], time_us: int) -> None:
         given = [name for name in ("text", "token_ids") if found[name] is not None]
@@ -160,6 +165,19 @@ class TokenCodecs:
             sequence=0 if head is None else head.told.verdicts,
         )
         return {"key": key.stream_id.encode(), "value": self._verdict.encode(record)}
+
+    def idle_end(self, key: StreamKey, time_us: int) -> bytes:
+        """Encode the end of a stream that is idle since a piece."""
+        return self._token.encode(
+            {
+                "tenant": key.tenant,
+                "stream_id": key.stream_id,
+                "operation": Operation.END.value,
+                "position": 0,
+                "time_us": time_us,
+                "metadata": {"source": IDLE},
+            }
+        )
 
     def buffered(self, key: StreamKey, outcome: Outcome) -> bytes | None:
         """Encode what a stream that was given up had read and not judged, as a piece of it."""

@@ -217,15 +217,21 @@ class StepEngine:
         self, caches: Sequence[SegmentCache], advances: list[bool]
     ) -> tuple[NDArray[np.float32], ...]:
         feed = {
-            "chunk": np.stack([cache.chunk_summary() for cache in caches]),
-            "state": np.stack([cache.state for cache in caches]),
-            "advances": np.array(advances),
-            "segment": np.stack([cache.segment_summary() for cache in caches]),
+            "chunk": _paired(np.stack([cache.chunk_summary() for cache in caches])),
+            "state": _paired(np.stack([cache.state for cache in caches])),
+            "advances": _paired(np.array(advances)),
+            "segment": _paired(np.stack([cache.segment_summary() for cache in caches])),
         }
-        return tuple(self._engine.session("read.onnx").run(None, feed))
+        found = self._engine.session("read.onnx").run(None, feed)
+        return tuple(one[: len(caches)] for one in found)
 
     def _drives(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = self._engine.session("drive.onnx").run(
-            None, {"state": states}
+            None, {"state": _paired(states)}
         )[0]
-        return found
+        return found[: len(states)]
+
+
+def _paired(rows: NDArray[Any]) -> NDArray[Any]:
+    """At least two rows: one alone takes other kernels, whose sums differ in the last bits."""
+    return rows if len(rows) > 1 else np.concatenate((rows, rows))

@@ -12,15 +12,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from operators.hierarchy.calendar import Calendar
+from operators.hierarchy.pace import Step as Pace
 from operators.hierarchy.packed import unpacked
 from operators.hierarchy.records import Opening
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
 from state import cell_keys, changelog, stream_keys
 from streams.hierarchy.driver import Driver, DriverConfig
+from streams.hierarchy.observer import PredictionType, SentSpan, Verdict
 from streams.hierarchy.step import Op, ended_us
 from streams.kafka.reader import Record
 from streams.shard.unit import UnitOfWork
+from streams.verdicts import confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +53,7 @@ class TokenEngine:
         remember_us: of event time for which an ended stream is remembered.
         most_bytes: gives how much memory the streams may take now.
         executor: where segments are scanned while others are read.
+        pace: gives what the worker does less now.
 
     Attributes:
         shard: partition number.
@@ -71,6 +75,7 @@ class TokenEngine:
         remember_us: int,
         most_bytes: Callable[[], int],
         executor: Executor,
+        pace: Callable[[], Pace] = lambda: Pace.NORMAL,
     ) -> None:
         self.shard = shard
         self.label = f"tokens-{shard}"
@@ -83,6 +88,9 @@ class TokenEngine:
         self._source_topic = source_topic
         self._most_bytes = most_bytes
         self._executor = executor
+        self._pace = pace
+        self._said: list[tuple[StreamKey, Said]] = []
+        self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
         self.driver: Driver
 
@@ -111,6 +119,10 @@ class TokenEngine:
         """Whether a stream has had its final verdict, as far as that is remembered."""
         return self._calendar.has_ended(key)
 
+    def open_streams(self) -> dict[StreamKey, int]:
+        """Open streams and the time of the newest piece of each."""
+        return self._calendar.open_since()
+
     def process(self, records: Sequence[SourceRecord]) -> UnitOfWork:
         """Read pieces in the order of the log.
 
@@ -129,6 +141,7 @@ class TokenEngine:
         outcomes = self.driver.run(ops)
         driven = time.perf_counter()
         unit.outputs["verdicts"] = []
+        self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
         for key, outcome in outcomes.items():
             self._settle(unit, key, ops[key], outcome, records, refused)
         refused.sort(key=lambda item: item[0])
@@ -142,12 +155,40 @@ class TokenEngine:
         unit.state[stream_keys.clock_key()] = _CLOCK.pack(self._calendar.now_us)
         self.next_offset = unit.next_offset
         unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
+        self._seconds = time.perf_counter() - started
         unit.seconds = {
             "decode": decoded - started,
             "kernel": driven - decoded,
             "encode": time.perf_counter() - driven,
         }
         return unit
+
+    def committed(self) -> None:
+        """Tell of the verdicts of the last unit of work, which has been committed."""
+        said, self._said = self._said, []
+        for key, one in said:
+            self._observer.sent(self._verdict(key, one))
+
+    def _verdict(self, key: StreamKey, said: Said) -> Verdict:
+        found = said.found
+        pairs = zip(said.names, found.spans, strict=True)
+        return Verdict(
+            stream=key.stream_id,
+            number=said.number,
+            type=PredictionType.FINAL if said.final else PredictionType.PARTIAL,
+            decision=str(found.decision),
+            confidence=confidence(found),
+            scores=found.scores,
+            spans=[SentSpan(n, s.type, s.start, s.end, s.confidence) for n, s in pairs],
+            revised=said.revised,
+            withdrawn=said.withdrawn,
+            latency_s=self._seconds,
+            buffer=dict(zip(("first", "tokens", "characters"), said.buffer, strict=True)),
+            characters=said.position,
+            step=self._pace(),
+            model=found.model_version,
+            policy=found.policy_version,
+        )
 
     def _ops(
         self,
@@ -157,21 +198,25 @@ class TokenEngine:
     ) -> dict[StreamKey, list[Op]]:
         """What happens to each stream, time-outs included, in the order of the log."""
         calendar = self._calendar
+        late = 0
         ops: dict[StreamKey, list[Op]] = {}
         for at, record in enumerate(records):
             try:
-                key, piece, opening, _ = self._codecs.read(record)
+                key, piece, opening, _, if_idle = self._codecs.read(record)
             except BadMessage as error:
                 refused.append((at, error))
                 continue
             for idle in calendar.advance(piece.time_us):
                 ops.setdefault(idle, []).append(Op(-1, None, Opening()))
             if calendar.has_ended(key):
-                unit.dropped["ended"] += 1
+                late += 1
+                continue
+            if if_idle and calendar.newest(key) != piece.time_us:
                 continue
             calendar.touch(key, piece.time_us)
             ops.setdefault(key, []).append(Op(at, piece, opening))
             unit.steps += 1
+        self._observer.left_out(late)
         return ops
 
     def _settle(
@@ -189,7 +234,7 @@ class TokenEngine:
         refused += [
             (op.source, BadMessage(Reason.BAD_FIELD, str(error))) for op, error in outcome.rejected
         ]
-        unit.dropped["ended"] += outcome.late
+        self._observer.left_out(outcome.late)
         if outcome.error is not None:
             self._give_up(unit, key, ops, outcome, records, refused)
         if outcome.ended:

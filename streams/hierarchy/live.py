@@ -21,11 +21,13 @@ from operators.hierarchy.spans import Part, part, united
 from operators.hierarchy.told import Told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Executor, Future
 
     from numpy.typing import NDArray
 
     from operators.dlp.fuse import Span
+    from operators.hierarchy.boundaries import Boundary
     from operators.hierarchy.buffer import Token
     from operators.hierarchy.cache import SegmentCache
     from operators.hierarchy.session import Piece
@@ -111,7 +113,10 @@ class Live:
         self._segments = 0
         self._todo: deque[Stage] = deque()
         self._at = 0
-        self._begin_segment(model.start)
+        self._begin_segment(model.start, 0)
+        # Up to where tokens and boundaries have been told of.
+        self._noted = 0
+        self.boundaries: list[Boundary] = []
         self._looked = 0
         self._spans: list[Span] = []
 
@@ -148,7 +153,8 @@ class Live:
         state = stages[-1].state
         state = replace(state, buffer=replace(state.buffer, since_us=head.since_us))
         stages[-1] = stages[-1]._replace(state=state)
-        live._todo.extend(stages)
+        live._todo.extend(stage._replace(boundaries=()) for stage in stages)
+        live._noted = state.buffer.first + len(state.buffer.tokens)
         live.session = Session(
             head.arrivals, head.in_ids, head.spelled, head.places, head.time_us, state
         )
@@ -186,7 +192,7 @@ class Live:
     @property
     def tokens(self) -> int:
         """Tokens of the stream that have been encoded; the number of the next one."""
-        return self.session.text.buffer.first + self.cache.count
+        return self._first + self.cache.count
 
     @property
     def is_behind(self) -> bool:
@@ -198,13 +204,14 @@ class Live:
         written, self.written = self.written, Written()
         return written
 
-    def _begin_segment(self, slow: NDArray[np.float32]) -> None:
+    def _begin_segment(self, slow: NDArray[np.float32], first: int) -> None:
+        self._first = first
         self.cache: SegmentCache = self.model.steps.begin(slow)
         self._tags = np.empty((self.cache.shape.segment, len(TAGS)), np.float32)
 
     def _back_to(self, checkpoint: Checkpoint) -> text.TextState:
         self._segments = checkpoint.segments
-        self._begin_segment(checkpoint.slow)
+        self._begin_segment(checkpoint.slow, checkpoint.text.buffer.first)
         return checkpoint.text
 
     def _judge(self, judgements: list[Judgement], applied: int) -> None:
@@ -246,8 +253,9 @@ class Live:
         self._todo.clear()
         self._at = 0
         self._segments = 0
+        self._noted = 0
         if back.checkpoint is None:
-            self._begin_segment(self.model.start)
+            self._begin_segment(self.model.start, 0)
         else:
             state = self._back_to(back.checkpoint)
         self._spans = [span for span in self._spans if span.end <= min(change.start, state.length)]
@@ -277,9 +285,26 @@ class Live:
                 continue
             if stage.passed is not None:
                 self._check(stage.state, stage.passed)
+            self.boundaries += stage.boundaries
             self._todo.popleft()
             self._at = 0
         return ()
+
+    def unnoted(self, tokens: Sequence[Token]) -> tuple[int, Sequence[Token]]:
+        """Of tokens that wait, those that have not been told of yet, and the number of the first.
+
+        What two segments share is encoded twice, and told of once.
+        """
+        first = max(self.tokens, self._noted)
+        self._noted = max(first, self.tokens + len(tokens))
+        return first, tokens[first - self.tokens :]
+
+    def text_at(self, start: int, end: int) -> str:
+        """A part of the segment's text, as far as it is kept."""
+        state = self.session.text
+        return (state.text + state.growing.held)[
+            max(0, start - state.offset) : max(0, end - state.offset)
+        ]
 
     def encoded(self, tags: NDArray[np.float32]) -> None:
         """Take the logits of tokens that have been encoded, [tokens, 21]."""
@@ -298,7 +323,7 @@ class Live:
         """Go on to the next segment: what both share is encoded again."""
         flush = closed.flush
         chunk = (flush.next - flush.first) // self.model.reading.config.chunk
-        self._begin_segment(self.cache.states[chunk])
+        self._begin_segment(self.cache.states[chunk], flush.next)
         # One segment at most is not judged yet: what partial verdicts rest on does not depend on
         # how long judging takes.
         self.settle()

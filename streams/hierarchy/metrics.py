@@ -89,6 +89,9 @@ class StreamMetrics(StreamObserver):
             "weir_boundaries_total", "Sentences, paragraphs, topics ended.", ("type",),
             registry=registry,
         )  # fmt: skip
+        self.late = Counter(
+            "weir_late_pieces_total", "Pieces of streams that had ended.", registry=registry
+        )
         self.failures = Counter(
             "weir_stream_failures_total", "Failed steps of streams, by what was done.",
             ("recovery",), registry=registry,
@@ -150,6 +153,10 @@ class StreamMetrics(StreamObserver):
     def ended(self, what: Ended) -> None:
         """Count a boundary."""
         self.boundaries.labels(what.type.value).inc()
+
+    def left_out(self, pieces: int) -> None:
+        """Count pieces that came too late."""
+        self.late.inc(pieces)
 
     def failed(self, what: Failed) -> None:
         """Count a failure."""

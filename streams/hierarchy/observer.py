@@ -297,6 +297,9 @@ class StreamObserver:
     def paused(self, partition: int, *, paused: bool) -> None:
         """A partition has been paused or resumed."""
 
+    def left_out(self, pieces: int) -> None:
+        """Pieces have come of streams that had ended."""
+
 
 class Observers(StreamObserver):
     """Several observers as one.
@@ -356,3 +359,8 @@ class Observers(StreamObserver):
         """A partition has been paused or resumed."""
         for one in self._told:
             one.paused(partition, paused=paused)
+
+    def left_out(self, pieces: int) -> None:
+        """Pieces have come of streams that had ended."""
+        for one in self._told:
+            one.left_out(pieces)

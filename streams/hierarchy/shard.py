@@ -66,4 +66,5 @@ class TokenShard(Shard):
         """Read, commit, then write the table: it is never ahead of the changelog."""
         unit = self.streams.process(records)
         self._commit(unit)
+        self.streams.committed()
         return unit

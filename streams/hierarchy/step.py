@@ -70,6 +70,7 @@ class Said(NamedTuple):
         time_us: of the newest piece that it rests on.
         position: code points seen, those missing included.
         missing, late, repeated: units that were.
+        buffer: first token of the segment, its tokens, and code points of its text.
         revised, withdrawn: spans that a verdict before had otherwise, or had and this has not.
     """
 
@@ -82,6 +83,7 @@ class Said(NamedTuple):
     missing: int
     late: int
     repeated: int
+    buffer: tuple[int, int, int]
     revised: int
     withdrawn: int
 
@@ -255,6 +257,7 @@ class Step:
             missing=at.arrivals.missing,
             late=at.arrivals.late,
             repeated=at.arrivals.repeated,
+            buffer=(at.text.buffer.first, len(at.text.buffer.tokens), len(at.text.text)),
             revised=told.names.revised - before.revised,
             withdrawn=told.names.withdrawn - before.withdrawn,
         )

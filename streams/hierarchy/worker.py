@@ -15,10 +15,12 @@ from schemas.wire import WireCodec
 from streams.hierarchy.codecs import TokenCodecs
 from streams.hierarchy.driver import DriverConfig
 from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.model import StreamModel
-from streams.hierarchy.observer import Observers
+from streams.hierarchy.observer import Observers, StreamObserver
 from streams.hierarchy.pacing import Pacing
 from streams.hierarchy.shard import TokenShard
+from streams.hierarchy.silence import Silence
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import (
     TOKENS_OUTPUT_ROLES,
@@ -127,7 +129,12 @@ class TokenStream:
         self.pacing = Pacing(settings.pace)
         # One for each core that the shards' own threads do not need all the time.
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge")
-        self._observer = Observers(metrics.streams, self.pacing)
+        told: list[StreamObserver] = [metrics.streams, self.pacing]
+        self._logs = None
+        if settings.stream_logs.enabled:
+            self._logs = StreamLogs(settings.stream_logs, settings.stream_logs_dir, metrics.streams)
+            told.append(self._logs)
+        self._observer = Observers(*told)
         self.source = settings.topics.name(TOKENS_ROLE)
         self._changelog = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
         self._standbys = Standbys(settings.broker, self._changelog, metrics, failed, "tokens-")
@@ -144,6 +151,17 @@ class TokenStream:
         self.model.warm()
         self._standbys.start()
 
+    def close(self) -> None:
+        """Write what the logs still hold."""
+        self._judging.shutdown()
+        if self._logs is not None:
+            self._logs.close()
+
+    async def watch(self) -> None:
+        """End streams of silent shards, until cancelled; on the event loop of the stream."""
+        idle_s = self._settings.hierarchy.idle_seconds
+        await Silence(self.shards, self._codecs, self._settings.broker, self.source, idle_s).watch()
+
     def _make_shard(
         self, number: int, store: ShardStore, executor: ThreadPoolExecutor
     ) -> TokenShard:
@@ -159,6 +177,7 @@ class TokenStream:
             remember_us=hierarchy.remember_seconds * _SECOND,
             most_bytes=self._share,
             executor=self._judging,
+            pace=lambda: self.pacing.pace.step,
         )
         producer = ShardProducer(
             settings.broker,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from operators.hierarchy.session import Piece
+    from streams.hierarchy.step import Said
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +85,12 @@ def test_partial_verdicts_survive_evictions_and_restarts(text: str, rng: Random)
     assert partials(disturbed.said[KEY]) == partials(undisturbed.said[KEY])
 
 
+def told(said: Said) -> tuple[object, ...]:
+    """What a verdict says, but for numbers of less weight."""
+    places = [(span.type, span.start, span.end) for span in said.found.spans]
+    return said.number, said.names, said.position, said.time_us, said.found.decision, places
+
+
 @settings(deadline=None, max_examples=6)
 @given(st.lists(TEXTS, min_size=2, max_size=5), st.randoms(use_true_random=False))
 def test_streams_do_not_see_each_other(texts: list[str], rng: Random) -> None:
@@ -102,7 +109,10 @@ def test_streams_do_not_see_each_other(texts: list[str], rng: Random) -> None:
         left = {key: pieces for key, pieces in left.items() if pieces}
     for key, said in alone.items():
         assert final(together.said[key]) == final(said)
-        assert partials(together.said[key]) == partials(said)
+        # A call sums over the room of its widest stream: the last bits of scores may differ.
+        assert [told(one) for one in together.said[key]] == [told(one) for one in said]
+        for one, other in zip(together.said[key], said, strict=True):
+            assert one.found.scores == pytest.approx(other.found.scores, abs=1e-4)
 
 
 @settings(deadline=None, max_examples=10)
