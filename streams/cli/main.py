@@ -61,6 +61,10 @@ COMMANDS = {
         "streams.cli.evaluate",
         "Measure the scanner on generated messages, or on your own labelled texts.",
     ),
+    "report": (
+        "streams.cli.report",
+        "Report latency, calibration, revisions, failures and boundaries, as one page.",
+    ),
     "train": (
         "streams.cli.train",
         "Train the scanner's model, or fine-tune it on your own labelled messages.",

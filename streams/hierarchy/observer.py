@@ -74,7 +74,7 @@ class Taken(NamedTuple):
     """New tokens of a stream.
 
     Attributes:
-        stream: its id.
+        stream: its name, unlike that of any other stream of the worker: tenant and id.
         first: number of the first one in the stream, from 0.
         ids: of the vocabulary.
         texts: what each stands for.
@@ -101,7 +101,7 @@ class State(NamedTuple):
         type: what it is of.
         representation: [width].
         attention: of that token over those before it, mean over heads, [tokens]; None above tokens.
-        cache_bytes: of the worker's caches.
+        cache_bytes: of the stream's caches.
     """
 
     stream: str

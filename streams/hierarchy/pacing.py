@@ -31,6 +31,8 @@ _TAIL: Final = 0.99
 class Pacing(StreamObserver):
     """The pace of one worker; an observer, so that it measures what all others are told.
 
+    May be called from several threads.
+
     Args:
         config: budgets and steps.
         clock: seconds, never backwards.
@@ -63,14 +65,18 @@ class Pacing(StreamObserver):
             waiting: tokens of the worker that wait.
             observer: told when a window has ended.
         """
-        if self._clock() >= self._ends:
-            window = self._window(waiting)
-            before, self.pace = self.pace, self.pace.next(window, self.config)
+        with self._lock:
+            ended = self._clock() >= self._ends
+            if ended:
+                before, window = self.pace, self._window(waiting)
+                self.pace = before.next(window, self.config)
+            now = self.pace
+        if ended:
             share = pace.load(window, before.step, self.config)
-            observer.paced(Paced(before.step, self.pace.step, window, share))
-            if before.step is not self.pace.step:
-                self._say(before, window, share)
-        return self.pace.plan(self.config)
+            observer.paced(Paced(before.step, now.step, window, share))
+            if before.step is not now.step:
+                _say(before, now, window, share)
+        return now.plan(self.config)
 
     def pauses(self, partition: int, waiting: int, observer: StreamObserver) -> bool:
         """Whether a partition is to be paused; ask whenever its waiting tokens have changed.
@@ -80,10 +86,11 @@ class Pacing(StreamObserver):
             waiting: its tokens that wait.
             observer: told when the answer changes.
         """
-        was = partition in self._paused
-        now = pace.paused(waiting, was, self.config)
-        if now is not was:
+        with self._lock:
+            was = partition in self._paused
+            now = pace.paused(waiting, was, self.config)
             (self._paused.add if now else self._paused.discard)(partition)
+        if now is not was:
             observer.paused(partition, paused=now)
             log.info(
                 "partition of tokens paused" if now else "partition of tokens resumed",
@@ -94,26 +101,29 @@ class Pacing(StreamObserver):
 
     def forget(self, partition: int, observer: StreamObserver) -> None:
         """A partition is another worker's now."""
-        if partition in self._paused:
+        with self._lock:
+            was = partition in self._paused
             self._paused.discard(partition)
+        if was:
             observer.paused(partition, paused=False)
 
     def _window(self, waiting: int) -> Window:
-        with self._lock:
-            tokens, self._tokens = self._tokens, []
-            updates, self._updates = self._updates, []
+        tokens, self._tokens = self._tokens, []
+        updates, self._updates = self._updates, []
         self._ends = self._clock() + WINDOW_S
         return Window(_tail(tokens) * _MS, _tail(updates) * _MS, waiting)
 
-    def _say(self, before: Pace, window: Window, share: float) -> None:
-        log.warning(
-            "the token stream does less" if share > 1.0 else "the token stream does more again",
-            step=self.pace.step.value,
-            before=before.step.value,
-            token_p99_ms=round(window.token_ms, 1),
-            update_p99_ms=round(window.update_ms, 1),
-            waiting=window.waiting,
-        )
+
+def _say(before: Pace, now: Pace, window: Window, share: float) -> None:
+    less = share > 1.0
+    (log.warning if less else log.info)(
+        "the token stream does less" if less else "the token stream does more again",
+        step=now.step.value,
+        before=before.step.value,
+        token_p99_ms=round(window.token_ms, 1),
+        update_p99_ms=round(window.update_ms, 1),
+        waiting=window.waiting,
+    )
 
 
 def _tail(measured: list[tuple[float, int]]) -> float:

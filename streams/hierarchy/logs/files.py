@@ -11,6 +11,7 @@ the order of time.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
@@ -28,7 +29,8 @@ _FILE: Final = re.compile(
     rf"(?P<log>{'|'.join(NAMES)})_(?P<session>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})"
     r"(\.(?P<number>\d{6}))?\.jsonl(\.gz)?"
 )
-_FOLDER_MODES: Final = {0o600: 0o700, 0o640: 0o750, 0o644: 0o755}
+_OWNER_ONLY: Final = 0o700
+_FOLDER_MODES: Final = {0o600: _OWNER_ONLY, 0o640: 0o750, 0o644: 0o755}
 _OPEN: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LAST: Final = 10**6
 
@@ -62,9 +64,10 @@ def name_of(path: Path) -> LogName | None:
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Make the folder of the logs, as open as its files are to be."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=_FOLDER_MODES[mode], exist_ok=True)
+    """Make the folder of the logs, as open as its files are to be; one that is there stays so."""
+    if not folder.is_dir():
+        folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        folder.chmod(_FOLDER_MODES[mode])
 
 
 class LogFile:
@@ -143,6 +146,7 @@ class LogFile:
         if self._handle is None:
             self._handle = os.open(self.path, _OPEN, self._mode)
             os.fchmod(self._handle, self._mode)
+            fcntl.flock(self._handle, fcntl.LOCK_SH)  # so that nobody prunes it
             self._size = os.fstat(self._handle).st_size  # not 0 after an error alone
             sync_folder(self.path.parent)
         return self._handle
@@ -166,17 +170,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def prune(folder: Path, most_bytes: int, session: str) -> list[Path]:
+def prune(folder: Path, most_bytes: int) -> list[Path]:
     """Delete the oldest logs until the rest is small enough; return what was deleted.
 
-    Files that the session is writing stay and do not count, and so does whatever is no log.
+    Files that a worker is writing stay and do not count, and so does whatever is no log.
     """
     found = []
     for path in folder.iterdir():
         name = name_of(path)
-        writing = name is not None and name.session == session and name.number == _LAST
-        if name is not None and not writing:
-            with suppress(FileNotFoundError):  # another worker may prune, too
+        with suppress(FileNotFoundError):  # another worker may prune, too
+            if name is not None and not (name.number == _LAST and _is_written(path)):
                 stat = path.stat()
                 found.append((stat.st_mtime_ns, path, stat.st_size))
     size = sum(each for _, _, each in found)
@@ -188,3 +191,15 @@ def prune(folder: Path, most_bytes: int, session: str) -> list[Path]:
         size -= each
         deleted.append(path)
     return deleted
+
+
+def _is_written(path: Path) -> bool:
+    """Whether a worker has the file open."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -47,7 +47,7 @@ class ModelState(NamedTuple):
         state_type: ``token``, ``sentence``, ``paragraph``, ``topic`` or ``document``.
         representation: the vector, or its sketch where contents are redacted.
         attention_weights: of the last token over those before it; empty above the tokens.
-        cache_size_mb: of the worker's caches, in 10^6 bytes.
+        cache_size_mb: of the stream's caches, in 10^6 bytes.
         metadata: ``position``, and ``form``: ``sketch`` or ``vector``.
     """
 

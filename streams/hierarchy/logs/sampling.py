@@ -24,6 +24,11 @@ class Sampler:
     def __init__(self, share: float) -> None:
         self._below = round(share * _RANGE)
 
+    @property
+    def takes_any(self) -> bool:
+        """Whether the share is more than nothing."""
+        return self._below > 0
+
     def takes(self, stream: str, position: int) -> bool:
         """Whether what happens there is logged; about 1 µs."""
         if self._below in (0, _RANGE):

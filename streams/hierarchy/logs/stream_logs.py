@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
 from operators.hierarchy.pace import STEPS
+from schemas.errors import StateError
 from streams.hierarchy.logs import records
 from streams.hierarchy.logs.files import LogFile, make_folder, new_session, prune
 from streams.hierarchy.logs.redaction import Redactor, rounded
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Verdict,
     )
     from streams.hierarchy.settings import StreamLogSettings
+    from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,8 @@ class StreamLogs(StreamObserver):
         counts: told of records written and dropped.
         clock: seconds since 1970.
         redactor: by default one with a key of its own.
+
+    May be called from several threads; of the worker's streams, names must differ.
 
     Raises:
         OSError: the folder cannot be made.
@@ -89,6 +93,24 @@ class StreamLogs(StreamObserver):
             self._prune,
         )
 
+    @classmethod
+    def open(cls, settings: Settings, counts: Counts) -> Self | None:
+        """The logs of a worker; None where they are switched off.
+
+        Raises:
+            StateError: they cannot be written where they should be.
+        """
+        if not settings.stream_logs.enabled:
+            return None
+        folder = settings.stream_logs_dir
+        try:
+            return cls(settings.stream_logs, folder, counts)
+        except OSError as error:
+            raise StateError(
+                f"stream logs cannot be written to {folder}: {error.strerror}. Set "
+                "stream_logs.directory, or stream_logs.enabled = false"
+            ) from error
+
     def close(self) -> None:
         """Write what waits and bring it to the disk."""
         if not self._writer.close(CLOSE_S):
@@ -98,9 +120,10 @@ class StreamLogs(StreamObserver):
 
     def taken(self, what: Taken) -> None:
         """Log tokens: which of them are, the thread works out."""
-        count = len(what.ids)
-        now = self._clock()
-        self._offer(records.InputStream, count, count, lambda: self._tokens(now, what))
+        if self._samplers["input_stream"].takes_any:
+            count = len(what.ids)
+            now = self._clock()
+            self._offer(records.InputStream, count, count, lambda: self._tokens(now, what))
 
     def wants_state(self, stream: str, position: int) -> bool:
         """Whether the representation there is one of those that are logged."""
@@ -292,7 +315,7 @@ class StreamLogs(StreamObserver):
 
     def _prune(self) -> None:
         try:
-            deleted = prune(self._folder, self._keep_bytes, self.session)
+            deleted = prune(self._folder, self._keep_bytes)
         except OSError as error:
             log.error("old stream logs could not be deleted", reason=str(error))  # noqa: TRY400 - the stack says nothing
         else:

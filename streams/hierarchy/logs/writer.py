@@ -98,16 +98,22 @@ class Writer:
         self._thread.start()
 
     def offer(self, item: Item) -> None:
-        """Queue an item, or drop it; never waits for the disk."""
+        """Queue an item, or drop it; never waits for the disk.
+
+        One that is larger than the queue is taken if nothing else waits.
+        """
         with self._lock:
-            full = self._closing or self._weight + item.weight > self._most
-            if full:
+            closing = self._closing
+            full = self._waiting and self._weight + item.weight > self._most
+            if closing or full:
                 self._dropped[item.log, "queue"] += item.records
             else:
                 self._waiting.append(item)
                 self._weight += item.weight
             wake = 2 * self._weight > self._most
-        if wake:
+        if closing:
+            self._tell()  # the thread might have done so for the last time
+        elif wake:
             self._wake.set()
 
     def close(self, patience_s: float) -> bool:
@@ -126,12 +132,17 @@ class Writer:
             with self._lock:
                 closing = self._closing
                 batch, self._waiting, self._weight = self._waiting, [], 0
-            self._write(batch)
+            try:
+                self._write(batch)
+            except Exception as error:  # noqa: BLE001 - a fault here must not end the logs for good
+                for item in batch:
+                    self._lose(item.log, "record", item.records, type(error).__name__)
         for name, file in self._files.items():
             try:
                 file.close()
             except OSError as error:
                 log.error("a log may not be on the disk", log=name, reason=str(error))  # noqa: TRY400 - the stack says nothing
+        self._tell()
 
     def _write(self, batch: Sequence[Item]) -> None:
         lines: dict[str, list[bytes]] = {}
@@ -146,13 +157,17 @@ class Writer:
                 time.sleep(0)
         for name, of_log in lines.items():
             self._append(name, of_log)
+        if dropped := self._tell():
+            notes = [self._encode(self._note(lost, count)) for lost, count in dropped.items()]
+            self._append(self._note_log, notes)
+
+    def _tell(self) -> Counter[Lost]:
+        """Have counted what was dropped since the last time."""
         with self._lock:
             dropped, self._dropped = self._dropped, Counter()
         for lost, count in dropped.items():
             self._counts.log_dropped(*lost, count)
-        if dropped:
-            notes = [self._encode(self._note(lost, count)) for lost, count in dropped.items()]
-            self._append(self._note_log, notes)
+        return dropped
 
     def _append(self, name: str, lines: list[bytes]) -> None:
         try:
