@@ -194,16 +194,17 @@ def _train(
 def _eager(above: Above, _: Batch) -> Callable[[Batch], dict[str, Tensor]]:
     def run(batch: Batch) -> dict[str, Tensor]:
         above.zero_grad(set_to_none=True)
-        loss, parts = above(batch)
-        loss.backward()
-        return parts
+        found: tuple[Tensor, dict[str, Tensor]] = above(batch)
+        found[0].backward()
+        return found[1]
 
     return run
 
 
 def _captured(above: Above, first: Batch) -> Callable[[Batch], dict[str, Tensor]]:
     """Forward and backward pass as one CUDA graph: they are some 50,000 small kernels."""
-    kept = Batch(*(part.clone() for part in first[:-1]), Ends(*(end.clone() for end in first.ends)))
+    ends = Ends(*(part.clone() for part in first.ends))
+    kept = Batch._make((*(part.clone() for part in first[:-1]), ends))
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):
@@ -214,14 +215,14 @@ def _captured(above: Above, first: Batch) -> Callable[[Batch], dict[str, Tensor]
     above.zero_grad(set_to_none=True)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        loss, parts = above(kept)
-        loss.backward()
+        found: tuple[Tensor, dict[str, Tensor]] = above(kept)
+        found[0].backward()
 
     def run(batch: Batch) -> dict[str, Tensor]:
         for old, new in zip((*kept[:-1], *kept.ends), (*batch[:-1], *batch.ends), strict=True):
             old.copy_(new)
         graph.replay()
-        return parts
+        return found[1]
 
     return run
 

@@ -76,12 +76,16 @@ class Stream(NamedTuple):
         body: all of it, as normalisation leaves it.
         begins: code points of the body at which another topic begins.
         labelled: the whole as one message; places in its text.
+        text: the body as it was written.
+        spans: values in that.
     """
 
     message: Message
     body: str
     begins: tuple[int, ...]
     labelled: Labelled
+    text: str
+    spans: tuple[TypedSpan, ...]
 
 
 def documents(source: Source, step: int, rows: int) -> list[Document]:
@@ -97,12 +101,14 @@ def stream(source: Source, rng: Random) -> Stream:
     first, *others = _messages(source, rng, rng.randint(1, _MESSAGES[kind]), sizes)
     head = first[0].serialized.text
     head = head[: head.index(Mark.BODY.value) + 1]
-    body, begins = "", []
+    body, text, begins = "", "", []
+    spans: list[TypedSpan] = []
     entities = [entity for entity in first[0].entities if entity.end <= len(head)]
     for number, (labelled, same) in enumerate((first, *others)):
         section = next(one for one in labelled.serialized.offset_map if one.field == "body")
         if number:
-            body += rng.choice(_BETWEEN)
+            between = rng.choice(_BETWEEN)
+            body, text = body + between, text + between
             begins += [] if same else [len(body)]
         moved = len(head) + len(body) - section.start
         entities += [
@@ -110,18 +116,24 @@ def stream(source: Source, rng: Random) -> Stream:
             for entity in labelled.entities
             if section.start <= entity.start and entity.end <= section.end
         ]
-        body += section.traced.text
+        spans += [
+            TypedSpan(len(text) + span.start, len(text) + span.end, span.type)
+            for span in labelled.spans
+            if span.field == "body"
+        ]
+        body, text = body + section.traced.text, text + labelled.message.body
     clash = first[0].inconsistent_from
     section = next(one for one in first[0].serialized.offset_map if one.field == "body")
     whole = Labelled(
-        replace(first[0].message, body=body, attachments=(), links=()),
+        replace(first[0].message, body=text, attachments=(), links=()),
         Serialized(head + body, (section,)),
         (),
         tuple(entities),
         first[0].outside,
         clash if clash <= section.end else -1,
     )
-    return Stream(replace(whole.message, body=""), body, tuple(begins), whole)
+    known = replace(whole.message, body="")
+    return Stream(known, body, tuple(begins), whole, text, tuple(spans))
 
 
 def _messages(

@@ -101,7 +101,7 @@ def test_last_two_sentences_stay_as_context() -> None:
 
 
 def test_opening_and_segments_move_the_scores() -> None:
-    """The first sentence stays in sight of the heads, and what they add is added to the segments'."""
+    """The first sentence stays in sight of the heads; what they find is added to the segments'."""
 
     def after(opening: int, segments: NDArray[np.float32]) -> NDArray[np.float64]:
         levels = Levels(weights())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_pieces_change_no_bit(sizes: list[int]) -> None:
 def test_tags_are_final_once_enough_tokens_have_come() -> None:
     """The last `AHEAD` tokens change with each that comes, those before them never."""
     every = [after([count]) for count in range(1, 30)]
-    for count, (before, now) in enumerate(zip(every, every[1:], strict=False), 1):
+    for count, (before, now) in enumerate(pairwise(every), 1):
         settled = max(0, count - AHEAD)
         assert np.array_equal(before[:settled], now[:settled])
         changed = np.abs(before[settled:] - now[settled:count]).max(1)

@@ -13,10 +13,11 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytestmark = pytest.mark.train
 
 from operators.dlp.network.config import TINY  # noqa: E402
-from operators.dlp.network.levels import Ends, level_loss  # noqa: E402
+from operators.dlp.network.levels import Ends, level_loss, topic_loss  # noqa: E402
 from operators.dlp.network.levels import Levels as TrainedLevels  # noqa: E402
 from operators.dlp.network.lookahead import Lookahead as TrainedLookahead  # noqa: E402
 from operators.dlp.network.model import Network  # noqa: E402
+from operators.dlp.network.topics import Topics as TrainedTopics  # noqa: E402
 from operators.dlp.tokenizer import Tokenizer  # noqa: E402
 from operators.hierarchy.levels import (  # noqa: E402
     DOCUMENT,
@@ -27,6 +28,8 @@ from operators.hierarchy.levels import (  # noqa: E402
     LevelWeights,
 )
 from operators.hierarchy.lookahead import AHEAD, Lookahead, LookaheadWeights  # noqa: E402
+from operators.hierarchy.outline import HierarchyWeights, Outline  # noqa: E402
+from operators.hierarchy.topics import Topics, TopicWeights  # noqa: E402
 from streams.dlp import development  # noqa: E402
 from streams.dlp.package import SHIPPED  # noqa: E402
 from streams.train import checkpoint  # noqa: E402
@@ -71,15 +74,14 @@ def texts(seed: int, batch: int = 3, sentences: int = 9) -> tuple[Any, Any, Ends
     return hidden, segments, Ends(*(torch.from_numpy(part) for part in parts))
 
 
-@pytest.mark.parametrize("guessed", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_serving_computes_what_training_does(seed: int, *, guessed: bool) -> None:
-    """Scores, representations and topic shifts in and after each sentence, in any pieces."""
+def test_serving_computes_what_training_does(seed: int) -> None:
+    """Scores and representations in and after each sentence, in any pieces."""
     made = trained(seed)
     weights = LevelWeights.from_arrays({k: v.numpy() for k, v in made.state_dict().items()})
     hidden, segments, ends = texts(seed)
     with torch.no_grad():
-        out = made(hidden, segments, ends, torch.full((len(hidden),), guessed))
+        out = made(hidden, segments, ends)
     for row in range(len(hidden)):
         levels = Levels(weights)
         for number in range(int(ends.there[row].sum())):
@@ -93,10 +95,7 @@ def test_serving_computes_what_training_does(seed: int, *, guessed: bool) -> Non
                 read = levels.read(segments[row, number, 0].numpy())
                 assert np.abs(read.scores - out.scores[row, number, 0].numpy()).max() < 1e-5
             levels.tokens(of[split:])
-            wanted = torch.sigmoid(out.shifts[row, number])
-            assert number < 2 or abs(levels.shift() - float(wanted)) < 1e-5
-            begins = levels.shift() > 0.5 if guessed else bool(ends.topic[row, number])
-            if begins:
+            if ends.topic[row, number]:
                 levels.close(PARAGRAPH)
                 levels.close(TOPIC)
             levels.close(SENTENCE)
@@ -107,6 +106,29 @@ def test_serving_computes_what_training_does(seed: int, *, guessed: bool) -> Non
                 levels.close(PARAGRAPH)
             if ends.document[row, number]:
                 levels.close(DOCUMENT)
+
+
+def test_topics_serve_what_was_trained() -> None:
+    """The chance of each sentence beginning another topic, in any pieces, from a saved state."""
+    torch.manual_seed(2)
+    made = TrainedTopics(TOKENS, 6, 8)
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight)
+    weights = TopicWeights.from_arrays(
+        {k: v.detach().numpy() for k, v in made.state_dict().items()}
+    )
+    hidden, _, ends = texts(4)
+    with torch.no_grad():
+        wanted = torch.sigmoid(made(hidden, ends.sentence, ends.there.shape[1])).numpy()
+    for row in range(len(hidden)):
+        topics = Topics(weights)
+        for number in range(int(ends.there[row].sum())):
+            topics = Topics(weights, topics.to_bytes())
+            of = hidden[row][ends.sentence[row] == number].numpy()
+            topics.tokens(of[:2])
+            topics.tokens(of[2:])
+            assert abs(topics.shift() - (wanted[row, number] if number > 1 else 0)) < 1e-5
+            topics.close()
 
 
 @pytest.mark.parametrize("known", [0, 3, AHEAD])
@@ -129,8 +151,8 @@ def test_lookahead_serves_what_was_trained(known: int) -> None:
 
 def test_prefixes_and_topics_are_learnt() -> None:
     """Whether a sign has come so far is known at every prefix, and where the subject changes."""
-    made = trained(0)
-    optimizer = torch.optim.AdamW(made.parameters(), lr=5e-3)
+    made, topics = trained(0), TrainedTopics(TOKENS, 8, 16)
+    optimizer = torch.optim.AdamW([*made.parameters(), *topics.parameters()], lr=5e-3)
     losses = []
     for step in range(160):
         hidden, segments, ends = texts(step, batch=32)
@@ -141,13 +163,14 @@ def test_prefixes_and_topics_are_learnt() -> None:
         hidden[..., 0], hidden[..., 1] = 3.0 * sign, 3.0 * of
         come = (torch.arange(ends.there.shape[1]) >= 2) & even[:, None]
         labels = come.float()[..., None, None].expand(-1, -1, 2, 4)
-        loss, parts = level_loss(made(hidden, 0 * segments, ends), labels, ends)
+        prefix = level_loss(made(hidden, 0 * segments, ends).scores, labels, ends.there)
+        topic = topic_loss(topics(hidden, ends.sentence, ends.there.shape[1]), ends)
         optimizer.zero_grad()
-        loss.backward()
+        (prefix + topic).backward()
         optimizer.step()
-        losses.append({name: float(part) for name, part in parts.items()})
-    assert losses[-1]["prefix"] < 0.25 * losses[0]["prefix"]
-    assert losses[-1]["topic"] < 0.5 * losses[0]["topic"]
+        losses.append((float(prefix), float(topic)))
+    assert losses[-1][0] < 0.25 * losses[0][0]
+    assert losses[-1][1] < 0.5 * losses[0][1]
 
 
 @pytest.mark.slow
@@ -163,18 +186,19 @@ def test_levels_are_trained_from_start_to_end(
     sizes = ["--size", "tiny", "--steps", "3", "--rows", "4", "--width", "16", "--dev", "1"]
     monkeypatch.setattr("sys.argv", arguments + sizes)
     levels_run.main()
-    figures = json.loads((tmp_path / "levels.jsonl").read_text().splitlines()[-1])
-    assert len(figures["sensitivity"]) == 10
-    with np.load(tmp_path / "levels.npz") as arrays:
-        levels = Levels(LevelWeights.from_arrays(dict(arrays)))
-    levels.tokens(np.ones((3, TINY.width)))
-    assert np.isfinite(levels.read().scores).all()
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert len(figures["prefixes"]["sensitivity"]) == 10
+    assert figures["topics"]["sentences"] > 0
+    with np.load(tmp_path / "hierarchy.npz") as arrays:
+        outline = Outline(HierarchyWeights.from_arrays(dict(arrays)), 0.5)
+    outline.tokens(np.ones((3, TINY.width)))
+    assert np.isfinite(outline.read(np.zeros(4)).scores).all()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_documents_say_where_things_end() -> None:
-    """Tokens are in their sentences in order; topics begin where messages do; labels only grow."""
+    """Tokens are in their sentences in order; topics begin where messages do; values only add."""
     pytest.importorskip("faker", reason="the train extra is not installed")
     train, _ = development.both(None, Tokenizer((SHIPPED / "tokenizer.model").read_bytes()))
     made = documents(train, 3, 24)
@@ -187,4 +211,6 @@ def test_documents_say_where_things_end() -> None:
         assert (np.diff(inside) >= 0).all()
         assert inside.max() == count - 1
         assert (one.sentence[one.ids == 0] == -1).all()
-        assert (np.diff(one.labels[:count, 0]) >= 0).all()
+        assert (np.diff(one.labels[:count, :, 0].ravel()) >= 0).all()
+        assert (one.sentence[one.places[:count, 1]] == np.arange(count)).all()
+        assert (one.sentence[one.places[:count, 0]] == np.arange(count)).all()
