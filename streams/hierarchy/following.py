@@ -127,10 +127,10 @@ class _Reading:
         """Read a piece."""
         reader = self.reader
         self.text += piece
-        self.growing, units = growing.advance(self.growing, piece, 0, reader.tokenizer.neighbours)
+        self.growing, units = growing.advance(self.growing, piece, reader.tokenizer.neighbours)
         if complete:
-            self.growing, rest = growing.release(self.growing)
-            units += rest
+            units += growing.release(self.growing)
+            self.growing = GrowingState("", len(self.text))
         self.boundaries, found = boundaries.advance(self.boundaries, piece, complete=complete)
         self.ends += found
         left = [one for one in found if one.level is Level.SENTENCE]
