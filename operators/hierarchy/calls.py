@@ -10,6 +10,8 @@ from typing import Final
 
 NEW: Final = (1, 8, 32, 128)
 """New tokens of a call."""
+WATCHED: Final = 32
+"""The same of calls that also say what tokens attend to."""
 
 
 def call(filled: int, waiting: int, chunk: int) -> tuple[int, int]:

@@ -7,17 +7,18 @@ tokens come (`operators.numerics`). Training is `operators.dlp.network.levels`.
 
     call                      what happens
     tokens                    they are pooled into the sentence
-    close(SENTENCE)           it joins the paragraph; the chance that it began another topic
+    close(SENTENCE), first    it is what is known before the text, and stays as it is for the heads
+    close(SENTENCE)           it joins the paragraph
     close(PARAGRAPH)          it joins the topic; the last two sentences stay as context
     close(TOPIC)              it joins the document
     close(DOCUMENT)           the document's recurrence takes a step: periodically
-Closing a level that nothing came into changes nothing. A sentence that begins another topic is
-given to the paragraph after `shift` was asked and the levels above it were closed.
+Closing a level that nothing came into changes nothing. The first sentence is the tokens before the
+text (`operators.hierarchy.growing.opening`), a paragraph of its own. Before a sentence that begins
+another topic (`operators.hierarchy.topics`) joins its paragraph, the levels above it are closed.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -26,6 +27,7 @@ import numpy as np
 from operators import numerics
 from operators.compiled import inlined, kernel
 from operators.errors import StateMismatch
+from operators.hierarchy.linear import add_product, copied, silu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,16 +44,16 @@ _LOWEST: Final = -1e9
 _EMPTY: Final = 1e-30
 
 
-class Weights(NamedTuple):
-    """Weights in double precision, linear layers as [input, output].
+class LevelWeights(NamedTuple):
+    """LevelWeights in double precision, linear layers as [input, output].
 
     Attributes:
         entry: [tokens, width], its bias [width].
         queries: [levels, width].
         inputs: [levels, width, 3 width], their biases [levels, 3 width].
         states: [levels, width, 3 width].
-        shift: two layers of the topic classifier, with biases.
-        head: two layers of the document heads, with biases.
+        head: two layers of the document heads, with biases; they take the levels, the opening and
+            the scores of the segments.
     """
 
     entry: Doubles
@@ -60,10 +62,6 @@ class Weights(NamedTuple):
     inputs: Doubles
     input_biases: Doubles
     states: Doubles
-    shift: Doubles
-    shift_bias: Doubles
-    shift_out: Doubles
-    shift_out_bias: Doubles
     head: Doubles
     head_bias: Doubles
     head_out: Doubles
@@ -85,7 +83,6 @@ class Weights(NamedTuple):
             np.stack([linear(f"from_input.{n}") for n in each]),
             np.stack([bias(f"from_input.{n}") for n in each]),
             np.stack([linear(f"from_state.{n}") for n in each]),
-            linear("shift.0"), bias("shift.0"), linear("shift.2"), bias("shift.2"),
             linear("head.0"), bias("head.0"), linear("head.2"), bias("head.2"),
         )  # fmt: skip
 
@@ -97,6 +94,7 @@ class _Arrays(NamedTuple):
     totals: Doubles
     counts: Doubles
     recent: Doubles
+    opening: Doubles
     seen: Doubles
 
 
@@ -124,10 +122,10 @@ class Levels:
         StateMismatch: the state is of another width.
     """
 
-    def __init__(self, weights: Weights, state: bytes | None = None) -> None:
+    def __init__(self, weights: LevelWeights, state: bytes | None = None) -> None:
         self._weights = weights
         width = weights.queries.shape[1]
-        self._flat = np.zeros(LEVELS * (2 * width + 3) + CONTEXT * width + 1)
+        self._flat = np.zeros(LEVELS * (2 * width + 3) + (CONTEXT + 1) * width + 1)
         if state is not None:
             if len(state) != self._flat.nbytes:
                 raise StateMismatch(
@@ -135,7 +133,8 @@ class Levels:
                     "made with other weights"
                 )
             self._flat[:] = np.frombuffer(state)
-        sizes = (LEVELS * width, LEVELS, LEVELS, LEVELS * width, LEVELS, CONTEXT * width, 1)
+        pools = (LEVELS * width, LEVELS, LEVELS, LEVELS * width, LEVELS)
+        sizes = (*pools, CONTEXT * width, width, 1)
         parts = np.split(self._flat, np.cumsum(sizes)[:-1])
         shaped = [
             part.reshape(-1, width) if len(part) >= width > LEVELS else part for part in parts
@@ -154,38 +153,21 @@ class Levels:
         for row in hidden.astype(np.float64):
             _token(self._weights, self._arrays, row, self._scratch)
 
-    def shift(self) -> float:
-        """The chance that the sentence, as far as it has come, begins another topic."""
-        if not self._arrays.seen[0]:
-            return 0.0
-        return float(_shift(self._weights, self._arrays, self._scratch))
-
     def close(self, level: int) -> None:
         """End a level."""
         _close(self._weights, self._arrays, level, self._scratch)
 
-    def read(self) -> LevelReading:
-        """Scores and representations as of now; changes nothing."""
+    def read(self, segments: NDArray[np.floating]) -> LevelReading:
+        """Scores and representations as of now; changes nothing.
+
+        Args:
+            segments: document logits of the current segment and of those before it, the gravest
+                of each, [4].
+        """
         width = self._weights.queries.shape[1]
-        levels, scores = np.zeros((LEVELS, width)), np.zeros(self._weights.head_out.shape[1])
+        levels, scores = np.zeros((LEVELS, width)), segments.astype(np.float64)
         _read(self._weights, self._arrays, levels, scores, self._scratch)
         return LevelReading(scores, levels)
-
-
-@inlined
-def _copy(source: Doubles, out: Doubles) -> None:
-    """Item by item: numba's assignment allows for both being one array, and needs memory for it."""
-    for j in range(out.shape[0]):
-        out[j] = source[j]
-
-
-@inlined
-def _linear(item: Doubles, weight: Doubles, out: Doubles) -> None:
-    """Add item times weight to out, over the inputs in their order."""
-    for i in range(weight.shape[0]):
-        x = item[i]
-        for j in range(weight.shape[1]):
-            out[j] += x * weight[i, j]
 
 
 @inlined
@@ -193,14 +175,8 @@ def _tanh(x: float) -> float:
     return 2.0 * numerics.sigmoid(2.0 * x) - 1.0
 
 
-@inlined
-def _silu(values: Doubles) -> None:
-    for j in range(values.shape[0]):
-        values[j] *= numerics.sigmoid(values[j])
-
-
 @kernel
-def _take(weights: Weights, arrays: _Arrays, level: int, item: Doubles, count: float) -> None:
+def _take(weights: LevelWeights, arrays: _Arrays, level: int, item: Doubles, count: float) -> None:
     """Pool an item into a level."""
     score = 0.0
     for j in range(item.shape[0]):
@@ -215,22 +191,24 @@ def _take(weights: Weights, arrays: _Arrays, level: int, item: Doubles, count: f
 
 
 @kernel
-def _token(weights: Weights, arrays: _Arrays, row: Doubles, scratch: Doubles) -> None:
+def _token(weights: LevelWeights, arrays: _Arrays, row: Doubles, scratch: Doubles) -> None:
     item = scratch[0, : weights.queries.shape[1]]
-    _copy(weights.entry_bias, item)
-    _linear(row, weights.entry, item)
+    copied(weights.entry_bias, item)
+    add_product(row, weights.entry, item)
     _take(weights, arrays, 0, item, 1.0)
 
 
 @kernel
-def _cell(weights: Weights, level: int, item: Doubles, carried: Doubles, scratch: Doubles) -> None:
+def _cell(
+    weights: LevelWeights, level: int, item: Doubles, carried: Doubles, scratch: Doubles
+) -> None:
     """One step of a level's recurrence, in place of the item; uses two rows of scratch."""
     width = carried.shape[0]
     driven, old = scratch[1, : 3 * width], scratch[2, : 3 * width]
-    _copy(weights.input_biases[level], driven)
-    _linear(item, weights.inputs[level], driven)
+    copied(weights.input_biases[level], driven)
+    add_product(item, weights.inputs[level], driven)
     old[:] = 0.0
-    _linear(carried, weights.states[level], old)
+    add_product(carried, weights.states[level], old)
     for j in range(width):
         reset = numerics.sigmoid(driven[j] + old[j])
         keep = numerics.sigmoid(driven[width + j] + old[width + j])
@@ -254,19 +232,21 @@ def _clear(arrays: _Arrays, level: int) -> None:
 
 
 @kernel
-def _close(weights: Weights, arrays: _Arrays, level: int, scratch: Doubles) -> None:
+def _close(weights: LevelWeights, arrays: _Arrays, level: int, scratch: Doubles) -> None:
     if arrays.counts[level] == 0.0:
         return
     done = scratch[0, : weights.queries.shape[1]]
     _pooled(arrays, level, done)
     _cell(weights, level, done, arrays.carried[level], scratch)
-    _copy(done, arrays.carried[level])
+    copied(done, arrays.carried[level])
     _clear(arrays, level)
     if level < LEVELS - 1:
         _take(weights, arrays, level + 1, done, 1.0)
     if level == 0:
-        _copy(arrays.recent[1], arrays.recent[0])
-        _copy(done, arrays.recent[1])
+        if arrays.seen[0] == 0.0:
+            copied(done, arrays.opening[0])
+        copied(arrays.recent[1], arrays.recent[0])
+        copied(done, arrays.recent[1])
         arrays.seen[0] += 1.0
     if level == 1:
         for back in range(CONTEXT):
@@ -275,36 +255,16 @@ def _close(weights: Weights, arrays: _Arrays, level: int, scratch: Doubles) -> N
 
 
 @kernel
-def _shift(weights: Weights, arrays: _Arrays, scratch: Doubles) -> float:
-    width = weights.queries.shape[1]
-    pair, out = scratch[0, : 4 * width], scratch[2, :1]
-    _pooled(arrays, 0, pair[:width])
-    _cell(weights, 0, pair[:width], arrays.carried[0], scratch)
-    for j in range(width):
-        now, last = pair[j], arrays.carried[0, j]
-        pair[width + j] = last
-        pair[2 * width + j] = math.fabs(now - last)
-        pair[3 * width + j] = now * last
-    hidden = scratch[1, : weights.shift_bias.shape[0]]
-    _copy(weights.shift_bias, hidden)
-    _linear(pair, weights.shift, hidden)
-    _silu(hidden)
-    _copy(weights.shift_out_bias, out)
-    _linear(hidden, weights.shift_out, out)
-    return numerics.sigmoid(out[0])
-
-
-@kernel
 def _read(
-    weights: Weights, arrays: _Arrays, levels: Doubles, scores: Doubles, scratch: Doubles
+    weights: LevelWeights, arrays: _Arrays, levels: Doubles, scores: Doubles, scratch: Doubles
 ) -> None:
-    """Every level as if all below it ended here, without ending any."""
+    """Every level as if all below it ended here, without ending any; adds to the scores."""
     width = levels.shape[1]
     open_ = False
     for level in range(LEVELS):
         item = levels[level]
         peak, weight = arrays.peaks[level], arrays.weights[level]
-        _copy(arrays.totals[level], item)
+        copied(arrays.totals[level], item)
         if open_:
             score = 0.0
             for j in range(width):
@@ -320,10 +280,14 @@ def _read(
                 item[j] /= max(weight, _EMPTY)
             _cell(weights, level, item, arrays.carried[level], scratch)
         else:
-            _copy(arrays.carried[level], item)
+            copied(arrays.carried[level], item)
     hidden = scratch[0, : weights.head_bias.shape[0]]
-    _copy(weights.head_bias, hidden)
-    _linear(levels.reshape(LEVELS * width), weights.head, hidden)
-    _silu(hidden)
-    _copy(weights.head_out_bias, scores)
-    _linear(hidden, weights.head_out, scores)
+    copied(weights.head_bias, hidden)
+    own = LEVELS * width
+    add_product(levels.reshape(own), weights.head[:own], hidden)
+    add_product(arrays.opening[0], weights.head[own : own + width], hidden)
+    add_product(scores, weights.head[own + width :], hidden)
+    silu(hidden)
+    for j in range(scores.shape[0]):
+        scores[j] += weights.head_out_bias[j]
+    add_product(hidden, weights.head_out, scores)

@@ -15,7 +15,7 @@ import numpy as np
 
 from operators.errors import InvalidInput
 from operators.hierarchy.cache import GRANULE, CacheShape, SegmentCache
-from operators.hierarchy.calls import NEW, call
+from operators.hierarchy.calls import NEW, WATCHED, call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,6 +121,34 @@ class StepEngine:
                     self._call(size, group[start : start + ROWS])
         return [self._encoded(one) for one in streams]
 
+    def watch(
+        self, cache: SegmentCache, ids: NDArray[np.int64]
+    ) -> tuple[Encoded, NDArray[np.float32]]:
+        """Encode new tokens of one stream, at least one, and say what the last one attends to.
+
+        The same bits as `encode` gives, in calls of at most 32 tokens.
+
+        Args:
+            cache: takes the tokens in.
+            ids: of the tokens.
+
+        Returns:
+            What they gave, and how much the last one attends to each token of its segment up to
+            itself, by layer, the mean of the heads: [layers, tokens].
+
+        Raises:
+            InvalidInput: the segment has no room for them, or there are none.
+        """
+        if not 0 < len(ids) <= cache.left:
+            raise InvalidInput(f"{len(ids)} tokens for a segment with room for {cache.left}")
+        one = _Waiting(cache, ids, [], [])
+        weights = np.zeros(0, np.float32)
+        while len(one.ids):
+            taken = min(len(one.ids), WATCHED, self.shape.chunk - cache.filled)
+            attention = self._call(WATCHED, [(one, taken)], watched=True)[-1]
+            weights = attention[0, :, taken - 1, : cache.count]
+        return self._encoded(one), weights
+
     def read(self, caches: Sequence[SegmentCache]) -> list[Reading]:
         """Scores, memory and slow state as of the last token of each segment, one at least each."""
         found = self._read(caches, [bool(cache.filled) for cache in caches])
@@ -138,7 +166,10 @@ class StepEngine:
             np.concatenate(one.hidden) if one.hidden else empty,
         )
 
-    def _call(self, size: int, group: list[tuple[_Waiting, int]]) -> None:
+    def _call(
+        self, size: int, group: list[tuple[_Waiting, int]], *, watched: bool = False
+    ) -> list[NDArray[np.float32]]:
+        """One call; gives its further outputs."""
         caches = [one.cache for one, _ in group]
         for cache in caches:
             cache.reserve(max(size, 2))
@@ -154,17 +185,17 @@ class StepEngine:
         }
         if size == _DOUBLE:
             feed["state"] = np.stack([cache.state for cache in caches])
-        spans, hidden, lower, made, *after = self._engine.session(f"step-{size}.onnx").run(
-            None, feed
-        )
+        name = f"{'watched' if watched else 'step'}-{size}.onnx"
+        more: list[NDArray[np.float32]]
+        spans, hidden, lower, made, *more = self._engine.session(name).run(None, feed)
         ended, turned = [], []
         for row, (one, taken) in enumerate(group):
             one.spans.append(spans[row, :taken])
             one.hidden.append(hidden[row, :taken])
             done = 0
-            if after and taken > (chunk := self.shape.chunk):
+            if size == _DOUBLE and taken > (chunk := self.shape.chunk):
                 one.cache.take(made[row, :, :, :, :chunk], lower[row, :chunk], hidden[row, :chunk])
-                one.cache.advance(after[0][row], one.cache.drive)
+                one.cache.advance(more[0][row], one.cache.drive)
                 done = chunk
                 turned.append(one.cache)
             part = slice(done, taken)
@@ -172,6 +203,7 @@ class StepEngine:
             if not one.cache.filled:
                 ended.append(one.cache)
         self._advance(ended, turned)
+        return more
 
     def _advance(self, ended: list[SegmentCache], turned: list[SegmentCache]) -> None:
         """Take the slow tier on where chunks have ended, and work out what it drives."""

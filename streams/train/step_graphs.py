@@ -1,5 +1,7 @@
 """The causal graphs with caches: ``step-{1,8,32,128}.onnx``, ``read.onnx``, ``drive.onnx``.
 
+``watched-32.onnx`` is ``step-32.onnx`` that also says what its tokens attend to.
+
 They share the file of weights with the graphs of whole segments (`streams.train.export`), or are
 added to a model that was exported without them:
 
@@ -23,7 +25,7 @@ from operators.dlp.network.config import SIZES
 from operators.dlp.network.model import Network
 from operators.dlp.network.step import DriveGraph, ReadGraph, StepGraph
 from operators.hierarchy.cache import GRANULE
-from operators.hierarchy.calls import NEW
+from operators.hierarchy.calls import NEW, WATCHED
 from streams.dlp.package import Package, seal
 from streams.train import onnx_graphs, unpack
 from streams.train.onnx_graphs import TOLD, Precision
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = "weights.bin"
 _SHIPPED: Final = ("segment-512.onnx", "start.onnx")
+_OWN: Final = ("step-", "watched-", "read.", "drive.")
 _REACH: Final = ".input/scale"
 _SAMPLE_ROWS: Final = 2
 _CLOSE: Final = 1e-5
@@ -53,6 +56,7 @@ def step_graphs(
     """
     network.eval()
     made = {f"step-{new}.onnx": _step(network, new, half=half) for new in NEW}
+    made |= {f"watched-{WATCHED}.onnx": _step(network, WATCHED, half=half, watched=True)}
     made |= {"read.onnx": _read(network), "drive.onnx": _drive(network)}
     return {
         name: _slim(onnx_graphs.rewritten(graph, network, reach, precision))
@@ -60,7 +64,7 @@ def step_graphs(
     }
 
 
-def _step(network: Network, new: int, *, half: bool) -> onnx.ModelProto:
+def _step(network: Network, new: int, *, half: bool, watched: bool = False) -> onnx.ModelProto:
     config = network.config
     rows, upper = _SAMPLE_ROWS, config.layers - config.layers // 2
     ids = torch.full((rows, new), 3)
@@ -70,14 +74,17 @@ def _step(network: Network, new: int, *, half: bool) -> onnx.ModelProto:
     if new > config.chunk:
         inputs["state"] = torch.zeros(rows, config.slow_blocks, config.width)
         results.append("state_after")
+    if watched:
+        results.append("attention")
     free: dict[str, dict[int, str]] = {name: {0: "rows"} for name in (*inputs, *results)}
+    free |= {"attention": {0: "rows", 3: "room"}} if watched else {}
     kind = torch.float16 if half else torch.float32
     for layer in range(config.layers):
         for name in (f"keys.{layer}", f"values.{layer}"):
             head = config.width // config.heads
             inputs[name] = torch.zeros(rows, config.heads, GRANULE, head, dtype=kind)
             free[name] = {0: "rows", 2: "room"}
-    graph = StepGraph(network, new)
+    graph = StepGraph(network, new, watched=watched)
     return onnx_graphs.traced(graph, tuple(inputs.values()), tuple(inputs), tuple(results), free)
 
 
@@ -164,7 +171,7 @@ def add(folder: Path) -> dict[str, int]:
         for tensor in graph.graph.initializer:
             if tensor.name in there:
                 _reuse(name, tensor, *there[tensor.name])
-    held = (folder / WEIGHTS).read_bytes()
+    held = (folder / WEIGHTS).read_bytes()[: _end(folder)]
     held += b"\0" * (-len(held) % 64)
     files, more = onnx_graphs.shared(graphs, WEIGHTS)
     sizes = {}
@@ -192,6 +199,18 @@ def _there(folder: Path) -> dict[str, tuple[NDArray[Any], onnx.TensorProto]]:
             if not full.name.startswith("onnx::"):
                 found[full.name] = (numpy_helper.to_array(full), place)
     return found
+
+
+def _end(folder: Path) -> int:
+    """Where the weights of the other graphs end; behind are those of graphs added before."""
+    ends = [0]
+    for path in folder.glob("*.onnx"):
+        if path.name.startswith(_OWN):
+            continue
+        for tensor in onnx.load(str(path), load_external_data=False).graph.initializer:
+            place = {entry.key: entry.value for entry in tensor.external_data}
+            ends.append(int(place.get("offset", 0)) + int(place.get("length", 0)))
+    return max(ends)
 
 
 def _reuse(

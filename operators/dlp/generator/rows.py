@@ -165,16 +165,21 @@ def prefix_labels(
     labelled: Labelled, ends: NDArray[np.int32], origin: int, chunks: int
 ) -> NDArray[np.uint8]:
     """The document labels as of the end of each chunk, of what stands in the window up to there."""
-    labels = np.zeros(chunks, np.uint8)
+    last = np.minimum((np.arange(chunks) + 1) * CHUNK, len(ends)) - 1
+    reached = ends[last] if len(ends) else np.full(chunks, origin)
+    return labels_at(labelled, reached, origin)
+
+
+def labels_at(labelled: Labelled, reached: NDArray[np.integer], origin: int) -> NDArray[np.uint8]:
+    """The document labels as bits, of what stands from `origin` on up to each place, in order."""
+    labels = np.zeros(len(reached), np.uint8)
     points: dict[str, float] = {}
     seen: set[tuple[str, str]] = set()
     disguised = False
     entities = iter(entity for entity in labelled.entities if entity.start >= origin)
     entity = next(entities, None)
-    for chunk in range(chunks):
-        last = min((chunk + 1) * CHUNK, len(ends)) - 1
-        reached = int(ends[last]) if last >= 0 else origin
-        while entity is not None and entity.end <= reached:
+    for number, place in enumerate(reached.tolist()):
+        while entity is not None and entity.end <= place:
             if (entity.type, entity.key) not in seen:
                 seen.add((entity.type, entity.key))
                 most = LIMITS.get(entity.type, 9.0)
@@ -183,8 +188,8 @@ def prefix_labels(
             entity = next(entities, None)
         sensitive = sum(points.values()) >= 1.0 - 1e-9
         exposed = sensitive and labelled.outside and origin == 0
-        clashes = origin == 0 and 0 <= labelled.inconsistent_from <= reached
-        labels[chunk] = sensitive | exposed << 1 | (not clashes) << 2 | disguised << 3
+        clashes = origin == 0 and 0 <= labelled.inconsistent_from <= place
+        labels[number] = sensitive | exposed << 1 | (not clashes) << 2 | disguised << 3
     return labels
 
 

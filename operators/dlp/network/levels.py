@@ -1,8 +1,10 @@
 """The levels above the tokens, for training; `operators.hierarchy.levels` serves them.
 
 Sentences are pooled from tokens, paragraphs from sentences, topics from paragraphs, the document
-from topics: attention pooling with a learnt query, then a gated recurrent unit. At a sentence's
-end every level that is open is taken as far as it has come, and the heads read all four.
+from topics: attention pooling with a learnt query, then a gated recurrent unit. In the middle of
+each sentence and at its end every level that is open is taken as far as it has come; the heads read
+all four beside the first sentence, which is what is known of a text before it is written, and say
+what is to be added to the scores that the segments themselves give.
 """
 
 from __future__ import annotations
@@ -24,14 +26,12 @@ class LevelOutputs(NamedTuple):
     """What the levels give at the end of each sentence.
 
     Attributes:
-        scores: document logits, [batch, sentences, 4].
-        shifts: logit of the sentence beginning another topic than the one before,
-            [batch, sentences]; of the first one it means nothing.
-        levels: representations, [batch, sentences, 4, width].
+        scores: document logits in the middle of each sentence and at its end,
+            [batch, sentences, 2, 4].
+        levels: representations at its end, [batch, sentences, 4, width].
     """
 
     scores: Tensor
-    shifts: Tensor
     levels: Tensor
 
 
@@ -40,14 +40,19 @@ class Ends(NamedTuple):
 
     Attributes:
         sentence: number of the sentence that each token is in, int64 [batch, tokens]; -1 for none.
+        middle: a token of each sentence, int64 [batch, sentences].
         paragraph: whether a paragraph ends with the sentence, bool [batch, sentences].
-        topic: whether the sentence begins another topic, bool [batch, sentences].
+        topic: whether the sentence begins another topic, bool [batch, sentences]; the first two,
+            which are the opening and the beginning of the text, never do.
+        document: whether a segment is flushed in the sentence, bool [batch, sentences].
         there: whether there is such a sentence, bool [batch, sentences].
     """
 
     sentence: Tensor
+    middle: Tensor
     paragraph: Tensor
     topic: Tensor
+    document: Tensor
     there: Tensor
 
 
@@ -103,21 +108,40 @@ class Levels(nn.Module):
         self.from_state = nn.ModuleList(
             nn.Linear(width, 3 * width, bias=False) for _ in range(LEVELS)
         )
-        self.shift = nn.Sequential(nn.Linear(4 * width, 32), nn.SiLU(), nn.Linear(32, 1))
         self.head = nn.Sequential(
-            nn.Linear(LEVELS * width, width), nn.SiLU(), nn.Linear(width, len(SCORES))
+            nn.Linear((LEVELS + 1) * width + len(SCORES), width),
+            nn.SiLU(),
+            nn.Linear(width, len(SCORES)),
         )
+        nn.init.zeros_(self.head[2].weight)
+        nn.init.zeros_(self.head[2].bias)
 
-    def forward(self, hidden: Tensor, ends: Ends) -> LevelOutputs:
-        """Read whole texts; `hidden` is [batch, tokens, width of a token]."""
-        sentences = self._sentences(self.entry(hidden), ends)
+    def forward(self, hidden: Tensor, segment: Tensor, ends: Ends) -> LevelOutputs:
+        """Read whole texts.
+
+        Args:
+            hidden: last representations of tokens, [batch, tokens, width of a token].
+            segment: document logits that the network gives in the middle and at the end of each
+                sentence, the gravest of all segments so far, [batch, sentences, 2, 4].
+            ends: where things end.
+        """
+        items = self.entry(hidden)
+        tokens = torch.arange(hidden.shape[1], device=hidden.device)
+        places = ends.middle[..., None] >= tokens
+        middles, sentences = self._sentences(items, ends, places), self._sentences(items, ends)
         run = _Run(self, len(hidden), hidden.device)
         found = [
-            run.step(sentences[:, number], *(flags[:, number] for flags in ends[1:]))
+            run.step(
+                middles[:, number],
+                sentences[:, number],
+                *(flags[:, number] for flags in ends[2:]),
+            )
             for number in range(sentences.shape[1])
         ]
-        scores, shifts, levels = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
-        return LevelOutputs(scores, shifts, levels)
+        levels = torch.stack(found, 1)
+        opening = levels[:, :1, 1:, SENTENCE].expand(*levels.shape[:3], -1)
+        scores = segment + self.head(torch.cat((levels.flatten(3), opening, segment), -1))
+        return LevelOutputs(scores, levels[:, :, 1])
 
     def cell(self, level: int, item: Tensor, state: Tensor) -> Tensor:
         """One step of a level's recurrence."""
@@ -132,10 +156,12 @@ class Levels(nn.Module):
         found: Tensor = item @ self.queries[level]
         return found
 
-    def _sentences(self, items: Tensor, ends: Ends) -> Tensor:
-        """Tokens pooled by sentence: [batch, sentences, width]."""
+    def _sentences(self, items: Tensor, ends: Ends, places: Tensor | None = None) -> Tensor:
+        """Tokens, or those at some places, pooled by sentence: [batch, sentences, width]."""
         numbers = torch.arange(ends.there.shape[1], device=items.device)
         inside = ends.sentence[:, None] == numbers[None, :, None]
+        if places is not None:
+            inside = inside & places
         scores = self.score(SENTENCE, items)[:, None].masked_fill(~inside, _LOWEST)
         return scores.softmax(-1) @ items
 
@@ -150,24 +176,28 @@ class _Run:
         self.states = [zero] * LEVELS
         self.pools = [self.none] * LEVELS
         self.recent: list[tuple[Tensor, Tensor]] = []
-        self.last = zero
 
     def step(
-        self, pooled: Tensor, paragraph: Tensor, topic: Tensor, there: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """One sentence: scores, shift and representations at its end."""
+        self,
+        middle: Tensor,
+        pooled: Tensor,
+        paragraph: Tensor,
+        topic: Tensor,
+        document: Tensor,
+        there: Tensor,
+    ) -> Tensor:
+        """One sentence: representations in its middle and at its end."""
+        begun = self._read(self.levels.cell(SENTENCE, middle, self.states[SENTENCE]), there)
         sentence = self.levels.cell(SENTENCE, pooled, self.states[SENTENCE])
-        pair = (sentence, self.last, (sentence - self.last).abs(), sentence * self.last)
-        shift = self.levels.shift(torch.cat(pair, -1))[:, 0]
         self._close(PARAGRAPH, topic & there)
         self._close(TOPIC, topic & there)
         self.states[SENTENCE] = torch.where(there[:, None], sentence, self.states[SENTENCE])
-        self.last = self.states[SENTENCE]
         self._take(PARAGRAPH, sentence, there)
         self.recent = [*self.recent, (sentence, there)][-CONTEXT:]
-        found = self._read()
+        ended = self._read(self.states[SENTENCE], torch.zeros_like(there))
         self._close(PARAGRAPH, paragraph & there)
-        return self.levels.head(found.flatten(1)), shift, found
+        self._close(DOCUMENT, document & there)
+        return torch.stack((begun, ended), 1)
 
     def _take(self, level: int, item: Tensor, mask: Tensor, *, counts: bool = True) -> None:
         score = self.levels.score(level, item)
@@ -178,46 +208,42 @@ class _Run:
         done = self.levels.cell(level, self.pools[level].mean(), self.states[level])
         self.states[level] = torch.where(mask[:, None], done, self.states[level])
         self.pools[level] = self.none.where(mask, self.pools[level])
-        self._take(level + 1, done, mask)
+        if level < DOCUMENT:
+            self._take(level + 1, done, mask)
         if level == PARAGRAPH:
             for sentence, there in self.recent:
                 self._take(level, sentence, mask & there, counts=False)
 
-    def _read(self) -> Tensor:
-        """All levels as far as they have come: [batch, levels, width]."""
-        found = [self.states[SENTENCE]]
-        child, open_ = (
-            self.states[SENTENCE],
-            torch.zeros_like(self.pools[0].count, dtype=torch.bool),
-        )
+    def _read(self, sentence: Tensor, open_: Tensor) -> Tensor:
+        """All levels as far as they have come, [batch, levels, width]; whether a sentence is."""
+        found = [sentence]
         for level in range(PARAGRAPH, DOCUMENT + 1):
-            score = self.levels.score(level, child)
-            pool = self.pools[level].taken(score, child, open_)
+            child = found[-1]
+            pool = self.pools[level].taken(self.levels.score(level, child), child, open_)
             open_ = pool.count > 0
             done = self.levels.cell(level, pool.mean(), self.states[level])
-            child = torch.where(open_[:, None], done, self.states[level])
-            found.append(child)
+            found.append(torch.where(open_[:, None], done, self.states[level]))
         return torch.stack(found, 1)
 
 
-def level_loss(
-    outputs: LevelOutputs, labels: Tensor, ends: Ends, *, shift: float = 0.3
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Supervision at every prefix that ends with a sentence, and of the topic classifier.
+def level_loss(scores: Tensor, labels: Tensor, there: Tensor) -> Tensor:
+    """Supervision at two prefixes a sentence.
 
     Args:
-        outputs: of the levels.
-        labels: document labels as of the end of each sentence, [batch, sentences, 4].
-        ends: where things end.
-        shift: weight of the topic classifier's part.
+        scores: of the levels.
+        labels: document labels as of the same places, [batch, sentences, 2, 4].
+        there: whether there is such a sentence, bool [batch, sentences].
     """
-    there = ends.there.float()
-    scores = functional.binary_cross_entropy_with_logits(outputs.scores, labels, reduction="none")
-    prefix = (scores.mean(-1) * there).sum() / there.sum().clamp(min=1)
-    follows = there.clone()
-    follows[:, 0] = 0
-    topics = functional.binary_cross_entropy_with_logits(
-        outputs.shifts, ends.topic.float(), reduction="none"
+    losses = functional.binary_cross_entropy_with_logits(scores, labels, reduction="none")
+    weights = there.float()
+    return (losses.mean((-2, -1)) * weights).sum() / weights.sum().clamp(min=1)
+
+
+def topic_loss(shifts: Tensor, ends: Ends) -> Tensor:
+    """Supervision of the topic classifier, whose logits are [batch, sentences]."""
+    losses = functional.binary_cross_entropy_with_logits(
+        shifts, ends.topic.float(), reduction="none"
     )
-    topic = (topics * follows).sum() / follows.sum().clamp(min=1)
-    return prefix + shift * topic, {"prefix": prefix.detach(), "topic": topic.detach()}
+    weights = ends.there.float()
+    weights[:, :2] = 0
+    return (losses * weights).sum() / weights.sum().clamp(min=1)

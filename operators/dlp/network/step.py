@@ -95,13 +95,15 @@ class StepGraph(nn.Module):
 
     Gives tag logits [rows, new, 21]; last representations, and those that the slow tier reads
     [rows, new, width]; new keys and values of all layers [rows, layers, 2, heads, new,
-    width / heads] in half precision; and, for calls of several chunks, the slow state after the
-    last chunk but one.
+    width / heads] in half precision; for calls of several chunks, the slow state after the last
+    chunk but one; and, if it is watched, how much each new token attends to each place, the mean
+    of the heads, [rows, layers, new, room].
     """
 
-    def __init__(self, network: Network, new: int) -> None:
+    def __init__(self, network: Network, new: int, *, watched: bool = False) -> None:
         super().__init__()
         self.network = network
+        self.watched = watched
         self.given = new
         self.new = max(new, _LEAST)
         self.chunks = max(1, new // network.config.chunk)
@@ -136,8 +138,12 @@ class StepGraph(nn.Module):
         h = network.norm(h)
         new = self.given
         made = torch.stack(seen.made, 1)[..., :new, :]
-        found = (network.span_head(h)[:, :new], h[:, :new], lower[:, :new], made)
-        return found if states is None else (*found, states[:, -1])
+        found = [network.span_head(h)[:, :new], h[:, :new], lower[:, :new], made]
+        if states is not None:
+            found.append(states[:, -1])
+        if self.watched:
+            found.append(torch.stack(seen.weights, 1)[:, :, :new])
+        return tuple(found)
 
 
 class _Seen:
@@ -147,6 +153,7 @@ class _Seen:
         self.turns, self.slots, self.unseen = turns, slots, unseen
         self.caches = caches
         self.made: list[Tensor] = []
+        self.weights: list[Tensor] = []
 
     def fast(self, block: FastBlock, x: Tensor) -> Tensor:
         x = x + self._attention(block.attention, block.attention_norm(x))
@@ -175,5 +182,7 @@ class _Seen:
         every_key, every_value = old_key.scatter(2, slots, key), old_value.scatter(2, slots, value)
         query = query * (width // heads) ** -0.5
         near = (query @ every_key.transpose(2, 3)).masked_fill(self.unseen, _FAR)
-        mixed = near.softmax(-1) @ every_value
+        weights = near.softmax(-1)
+        self.weights.append(weights.mean(1))
+        mixed = weights @ every_value
         return attention.out(mixed.transpose(1, 2).reshape(rows, new, width))

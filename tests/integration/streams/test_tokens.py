@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -59,30 +60,38 @@ def assert_undisturbed(tokens: Stream, streams: int) -> None:
         assert own[-1]["status"] == "FINAL"
 
 
-def killed(tokens: Stream, streams: int, words: int, kills: int) -> None:
-    """Kill the worker -9 while it reads streams, and look at what came of them."""
-    tokens.produce(interleaved(streams, words), role="tokens")
-    rng = Random(kills)
-    for kill in range(kills):
-        worker = tokens.start(options=("--member", "w0"))
-        goal = streams * (kill + rng.random()) / (kills + 1)
-        wait_for_finals(tokens, int(goal))
-        worker.kill()
-    last = tokens.start(options=("--member", "w0"))
-    wait_for_finals(tokens, streams)
+def test_worker_killed_at_any_stage_of_a_commit_leaves_no_trace(tokens: Stream) -> None:
+    """Killed -9 before, in and after a transaction: one final verdict a stream, the right one."""
+    tokens.environment["WEIR_STREAM__MAX_UNIT_EVENTS"] = "30"
+    tokens.environment["WEIR_STREAM__STATIC_MEMBER"] = "w0"
+    tokens.produce(interleaved(30, 40), role="tokens")
+    for stage in ("stepped", "open-transaction", "committed"):
+        assert tokens.start(crash=stage).wait_ended() == -9
+    last = tokens.start()
+    tokens.wait_ready(last)
+    wait_for_finals(tokens, 30)
     assert last.terminate() == 0
-    assert_undisturbed(tokens, streams)
-
-
-def test_killed_worker_leaves_no_trace_in_final_verdicts(tokens: Stream) -> None:
-    """Killed -9 twice: no stream is left out, none has two final verdicts or another one."""
-    killed(tokens, streams=24, words=40, kills=2)
+    assert_undisturbed(tokens, 30)
 
 
 @pytest.mark.long
 def test_ten_kills_leave_no_trace_in_two_hundred_streams(tokens: Stream) -> None:
-    """The same at length."""
-    killed(tokens, streams=200, words=150, kills=10)
+    """Killed -9 at random moments while pieces come and are read."""
+    tokens.environment["WEIR_STREAM__MAX_UNIT_EVENTS"] = "30"
+    tokens.environment["WEIR_STREAM__STATIC_MEMBER"] = "w0"
+    sent, kills, rng = interleaved(200, 150), 10, Random(10)
+    share = len(sent) // (kills + 1)
+    for kill in range(kills):
+        worker = tokens.start()
+        tokens.wait_ready(worker)
+        tokens.produce(sent[kill * share : (kill + 1) * share], role="tokens")
+        time.sleep(rng.random())
+        worker.kill()
+    last = tokens.start()
+    tokens.produce(sent[kills * share :], role="tokens")
+    wait_for_finals(tokens, 200)
+    assert last.terminate() == 0
+    assert_undisturbed(tokens, 200)
 
 
 def test_what_cannot_be_used_is_quarantined(tokens: Stream) -> None:
@@ -90,7 +99,8 @@ def test_what_cannot_be_used_is_quarantined(tokens: Stream) -> None:
     sent = interleaved(3, 30)
     broken = FedEvent(sent[0].key, b"no token")
     tokens.produce([*sent[:10], broken, *sent[10:]], role="tokens")
-    worker = tokens.start(options=("--member", "w0"))
+    worker = tokens.start()
+    tokens.wait_ready(worker)
     wait_for_finals(tokens, 3)
     assert worker.terminate() == 0
     assert_undisturbed(tokens, 3)

@@ -1,7 +1,8 @@
-"""What becomes of a stream's text does not depend on the pieces, nor on where it is taken up again."""
+"""What becomes of a stream's text does not depend on the pieces, nor on where it is gone on."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
@@ -38,7 +39,7 @@ def begun() -> TextState:
 def pieces(whole: str, cuts: list[int]) -> list[str]:
     """A text in pieces."""
     places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    return [whole[low:high] for low, high in zip(places, places[1:], strict=False)]
+    return [whole[low:high] for low, high in pairwise(places)]
 
 
 def read(reading: Reading, state: TextState, parts: list[str]) -> list[Stage]:

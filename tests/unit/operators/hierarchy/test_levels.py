@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from operators.errors import StateMismatch
-from operators.hierarchy.levels import LEVELS, PARAGRAPH, SENTENCE, TOPIC, Levels, Weights
+from operators.hierarchy.levels import LEVELS, PARAGRAPH, SENTENCE, TOPIC, Levels, LevelWeights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOKENS, WIDTH = 12, 16
+SEGMENTS = np.array([0.5, -1.0, 2.0, 0.1], np.float32)
 
 
-def weights() -> Weights:
+def weights() -> LevelWeights:
     """Random weights."""
     rng = np.random.default_rng(3)
     shapes: dict[str, tuple[int, ...]] = {
         "entry.weight": (WIDTH, TOKENS), "entry.bias": (WIDTH,), "queries": (LEVELS, WIDTH),
-        "shift.0.weight": (8, 4 * WIDTH), "shift.0.bias": (8,), "shift.2.weight": (1, 8),
-        "shift.2.bias": (1,), "head.0.weight": (WIDTH, LEVELS * WIDTH), "head.0.bias": (WIDTH,),
+        "head.0.weight": (WIDTH, (LEVELS + 1) * WIDTH + 4), "head.0.bias": (WIDTH,),
         "head.2.weight": (4, WIDTH), "head.2.bias": (4,),
     }  # fmt: skip
     for level in range(LEVELS):
@@ -31,7 +31,9 @@ def weights() -> Weights:
             f"from_input.{level}.bias": (3 * WIDTH,),
             f"from_state.{level}.weight": (3 * WIDTH, WIDTH),
         }
-    return Weights.from_arrays({name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()})
+    return LevelWeights.from_arrays(
+        {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
+    )
 
 
 def rows(seed: int, count: int) -> NDArray[np.float32]:
@@ -47,7 +49,7 @@ def fed(seed: int) -> bytes:
         for size in np.random.default_rng(seed).multinomial(9, [0.25] * 4):
             levels.tokens(of[done : done + size])
             done += size
-            levels.read()
+            levels.read(SEGMENTS)
             levels = Levels(weights(), levels.to_bytes())
         if sentence in {3, 5}:
             levels.close(PARAGRAPH)
@@ -66,12 +68,14 @@ def test_pieces_readings_and_restarts_change_no_bit() -> None:
 def test_reading_follows_the_text() -> None:
     """Every token moves the scores, and closing what is empty does not."""
     levels = Levels(weights())
+    levels.tokens(rows(8, 2))
+    levels.close(SENTENCE)
     seen = []
     for sentence in range(4):
         levels.tokens(rows(sentence, 1))
-        seen.append(levels.read().scores)
+        seen.append(levels.read(SEGMENTS).scores)
         levels.close(SENTENCE)
-        assert np.allclose(levels.read().scores, seen[-1])
+        assert np.allclose(levels.read(SEGMENTS).scores, seen[-1])
         levels.close(SENTENCE)
     assert np.unique(np.round(seen, 6), axis=0).shape == (4, 4)
     before = levels.to_bytes()
@@ -90,10 +94,27 @@ def test_last_two_sentences_stay_as_context() -> None:
         levels.close(PARAGRAPH)
         levels._arrays.carried[:] = 0.0  # noqa: SLF001 - leaves the context as the only difference
         levels.tokens(rows(9, 3))
-        found: NDArray[np.float64] = levels.read().levels[PARAGRAPH]
+        found: NDArray[np.float64] = levels.read(SEGMENTS).levels[PARAGRAPH]
         return found
 
     assert not np.allclose(second(2), second(3))
+
+
+def test_opening_and_segments_move_the_scores() -> None:
+    """The first sentence stays in sight of the heads; what they find is added to the segments'."""
+
+    def after(opening: int, segments: NDArray[np.float32]) -> NDArray[np.float64]:
+        levels = Levels(weights())
+        for sentence in (opening, 1, 2):
+            levels.tokens(rows(sentence, 3))
+            levels.close(SENTENCE)
+        levels._arrays.carried[:] = 0.0  # noqa: SLF001 - leaves the opening as the only difference
+        for level in range(LEVELS):
+            levels._arrays.counts[level] = 0.0  # noqa: SLF001 - the same
+        return levels.read(segments).scores
+
+    assert not np.allclose(after(0, SEGMENTS), after(5, SEGMENTS))
+    assert not np.allclose(after(0, SEGMENTS), after(0, SEGMENTS + 1))
 
 
 def test_state_of_other_weights_is_refused() -> None:

@@ -110,6 +110,22 @@ def test_eight_bits_do_not_depend_on_other_streams(
     assert np.array_equal(np.concatenate(found), alone[:198])
 
 
+def test_being_watched_changes_no_bit(eight_bits: StepEngine, ids: NDArray[np.int64]) -> None:
+    """The same tags and caches; the last token attends to all before it and nothing else."""
+    plain, watched, done = eight_bits.begin(), eight_bits.begin(), 0
+    for size in (5, 70, 1, 40, 64):
+        part = ids[done : done + size]
+        done += size
+        (wanted,) = eight_bits.encode([(plain, part)])
+        found, weights = eight_bits.watch(watched, part)
+        assert np.array_equal(found.spans, wanted.spans)
+        assert np.array_equal(found.hidden, wanted.hidden)
+        assert np.array_equal(watched.kept[:, :, :, :done], plain.kept[:, :, :, :done])
+        assert weights.shape == (tiny_steps.CONFIG.layers, done)
+        assert np.abs(weights.sum(1) - 1).max() < 1e-5
+        assert (weights > 0).all()
+
+
 def test_graphs_are_added_to_an_exported_model(tmp_path: Path) -> None:
     """They use its weights where they are; what is there stays, bit for bit."""
     torch.manual_seed(3)
@@ -133,3 +149,6 @@ def test_graphs_are_added_to_an_exported_model(tmp_path: Path) -> None:
     cache = engine.begin()
     assert engine.encode([(cache, row[0])])[0].spans.shape == (LENGTHS[0], 21)
     assert not np.isnan(engine.read([cache])[0].scores).any()
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    step_graphs.add(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == after

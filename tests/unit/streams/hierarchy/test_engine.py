@@ -1,0 +1,174 @@
+"""A shard of tokens without Kafka: what comes in units of work, and what the log makes of time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from schemas.codec import Codec
+from state import stream_keys
+from state.stream_keys import StreamKey
+from streams.hierarchy.codecs import AHEAD_US, IDLE
+from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.worker import driver_config, token_codecs
+from streams.kafka.reader import Record
+from streams.kafka.topics import MAX_RECORD_BYTES
+from streams.settings import load_settings
+from tests.unit.streams.hierarchy.under_test import MemoryTable, model
+
+SECOND = 1_000_000
+IDLE_S = 300
+KEPT_S = 3_600
+TEXT = "My card is 4111 1111 1111 1111. "
+
+pytestmark = pytest.mark.slow
+
+
+class ShardOfTokens:
+    """An engine, its log and its table."""
+
+    def __init__(self) -> None:
+        self.table = MemoryTable()
+        self.offset = 0
+        self.late = 0
+        self.open()
+
+    def open(self) -> None:
+        """Begin anew from the table."""
+        shard = self
+
+        class Told(StreamObserver):
+            def left_out(self, pieces: int) -> None:
+                shard.late += pieces
+
+        settings = load_settings()
+        self.engine = TokenEngine(
+            0, model(), token_codecs(settings, model(), MAX_RECORD_BYTES), driver_config(settings),
+            Told(), source_topic="tokens", idle_us=IDLE_S * SECOND, remember_us=KEPT_S * SECOND,
+            most_bytes=lambda: 10**9, executor=ThreadPoolExecutor(1),
+        )  # fmt: skip
+        self.engine.open(self.table)
+
+    def take(self, *pieces: dict[str, Any] | bytes, ahead_s: int = 0) -> list[dict[str, Any]]:
+        """One unit of work; the verdicts that it gave."""
+        records = []
+        for one in pieces:
+            value = one if isinstance(one, bytes) else Codec("token").encode(one)
+            at_ms = 0 if isinstance(one, bytes) else (one["time_us"] // 1_000) - ahead_s * 1_000
+            records.append(Record(self.offset, at_ms, None, value))
+            self.offset += 1
+        self.unit = self.engine.process(records)
+        for key, value in self.unit.state.items():
+            if value is None:
+                self.table.pop(key, None)
+            else:
+                self.table[key] = value
+        decode = Codec("verdict").decode
+        return [decode(message["value"]) for message in self.unit.outputs["verdicts"]]
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Quarantine records of the last unit."""
+        return [Codec("quarantine").decode(value) for _, value, _ in self.unit.quarantine]
+
+
+def token(stream: str, position: int, text: str | None, second: int, **more: Any) -> dict[str, Any]:
+    """A piece; without text an END."""
+    return {
+        "tenant": "acme", "stream_id": stream, "position": position, "text": text,
+        "operation": "APPEND" if text is not None else "END", "time_us": second * SECOND, **more,
+    }  # fmt: skip
+
+
+def finals(found: list[dict[str, Any]]) -> list[str]:
+    """Streams that had a final verdict."""
+    return [one["target_id"] for one in found if one["status"] == "FINAL"]
+
+
+def test_stream_times_out_by_the_time_of_the_log() -> None:
+    """Before the piece that shows it, in one unit of work or another, across restarts."""
+    for restarts in (False, True):
+        shard = ShardOfTokens()
+        shard.take(token("a", 0, TEXT, 1_000), token("b", 0, TEXT, 1_200))
+        if restarts:
+            shard.open()
+        assert finals(shard.take(token("b", len(TEXT), TEXT, 1_000 + IDLE_S - 1))) == []
+        if restarts:
+            shard.open()
+        found = shard.take(token("c", 0, TEXT, 1_000 + IDLE_S))
+        assert finals(found) == ["a"]
+        assert found[0]["time_us"] == 1_000 * SECOND
+        assert finals(shard.take(token("b", 2 * len(TEXT), None, 1_400))) == ["b"]
+
+
+def test_clock_far_ahead_ends_no_other_stream() -> None:
+    """A piece counts as at most a minute ahead of its record."""
+    shard = ShardOfTokens()
+    shard.take(token("a", 0, TEXT, 1_000))
+    found = shard.take(token("b", 0, TEXT, 100_000), ahead_s=100_000 - 1_010)
+    assert finals(found) == []
+    assert AHEAD_US < IDLE_S * SECOND
+
+
+def test_stream_that_has_ended_stays_so_for_a_while() -> None:
+    """An END that is sent again gives no second verdict, also after a restart; until it expires."""
+    shard = ShardOfTokens()
+    assert finals(shard.take(token("a", 0, TEXT, 10), token("a", len(TEXT), None, 11))) == ["a"]
+    assert shard.engine.has_ended(StreamKey("acme", "a"))
+    shard.open()
+    assert shard.take(token("a", len(TEXT), None, 12), token("a", 0, TEXT, 12)) == []
+    assert shard.late == 2
+    shard.take(token("b", 0, TEXT, 11 + KEPT_S))
+    assert stream_keys.ended_key(StreamKey("acme", "a")) not in shard.table
+    shard.take(token("a", 0, TEXT, 12 + KEPT_S))
+    assert stream_keys.head_key(StreamKey("acme", "a")) in shard.table
+
+
+def test_end_for_silence_counts_only_if_there_was_silence() -> None:
+    """It carries the time of the newest piece that its sender knew of."""
+    shard = ShardOfTokens()
+    silent = {"metadata": {"source": IDLE}}
+    shard.take(token("a", 0, TEXT, 10))
+    assert shard.engine.open_streams() == {StreamKey("acme", "a"): 10 * SECOND}
+    shard.take(token("a", len(TEXT), TEXT, 20))
+    assert shard.take(token("a", 0, None, 10, **silent)) == []
+    assert finals(shard.take(token("a", 0, None, 20, **silent))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("piece", "reason"),
+    [
+        (b"no token", "BAD_AVRO"),
+        (token("a", -1, TEXT, 1), "BAD_FIELD"),
+        (token("", 0, TEXT, 1), "BAD_FIELD"),
+        (token("a", 0, None, 1, operation="APPEND"), "BAD_FIELD"),
+        (token("a", 0, None, 1, operation="APPEND", token_ids=[5]), "WRONG_TOKENIZER"),
+        (token("a", 7, "x", 1, operation="REPLACE", replace_end=3), "BAD_FIELD"),
+    ],
+)
+def test_what_cannot_be_used_is_quarantined(piece: dict[str, Any] | bytes, reason: str) -> None:
+    """With its bytes and its reason; the streams beside it go on, and no stream begins with it."""
+    shard = ShardOfTokens()
+    shard.take(token("b", 0, TEXT, 1), piece)
+    [found] = shard.quarantined()
+    assert found["reason"] == reason
+    assert found["offset"] == 1
+    assert shard.unit.quarantined == {reason: 1}
+    assert set(shard.engine.open_streams()) == {StreamKey("acme", "b")}
+
+
+def test_stream_is_told_of_on_demand() -> None:
+    """What it would say now, the word that is not complete included; nothing changes by asking."""
+    shard = ShardOfTokens()
+    key = StreamKey("acme", "a")
+    assert shard.engine.seen(key) is None
+    shard.take(token("a", 0, "my card: 4111 1111 1111 1111", 1))
+    before = dict(shard.table)
+    for _ in range(2):
+        said = shard.engine.seen(key)
+        assert said is not None
+        assert [span.type for span in said.found.spans] == ["PAN"]
+        shard.open()
+    assert dict(shard.table) == before
