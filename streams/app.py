@@ -14,13 +14,14 @@ import faust
 from faust.stores import base
 
 from schemas.errors import Bug
-from streams.gate.topics import MESSAGES_ROLE
 from streams.kafka.assignor import ShardAssignor
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.fetch import BatchApp, FetchedBatch, ShardTableManager
-from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME, TOKENS_ROLE, TOKENS_TABLE_NAME
+from streams.kafka.topics import SOURCE_ROLE, TABLE_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from faust.types import TP
 
     from streams.settings import Settings
@@ -111,12 +112,7 @@ class Fed(NamedTuple):
 
 
 def build_app(
-    settings: Settings,
-    shards: Shards,
-    partitions: int,
-    url: str,
-    messages: Shards | None = None,
-    tokens: Shards | None = None,
+    settings: Settings, shards: Shards, partitions: int, url: str, others: Sequence[Fed] = ()
 ) -> BatchApp:
     """Wire agents, tables and shards together.
 
@@ -125,15 +121,10 @@ def build_app(
         shards: the shards of this worker, empty.
         partitions: of the source topics and the changelogs.
         url: where other workers reach this one's HTTP server; told to the whole group.
-        messages: the shards of messages, empty; None: messages are not scanned.
-        tokens: the shards of tokens, empty; None: the topic is not read.
+        others: what else is read, its shards empty.
     """
-    fed = {settings.topics.name(SOURCE_ROLE): Fed(SOURCE_ROLE, TABLE_NAME, shards)}
-    if messages is not None:
-        table = f"{MESSAGES_ROLE}-{TABLE_NAME}"
-        fed[settings.topics.name(MESSAGES_ROLE)] = Fed(MESSAGES_ROLE, table, messages)
-    if tokens is not None:
-        fed[settings.topics.name(TOKENS_ROLE)] = Fed(TOKENS_ROLE, TOKENS_TABLE_NAME, tokens)
+    all_fed = (Fed(SOURCE_ROLE, TABLE_NAME, shards), *others)
+    fed = {settings.topics.name(one.role): one for one in all_fed}
     stream = settings.stream
     assert settings.broker.bootstrap is not None
     app = BatchApp(

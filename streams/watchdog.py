@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from schemas.errors import BrokerGone, BrokerUnavailable, StateError, WeirError
+from streams.kafka.reader import PartitionReader
 from streams.shard.shard import ShardState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.kafka.reader import PartitionReader
     from streams.metrics import Metrics
+    from streams.settings import Settings
     from streams.shard.shard import Shard
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,20 @@ class Clocks:
     def restart(self, shard: int) -> None:
         """Begin anew: it turned out that there was nothing to do."""
         self._seen.pop(shard, None)
+
+
+def watchdog_of(
+    settings: Settings,
+    topic: str,
+    shards: Callable[[], list[Shard]],
+    metrics: Metrics,
+    failed: Callable[[BaseException], None],
+) -> Watchdog:
+    """Return the watchdog of a worker's shards of a topic; arguments as for ``Watchdog``."""
+    stream = settings.stream
+    reader = PartitionReader(settings.broker, patience_s=PATIENCE_S)
+    limits = stream.watchdog_s, stream.broker_patience_s
+    return Watchdog(shards, reader, topic, *limits, metrics, failed)
 
 
 class Watchdog(threading.Thread):

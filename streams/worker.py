@@ -22,7 +22,7 @@ import structlog
 from operators.fusion.cell import Cell
 from schemas.errors import Bug, StateError, WeirError
 from state.objects import ObjectStore
-from streams.app import build_app
+from streams.app import Fed, build_app
 from streams.collector import relax_collector
 from streams.kafka.group import translated
 from streams.kafka.quiet import hold_back_repetitions
@@ -42,13 +42,14 @@ from streams.shards import Shards
 from streams.standby import Standbys
 from streams.state_folder import StateFolder
 from streams.warmup import warm_up
-from streams.watchdog import PATIENCE_S, Watchdog
+from streams.watchdog import watchdog_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from state.store import ShardStore
+    from streams.beside import Beside
     from streams.forwarder import Forwarder
-    from streams.gate.part import MessagesPart
-    from streams.hierarchy.worker import TokenStream
     from streams.kafka.fetch import BatchApp
     from streams.settings import Settings
 
@@ -132,7 +133,6 @@ class Worker:
         self._objects = ObjectStore(url) if url is not None else None
         self._snapshotting = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._standbys = Standbys(settings.broker, self._changelog, self.metrics, end_process)
-        self._tokens = self._open_tokens(quarantine_bytes) if settings.hierarchy.enabled else None
         self.shards = Shards(
             settings.state_dir,
             self._make_shard,
@@ -140,32 +140,21 @@ class Worker:
             threads=max(4, self._partitions),
             standbys=self._standbys,
         )
-        self._messages = self._make_messages(quarantine_bytes)
+        self._others = list(self._make_others(quarantine_bytes))
 
-    def _make_messages(self, quarantine_bytes: int) -> MessagesPart | None:
-        if not self.settings.messages.enabled:
-            return None
-        # What runs models is not imported where it is not wanted.
-        from streams.gate.part import MessagesPart  # noqa: PLC0415
+    def _make_others(self, quarantine_bytes: int) -> Iterator[Beside]:
+        settings, shards = self.settings, self._partitions
+        # What runs models takes time and memory to import: it is not, where it is not wanted.
+        if settings.messages.enabled:
+            from streams.gate.part import MessagesPart  # noqa: PLC0415 - see above
 
-        part = MessagesPart(
-            self.settings,
-            self._keys,
-            self._partitions,
-            quarantine_bytes,
-            self.metrics,
-            end_process,
-        )
-        self._serving.wait_for(part.shards)
-        return part
+            yield MessagesPart(
+                settings, self._keys, shards, quarantine_bytes, self.metrics, end_process
+            )
+        if settings.hierarchy.enabled:
+            from streams.hierarchy.worker import TokenStream  # noqa: PLC0415 - see above
 
-    def _open_tokens(self, quarantine_bytes: int) -> TokenStream:
-        # The model's runtime takes time and memory to import: workers without streams do without.
-        from streams.hierarchy.worker import TokenStream  # noqa: PLC0415 - see above
-
-        return TokenStream(
-            self.settings, self._partitions, quarantine_bytes, self.metrics, end_process
-        )
+            yield TokenStream(settings, shards, quarantine_bytes, self.metrics, end_process)
 
     def _make_engine(self, number: int) -> Engine:
         settings = self.settings
@@ -227,13 +216,10 @@ class Worker:
     def run(self) -> int:
         """Serve until a signal; return the exit code."""
         warm_up(self.settings.learner)
-        if self._messages is not None:
-            self._messages.load()
-        if self._tokens is not None:
-            self._tokens.start()
+        for other in self._others:
+            other.load()
         relax_collector()
-        tokens = self._tokens.shards if self._tokens is not None else None
-        url = self._serving.start(self.shards, self._partitions, tokens)
+        url = self._serving.start(self.shards, self._partitions, self._others)
         try:
             asyncio.run(self._serve(url))
         finally:
@@ -246,35 +232,24 @@ class Worker:
         stop = asyncio.Event()
         self._handle_signals(loop, stop)
         hold_back_repetitions()
-        messages, tokens = self._messages, self._tokens
-        fed = {self._source: self.shards}
-        if tokens is not None:
-            fed[tokens.source] = tokens.shards
-        app = build_app(
-            self.settings,
-            self.shards,
-            self._partitions,
-            url,
-            messages.shards if messages is not None else None,
-            tokens.shards if tokens is not None else None,
-        )
+        others = self._others
+        fed = [Fed(other.role, other.table, other.shards) for other in others]
+        app = build_app(self.settings, self.shards, self._partitions, url, fed)
         self._serving.attach(loop, app.router.external_topics_metadata)
-        watchdogs = [self._watchdog(topic, shards) for topic, shards in fed.items()]
-        for watchdog in watchdogs:
-            watchdog.start()
+        watchdog = watchdog_of(
+            self.settings, self._source, lambda: self.shards.active, self.metrics, end_process
+        )
+        watchdog.start()
         self._standbys.start()
-        if messages is not None:
-            messages.start()
-        watching = [
-            watch_keys(
-                self._keys.data_keys,
-                self.settings.encryption.refresh_s,
-                self._wake,
-                self.metrics.key_store_failed,
-            )
-        ]
-        if tokens is not None:
-            watching.append(asyncio.create_task(tokens.watch(), name="silence"))
+        for other in others:
+            other.start()
+        watching = watch_keys(
+            self._keys.data_keys,
+            self.settings.encryption.refresh_s,
+            self._wake,
+            self.metrics.key_store_failed,
+        )
+        beside = asyncio.gather(*(other.watch() for other in others))
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -285,20 +260,19 @@ class Worker:
         if crashed.done():
             reason = app.crash_reason or Bug("Faust crashed without a reason")
             end_process(translated(reason))
-        for watchdog in watchdogs:
-            watchdog.stop()
+        watchdog.stop()
+        for other in others:
+            other.stop()
         self._serving.detach()
-        for task in watching:
-            task.cancel()
+        watching.cancel()
+        beside.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
-        if messages is not None:
-            await messages.close()
-        await asyncio.gather(*(shards.close() for shards in fed.values()))
-        if tokens is not None:
-            tokens.close()
+        await asyncio.gather(*(shards.close() for shards in self._all_shards()))
+        for other in others:
+            other.close()
         await self._stop(app)
         starting.cancel()
-        for task in (crashed, *watching):
+        for task in (crashed, watching, beside):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -308,20 +282,11 @@ class Worker:
             log.info("stopped before Faust had started", reason=repr(error))
 
     def _wake(self) -> None:
-        self.shards.wake()
-        if self._messages is not None:
-            self._messages.shards.wake()
+        for shards in self._all_shards():
+            shards.wake()
 
-    def _watchdog(self, topic: str, shards: Shards) -> Watchdog:
-        return Watchdog(
-            lambda: shards.active,
-            PartitionReader(self.settings.broker, patience_s=PATIENCE_S),
-            topic,
-            self.settings.stream.watchdog_s,
-            self.settings.stream.broker_patience_s,
-            self.metrics,
-            end_process,
-        )
+    def _all_shards(self) -> list[Shards]:
+        return [self.shards, *(other.shards for other in self._others)]
 
     async def _stop(self, app: BatchApp) -> None:
         try:

@@ -15,6 +15,7 @@ from streams.gate.engine import MessageEngine
 from streams.gate.feedback import feedback_forwarders
 from streams.gate.topics import (
     MESSAGES_ROLE,
+    MESSAGES_TABLE_NAME,
     messages_application,
     messages_changelog,
     output_roles,
@@ -25,7 +26,7 @@ from streams.shard.commit import ShardProducer
 from streams.shard.shard import Shard
 from streams.shards import Shards
 from streams.standby import Standbys
-from streams.watchdog import PATIENCE_S, Watchdog
+from streams.watchdog import watchdog_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +55,15 @@ class MessagesPart:
         failed: called with an error that must end the process.
 
     Attributes:
-        shards: those of this worker.
+        role, table, shards: see ``Beside``.
 
     Raises:
         TopologyError: topics do not fit.
         BrokerUnavailable: no broker answers.
     """
+
+    role = MESSAGES_ROLE
+    table = MESSAGES_TABLE_NAME
 
     def __init__(
         self,
@@ -82,15 +86,8 @@ class MessagesPart:
         standbys = Standbys(settings.broker, self._changelog, metrics, failed, f"{MESSAGES_ROLE}-")
         self._standbys = standbys
         self._stopped = threading.Event()
-        stream = settings.stream
-        self._watchdog = Watchdog(
-            lambda: self.shards.active,
-            PartitionReader(settings.broker, patience_s=PATIENCE_S),
-            self._source,
-            stream.watchdog_s,
-            stream.broker_patience_s,
-            metrics,
-            failed,
+        self._watchdog = watchdog_of(
+            settings, self._source, lambda: self.shards.active, metrics, failed
         )
         self.shards = Shards(
             settings.messages_dir,
@@ -122,11 +119,16 @@ class MessagesPart:
             target=self._scanner.watch, args=(self._stopped,), name="scanner-files", daemon=True
         ).start()
 
-    async def close(self) -> None:
-        """Finish the units in flight and close everything."""
+    async def watch(self) -> None:
+        """Nothing needs the event loop."""
+
+    def stop(self) -> None:
+        """Stop watching."""
         self._stopped.set()
         self._watchdog.stop()
-        await self.shards.close()
+
+    def close(self) -> None:
+        """Nothing is left to be released."""
 
     def _make_engine(self, number: int) -> MessageEngine:
         settings = self._settings

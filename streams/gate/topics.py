@@ -11,6 +11,7 @@ from streams.kafka.topics import (
     FOREVER,
     MAX_RECORD_BYTES,
     SOURCE_ROLE,
+    TABLE_NAME,
     admin,
     changelog_name,
     check_limits,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 MESSAGES_ROLE: Final = "messages"
+MESSAGES_TABLE_NAME: Final = f"{MESSAGES_ROLE}-{TABLE_NAME}"
 VERDICTS_ROLE: Final = "verdicts"
 AUDIT_ROLE: Final = "messages-audit"
 CHECKPOINTS_ROLE: Final = "messages-audit-checkpoints"

@@ -59,6 +59,8 @@ class TokenEngine:
         shard: partition number.
         next_offset: source offset that the streams have reached; None before the first piece.
         tenants: cells; there are none.
+        max_unit_bytes: no bound of its own on the bytes of a unit of work.
+        unsettled: no keys of cells can be destroyed.
         driver: of the streams, once the shard is open.
     """
 
@@ -79,6 +81,8 @@ class TokenEngine:
     ) -> None:
         self.shard = shard
         self.label = f"tokens-{shard}"
+        self.max_unit_bytes: int | None = None
+        self.unsettled = False
         self.next_offset: int | None = None
         self.tenants: Mapping[str, object] = {}
         self._model = model

@@ -33,6 +33,7 @@ from streams.shard.commit import ShardProducer
 from streams.shard.quarantine import QuarantineEncoder
 from streams.shards import Shards
 from streams.standby import Standbys
+from streams.watchdog import watchdog_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,13 +105,16 @@ class TokenStream:
         failed: called with an error that must end the worker.
 
     Attributes:
-        shards: of this worker.
+        role, table, shards: see ``Beside``.
         source: the topic.
 
     Raises:
         ModelUnusable: the model cannot be used.
         PolicyUnusable: the policy cannot be used.
     """
+
+    role = TOKENS_ROLE
+    table = TOKENS_TABLE_NAME
 
     def __init__(
         self,
@@ -145,11 +149,22 @@ class TokenStream:
             threads=max(4, partitions),
             standbys=self._standbys,
         )
+        self._watchdog = watchdog_of(
+            settings, self.source, lambda: self.shards.active, metrics, failed
+        )
+
+    def load(self) -> None:
+        """Load the model's graphs."""
+        self.model.warm()
 
     def start(self) -> None:
-        """Load the model's graphs, and follow what this worker is the standby of."""
-        self.model.warm()
+        """Watch over progress, and follow what this worker is the standby of."""
+        self._watchdog.start()
         self._standbys.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._watchdog.stop()
 
     def close(self) -> None:
         """Write what the logs still hold."""

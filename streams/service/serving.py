@@ -21,9 +21,11 @@ from streams.service.updates import UpdateProducer
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from fastapi import FastAPI
 
+    from streams.beside import Beside
     from streams.metrics import Metrics
     from streams.service.gateway import Owners
     from streams.service.settings import ScannerSettings
@@ -57,19 +59,15 @@ class Serving:
         self.watch = CommitWatch(metrics)
         self._gateways: list[Gateway] = []
         self._server: HttpServer | None = None
-        self._others: list[Shards] = []
+        self._others: Sequence[Beside] = ()
 
-    def wait_for(self, shards: Shards) -> None:
-        """Be ready only when these are, too; before ``start``."""
-        self._others.append(shards)
-
-    def start(self, shards: Shards, partitions: int, tokens: Shards | None = None) -> str:
+    def start(self, shards: Shards, partitions: int, others: Sequence[Beside] = ()) -> str:
         """Listen, and return where other workers reach this one.
 
         Args:
             shards: of the worker.
             partitions: of the source topic.
-            tokens: shards of tokens; None: the worker reads none.
+            others: what the worker runs beside; it is ready when all of them are.
 
         Raises:
             ConfigError: the port cannot be bound, or a certificate cannot be used.
@@ -78,9 +76,12 @@ class Serving:
         if not http.enabled:
             return NO_SERVER
         gateway = Gateway(shards, self._settings.topics.name(SOURCE_ROLE), partitions)
+        self._others = others
         streams = None
-        if tokens is not None:
-            streams = Gateway(tokens, self._settings.topics.name(TOKENS_ROLE), partitions)
+        for other in others:
+            if other.role == TOKENS_ROLE:
+                topic = self._settings.topics.name(TOKENS_ROLE)
+                streams = Gateway(other.shards, topic, partitions)
         self._gateways = [gateway] if streams is None else [gateway, streams]
         self._server = HttpServer(self.app(gateway, streams), http)
         self._server.start()
@@ -104,13 +105,7 @@ class Serving:
         http, broker = settings.http, settings.broker
         is_open = is_loopback(http.host) if http.open_metrics is None else http.open_metrics
         parts = [
-            probes(
-                lambda: (
-                    gateway.ready
-                    and (streams is None or streams.ready)
-                    and all(of.ready for of in self._others)
-                )
-            ),
+            probes(lambda: gateway.ready and all(other.shards.ready for other in self._others)),
             measurements(self._metrics.registry, is_open=is_open),
         ]
         if http.service:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import Bug
-from streams.app import build_app
-from streams.gate.topics import MESSAGES_ROLE, output_roles
+from streams.app import Fed, build_app
+from streams.gate.topics import MESSAGES_ROLE, MESSAGES_TABLE_NAME, output_roles
 from streams.kafka.topics import (
     OUTPUT_ROLES,
     SOURCE_ROLE,
@@ -82,20 +82,21 @@ def topology_of(settings: Settings) -> Topology:
     stream = settings.stream
     partitions = settings.topics.partitions
     shards = Shards(settings.state_dir, _no_shard, _fails, threads=1)
-    messages = None
+    others = []
     if settings.messages.enabled:
         messages = Shards(settings.messages_dir, _no_shard, _fails, threads=1)
-    tokens = None
+        others.append(Fed(MESSAGES_ROLE, MESSAGES_TABLE_NAME, messages))
     if settings.hierarchy.enabled:
         tokens = Shards(settings.state_dir / "tokens", _no_shard, _fails, threads=1)
-    app = build_app(settings, shards, partitions, NO_SERVER, messages, tokens)
+        others.append(Fed(TOKENS_ROLE, TOKENS_TABLE_NAME, tokens))
+    app = build_app(settings, shards, partitions, NO_SERVER, others)
     each = f"{partitions} partitions"
     kept = {
         f"weir-{SOURCE_ROLE}": Kept(
             TABLE_NAME, OUTPUT_ROLES, f"{stream.checkpoint_events:,} events a checkpoint"
         ),
         f"weir-{MESSAGES_ROLE}": Kept(
-            f"{MESSAGES_ROLE}-{TABLE_NAME}",
+            MESSAGES_TABLE_NAME,
             tuple(output_roles(settings).values()),
             "state in every unit of work",
         ),
