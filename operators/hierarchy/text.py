@@ -100,21 +100,38 @@ class Closed(NamedTuple):
     high: int | None
 
 
+class Certain(NamedTuple):
+    """What is certain once a unit of the text is complete.
+
+    Attributes:
+        place: up to where all boundaries are known.
+        boundaries: that became known with it, in order.
+    """
+
+    place: int
+    boundaries: tuple[Boundary, ...]
+
+
 class Stage(NamedTuple):
     """Part of what a piece of text did.
 
     Attributes:
-        closed: segments that were flushed, in order.
-        boundaries: that became certain, in order.
+        closed: segments that were flushed by its last unit, in order.
+        units: what each of its units made certain, in order.
         state: after it.
         passed: where the text after it can be read from there, as from a checkpoint: text since the
             one before; else None.
     """
 
     closed: tuple[Closed, ...]
-    boundaries: tuple[Boundary, ...]
+    units: tuple[Certain, ...]
     state: TextState
     passed: str | None
+
+    @property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        """All that became certain, in order."""
+        return tuple(one for unit in self.units for one in unit.boundaries)
 
 
 def begin(opening: Sequence[Token]) -> TextState:
@@ -144,14 +161,15 @@ def finish(reading: Reading, state: TextState, time_us: int) -> list[Stage]:
     """End the text; see `advance`. The last segment that is closed is the text's last."""
     units = growing.release(state.growing)
     stages = _taken(reading, state, GrowingState("", state.length), units, time_us)
-    *before, (closed, found, state, _) = stages
+    *before, (closed, certain, state, _) = stages
     _, last = boundaries.advance(state.boundaries, "", complete=True)
     flush = buffer.finish(state.buffer)
     room = reading.config.most - len(flush.tokens)
     end = tuple(Token(number, state.length, state.length, 0) for number in reading.end[:room])
     flush = flush._replace(tokens=flush.tokens + end)
     segment = Closed(flush, state.text, state.offset, state.low, None)
-    return [*before, Stage((*closed, segment), (*found, *last), state, None)]
+    certain = (*certain, Certain(state.length, tuple(last)))
+    return [*before, Stage((*closed, segment), certain, state, None)]
 
 
 def _taken(
@@ -163,10 +181,10 @@ def _taken(
 ) -> list[Stage]:
     """What complete units do, one after the other."""
     stages: list[Stage] = []
-    certain: list[Boundary] = []
+    certain: list[Certain] = []
     for unit in units:
         state, closed, found = _unit(reading, state, unit, time_us)
-        certain += found
+        certain.append(Certain(state.boundaries.scanned, tuple(found)))
         if closed or unit.end - state.checkpoint >= MOST_TEXT:
             passed, state = state.passed, replace(state, checkpoint=unit.end, passed="")
             stages.append(Stage(closed, tuple(certain), state, passed))

@@ -133,8 +133,8 @@ class Attempt:
                 [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
             )
             ended = self._clock()
-            for step, encoded, new in zip(left, found, ids, strict=True):
-                step.live.encoded(encoded.spans)
+            for (step, tokens), encoded, new in zip(waiting, found, ids, strict=True):
+                step.live.encoded(tokens, encoded)
                 name, position = step.key.stream_id, step.live.tokens
                 self._observer.encoded(
                     Encoded(name, position, len(new), ended - started, ended - begun)
@@ -167,6 +167,12 @@ class Attempt:
         """Tell of sentences and paragraphs that have ended."""
         live = step.live
         places = live.session.places
+        for turn in live.turns:
+            end = turn.place
+            before, after = live.text_at(end - _AROUND, end), live.text_at(end, end + _AROUND)
+            kind, place = BoundaryType.TOPIC, places.end(end)
+            self._observer.ended(Ended(step.key.stream_id, kind, place, turn.chance, before, after))
+        live.turns.clear()
         for one in live.boundaries:
             before = live.text_at(one.end - _AROUND, one.end)
             after = live.text_at(one.end, one.end + _AROUND)

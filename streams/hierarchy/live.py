@@ -7,14 +7,16 @@ text since the last checkpoint is read again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from operators.dlp.tags import TAGS
+from operators.dlp.fuse import Origin
 from operators.hierarchy import session, text
+from operators.hierarchy.boundaries import Level
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Kept, Opening
 from operators.hierarchy.session import Session
 from operators.hierarchy.spans import Part, part, united
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     from operators.hierarchy.boundaries import Boundary
     from operators.hierarchy.buffer import Token
     from operators.hierarchy.cache import SegmentCache
+    from operators.hierarchy.outline import Outline
     from operators.hierarchy.session import Piece
     from operators.hierarchy.text import Closed, Stage
+    from streams.hierarchy.encoder import Encoded
     from streams.hierarchy.model import StreamModel
 
 LOOK_BACK: Final = 240
@@ -42,6 +46,18 @@ _TOKEN_BYTES: Final = 232
 """Of a token in memory: a tuple and four integers."""
 _OBJECT_BYTES: Final = 12_000
 """Of all other objects of a stream."""
+
+
+class Turn(NamedTuple):
+    """Where a topic ends.
+
+    Attributes:
+        place: first code point of the sentence that begins another.
+        chance: that it does.
+    """
+
+    place: int
+    chance: float
 
 
 class Back(NamedTuple):
@@ -113,10 +129,17 @@ class Live:
         self._segments = 0
         self._todo: deque[Stage] = deque()
         self._at = 0
+        self._done = 0
         self._begin_segment(model.start, 0)
         # Up to where tokens and boundaries have been told of.
         self._noted = 0
+        self._noted_place = -1
         self.boundaries: list[Boundary] = []
+        self.turns: list[Turn] = []
+        self._outline = model.above.outline()
+        # Number of the first token that is not in the outline; tokens from there on, encoded.
+        self._pooled = 0
+        self._ahead: deque[tuple[Token, NDArray[np.float32]]] = deque()
         self._looked = 0
         self._spans: list[Span] = []
 
@@ -153,7 +176,8 @@ class Live:
         state = stages[-1].state
         state = replace(state, buffer=replace(state.buffer, since_us=head.since_us))
         stages[-1] = stages[-1]._replace(state=state)
-        live._todo.extend(stage._replace(boundaries=()) for stage in stages)
+        live._todo.extend(stages)
+        live._noted_place = state.growing.offset
         live._noted = state.buffer.first + len(state.buffer.tokens)
         live.session = Session(
             head.arrivals, head.in_ids, head.spelled, head.places, head.time_us, state
@@ -187,7 +211,9 @@ class Live:
         texts = 4 * (len(self.session.text.text) + len(self.session.text.tip))
         tokens = _TOKEN_BYTES * len(self.session.text.buffer.tokens)
         spans = 400 * (len(self._spans) + sum(len(part.spans) for part in self.parts))
-        return self.cache.nbytes + self._tags.nbytes + texts + tokens + spans + _OBJECT_BYTES
+        above = self._outline.nbytes + self._lookahead.nbytes
+        above += sum(row.nbytes for _, row in self._ahead)
+        return self.cache.nbytes + above + texts + tokens + spans + _OBJECT_BYTES
 
     @property
     def tokens(self) -> int:
@@ -207,10 +233,13 @@ class Live:
     def _begin_segment(self, slow: NDArray[np.float32], first: int) -> None:
         self._first = first
         self.cache: SegmentCache = self.model.steps.begin(slow)
-        self._tags = np.empty((self.cache.shape.segment, len(TAGS)), np.float32)
+        self._lookahead = self.model.above.lookahead()
 
     def _back_to(self, checkpoint: Checkpoint) -> text.TextState:
         self._segments = checkpoint.segments
+        self._outline = self.model.above.outline(checkpoint.levels)
+        self._pooled = checkpoint.pooled
+        self._ahead.clear()
         self._begin_segment(checkpoint.slow, checkpoint.text.buffer.first)
         return checkpoint.text
 
@@ -254,7 +283,11 @@ class Live:
         self._at = 0
         self._segments = 0
         self._noted = 0
+        self._noted_place = change.start
+        self._done = 0
         if back.checkpoint is None:
+            self._outline, self._pooled = self.model.above.outline(), 0
+            self._ahead.clear()
             self._begin_segment(self.model.start, 0)
         else:
             state = self._back_to(back.checkpoint)
@@ -280,14 +313,15 @@ class Live:
             if left := tokens[self.cache.count :]:
                 return left
             if closes:
+                self._reach(stage, len(stage.units) - 1)
                 self._flush(stage.closed[self._at])
                 self._at += 1
                 continue
+            self._reach(stage, len(stage.units))
             if stage.passed is not None:
                 self._check(stage.state, stage.passed)
-            self.boundaries += stage.boundaries
             self._todo.popleft()
-            self._at = 0
+            self._at = self._done = 0
         return ()
 
     def unnoted(self, tokens: Sequence[Token]) -> tuple[int, Sequence[Token]]:
@@ -306,10 +340,59 @@ class Live:
             max(0, start - state.offset) : max(0, end - state.offset)
         ]
 
-    def encoded(self, tags: NDArray[np.float32]) -> None:
-        """Take the logits of tokens that have been encoded, [tokens, 21]."""
-        count = self.cache.count
-        self._tags[count - len(tags) : count] = tags
+    def encoded(self, tokens: Sequence[Token], encoded: Encoded) -> None:
+        """Take what tokens gave that waited and have been encoded."""
+        self._lookahead.take(encoded.spans, encoded.hidden)
+        first = self.tokens - len(tokens)
+        new = self._pooled + len(self._ahead) - first
+        self._ahead.extend(zip(tokens[new:], encoded.hidden[new:], strict=True))
+
+    # -- levels -----------------------------------------------------------------------------------
+
+    def outlined(self) -> Outline:
+        """Sentences, paragraphs, topics and the document as of the last token; a copy."""
+        outline = self.model.above.outline(self._outline.to_bytes())
+        if self._ahead:
+            outline.tokens(np.stack([row for _, row in self._ahead]))
+        return outline
+
+    def _reach(self, stage: Stage, units: int) -> None:
+        """Take in what the first units of a stage made certain.
+
+        It is done unit by unit: the same tokens are pooled before a segment is flushed, however
+        the text came.
+        """
+        if not self._pooled and self._ahead:
+            while self._ahead and not self._ahead[0][0].known:
+                self._pool()
+            self._outline.sentence()
+            self._outline.paragraph()
+        for unit in stage.units[self._done : units]:
+            for boundary in unit.boundaries:
+                self._pool_to(boundary.end)
+                self._end(boundary)
+            self._pool_to(unit.place)
+        self._done = max(self._done, units)
+
+    def _end(self, boundary: Boundary) -> None:
+        """Close what ends."""
+        unknown = boundary.certain > self._noted_place
+        if unknown:
+            self.boundaries.append(boundary)
+        if boundary.level is Level.PARAGRAPH:
+            self._outline.paragraph()
+            return
+        chance = self._outline.sentence()
+        if unknown and self._outline.begins_topic(chance):
+            self.turns.append(Turn(boundary.start, chance))
+
+    def _pool_to(self, place: int) -> None:
+        while self._ahead and self._ahead[0][0].end <= place:
+            self._pool()
+
+    def _pool(self) -> None:
+        self._outline.tokens(self._ahead.popleft()[1][None])
+        self._pooled += 1
 
     def finish(self) -> None:
         """End the text: what is left of it is closed, and nothing more is encoded."""
@@ -322,6 +405,11 @@ class Live:
     def _flush(self, closed: Closed) -> None:
         """Go on to the next segment: what both share is encoded again."""
         flush = closed.flush
+        # Tokens that are encoded again are pooled as they are then; the others have to be now.
+        while self._ahead and self._pooled < flush.next:
+            self._pool()
+        self._ahead.clear()
+        self._outline.flush()
         chunk = (flush.next - flush.first) // self.model.reading.config.chunk
         self._begin_segment(self.cache.states[chunk], flush.next)
         # One segment at most is not judged yet: what partial verdicts rest on does not depend on
@@ -338,7 +426,12 @@ class Live:
         """Take a checkpoint."""
         number = self._kept[-1].number + 1
         self.written.checkpoints[number] = Checkpoint(
-            state, passed, self._segments, self.cache.states[0], b"", 0
+            state,
+            passed,
+            self._segments,
+            self.cache.states[0],
+            self._outline.to_bytes(),
+            self._pooled,
         )
         kept = (*self._kept, Kept(number, state.checkpoint, state.offset))
         self.written.checkpoints |= {one.number: None for one in kept[: -self._edits]}
@@ -361,7 +454,7 @@ class Live:
         start = max(state.offset, self._looked - LOOK_BACK)
         tokens = state.buffer.tokens
         at = next((n for n, token in enumerate(tokens) if token.start >= start), len(tokens))
-        tags = self._tags[at : len(tokens)]
+        tags = self._lookahead.logits()[at:]
         text = whole[start - state.offset :]
         found = self.model.spans(text, start, tokens[at:], tags, whole=False)
         low = start + _SETTLED if start > state.offset else state.low
@@ -376,11 +469,26 @@ class Live:
         """
         places = self.session.places
         low = self.session.text.low
-        spans = self._seen() if fresh else self._spans
+        spans = self._sure(self._seen() if fresh else self._spans)
         now = Part(places.position(low), tuple(places.moved(span) for span in spans))
         parts = list(self.parts)
         parts.append(Part(self._carried_low, self._carried))
         return united([*parts, now])
+
+    def _sure(self, spans: list[Span]) -> list[Span]:
+        """Spans of the current segment, as sure as they may be that early."""
+        starts = [token.start for token in self.session.text.buffer.tokens if token.known]
+        certainty = self.model.above.certainty
+        return [
+            span._replace(
+                confidence=certainty.confidence(
+                    span.confidence, len(starts) - bisect_left(starts, span.end)
+                )
+            )
+            if span.origin is Origin.MODEL
+            else span
+            for span in spans
+        ]
 
     # -- judging ----------------------------------------------------------------------------------
 

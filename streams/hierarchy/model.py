@@ -19,7 +19,7 @@ from operators.dlp.fuse import fuse
 from operators.dlp.policy import Evidence, audience
 from operators.dlp.rules.find import find
 from operators.dlp.segments import LENGTHS, Segment, gravest, padded
-from operators.dlp.tags import OUTSIDE, SCORES
+from operators.dlp.tags import OUTSIDE, SCORES, TAGS
 from operators.dlp.tokenizer import Encoding, Tokenizer
 from operators.dlp.verdict import Placed, Verdict
 from operators.hierarchy.growing import opening
@@ -30,6 +30,7 @@ from streams.dlp import policy_file
 from streams.dlp.inference import Engine
 from streams.dlp.package import SHIPPED, Package
 from streams.dlp.scanner import flags_of
+from streams.hierarchy.above import Above
 from streams.hierarchy.encoder import Reading, StepEngine
 from streams.verdicts import Judge
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from operators.hierarchy.buffer import BufferConfig, Token
     from operators.hierarchy.places import Places
     from operators.hierarchy.text import Closed
+    from streams.hierarchy.live import Live
 
 FIELD: Final = "text"
 """Field of the spans of streams."""
@@ -66,6 +68,7 @@ class StreamModel:
         self.policy = policy
         self.reading = TextReading(Tokenizer(package.tokenizer), config)
         self.steps = StepEngine(engine)
+        self.above = Above.open(package)
         self._engine = engine
         self.opening = lru_cache(maxsize=64)(self._opening)
 
@@ -87,6 +90,14 @@ class StreamModel:
         """Load every graph, so that the first stream does not wait."""
         self._engine.warm()
         self.steps.warm()
+        hidden = np.zeros((1, self.steps.shape.width), np.float32)
+        outline = self.above.outline()
+        outline.tokens(hidden)
+        outline.sentence()
+        outline.paragraph()
+        outline.flush()
+        outline.read(np.zeros(len(SCORES)))
+        self.above.lookahead().take(np.zeros((1, len(TAGS)), np.float32), hidden)
 
     @cached_property
     def judge_of(self) -> Judge:
@@ -133,7 +144,7 @@ class StreamModel:
         text: str,
         offset: int,
         tokens: Sequence[Token],
-        logits: NDArray[np.float32],
+        logits: NDArray[np.floating],
         *,
         whole: bool = True,
     ) -> list[Span]:
@@ -160,19 +171,18 @@ class StreamModel:
         found = fuse(text, guesses, find(text), self.package.calibration)
         return [span._replace(start=span.start + offset, end=span.end + offset) for span in found]
 
-    def partial(
-        self, known: Opening, before: Judgement | None, reading: Reading, spans: Sequence[Span]
-    ) -> Found:
+    def partial(self, live: Live, reading: Reading, spans: Sequence[Span]) -> Found:
         """What is found in a stream so far.
 
         Args:
-            known: of it.
-            before: judgement of the segments before the current one; None: there are none.
-            reading: of the current one.
+            live: it.
+            reading: of its current segment.
             spans: positions of what was found.
         """
-        logits = gravest(None if before is None else before.scores, reading.scores)
-        return Found(self, known, logits, tuple(spans), reading.memory)
+        before = live.last
+        segments = gravest(None if before is None else before.scores, reading.scores)
+        chances = self.above.certainty.chances(live.outlined().read(segments).scores, live.tokens)
+        return Found(self, live.opening, chances, tuple(spans), reading.memory)
 
     def final(self, known: Opening, last: Judgement, spans: Sequence[Span]) -> Found:
         """What is found in a stream that has ended.
@@ -182,7 +192,8 @@ class StreamModel:
             last: judgement of its last segment.
             spans: positions of what was found.
         """
-        return Found(self, known, last.scores, tuple(spans), last.memory)
+        chances = self.package.calibration.chances(last.scores)
+        return Found(self, known, chances, tuple(spans), last.memory)
 
 
 @dataclass(frozen=True)
@@ -192,22 +203,22 @@ class Found:
     Attributes:
         model: that found it.
         known: of the stream.
-        logits: of the document scores, [4].
+        chances: of the document scores, [4].
         spans: positions of what was found.
         memory: vector of its text, [256].
     """
 
     model: StreamModel
     known: Opening
-    logits: NDArray[np.float32]
+    chances: NDArray[np.floating]
     spans: tuple[Span, ...]
     memory: NDArray[np.float32]
 
     @cached_property
     def verdict(self) -> Verdict:
         """With all spans; scores, spans and audience decide."""
-        chances = self.model.package.calibration.chances(self.logits)
-        scores = {name: float(chance) for name, chance in zip(SCORES, chances, strict=True)}
+        pairs = zip(SCORES, self.chances, strict=True)
+        scores = {name: float(chance) for name, chance in pairs}
         evidence = Evidence(
             scores,
             [(span.type, span.confidence, span.validated) for span in self.spans],
@@ -243,7 +254,7 @@ def _message(known: Opening) -> Message:
     return Message("", kind=known.kind, recipients=readers)
 
 
-def _candidates(logits: NDArray[np.float32]) -> tuple[int, int]:
+def _candidates(logits: NDArray[np.floating]) -> tuple[int, int]:
     """Tokens that may be part of a span: from the first of them to the last, and one beside."""
     if not len(logits):
         return 0, 0

@@ -211,7 +211,7 @@ class Step:
         """
         live = self.live
         live.look()
-        found = self._model.partial(live.opening, live.last, reading, live.found())
+        found = self._model.partial(live, reading, live.found())
         now = live.session.time_us
         told, called = live.told.partial(
             self._partials, now, found.spans, str(found.verdict.decision), confidence(found.verdict)
@@ -221,7 +221,7 @@ class Step:
     def seen(self, reading: Reading) -> Said:
         """What there is to say now, whatever has been told; nothing changes."""
         live = self.live
-        found = self._model.partial(live.opening, live.last, reading, live.found(fresh=True))
+        found = self._model.partial(live, reading, live.found(fresh=True))
         told, called = live.told.tell(found.spans, str(found.verdict.decision))
         return self._said(told, found, called, final=False)
 
