@@ -78,7 +78,7 @@ class StreamMetrics(StreamObserver):
             "weir_token_partitions_paused", "Partitions of tokens that wait.", registry=registry
         )
         self.verdicts = Counter(
-            "weir_verdicts_total", "Verdicts of streams.", ("type",), registry=registry
+            "weir_stream_verdicts_total", "Verdicts of streams.", ("type",), registry=registry
         )
         self.revisions = Counter(
             "weir_span_revisions_total",

@@ -9,7 +9,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from operators.hierarchy.boundaries import BoundaryState, Level, advance
-from operators.hierarchy.levels import PARAGRAPH, SENTENCE, TOPIC, Levels, Weights
+from operators.hierarchy.levels import PARAGRAPH, SENTENCE, TOPIC, Levels
 from operators.hierarchy.pace import STEPS, PaceConfig, Plan, Step, Window
 from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.metrics import StreamMetrics
@@ -31,6 +31,7 @@ from streams.hierarchy.observer import (
 from streams.hierarchy.pacing import WINDOW_S, Pacing
 from streams.hierarchy.settings import LogShares, StreamLogSettings
 from streams.report.summary import Summary, total
+from tests.unit.operators.hierarchy.test_levels import SEGMENTS, TOKENS, weights
 from tests.unit.streams.hierarchy.logs.happenings import Counted, everything, lines
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WIDTH, TOKENS = 8, 6
+TOPIC_EVERY = 200
+"""Code points after which the simulated text turns to something else."""
+
 CONFIG = PaceConfig(calm_windows=3, pause_at=400, resume_at=200, backlog=200)
 
 
@@ -103,8 +106,8 @@ def test_metrics_show_what_happened() -> None:
         ("weir_hierarchical_update_seconds_count", {}, 2),
         ("weir_over_budget_total", {"what": "token"}, 4),
         ("weir_over_budget_total", {"what": "update"}, 1),
-        ("weir_verdicts_total", {"type": "partial"}, 1),
-        ("weir_verdicts_total", {"type": "final"}, 0),
+        ("weir_stream_verdicts_total", {"type": "partial"}, 1),
+        ("weir_stream_verdicts_total", {"type": "final"}, 0),
         ("weir_boundaries_total", {"type": "topic"}, 1),
         ("weir_stream_failures_total", {"recovery": "rebuilt_from_checkpoint"}, 1),
         ("weir_pace_step", {}, 1),
@@ -115,20 +118,6 @@ def test_metrics_show_what_happened() -> None:
         assert sample(registry, name, **labels) == value, name
     metrics.paused(3, paused=False)
     assert sample(registry, "weir_token_partitions_paused") == 0
-
-
-def weights() -> Weights:
-    """Untrained weights of the levels."""
-    rng = np.random.default_rng(5)
-
-    def of(*shape: int) -> NDArray[np.float64]:
-        return 0.4 * rng.standard_normal(shape)
-
-    return Weights(
-        of(TOKENS, WIDTH), of(WIDTH), of(4, WIDTH), of(4, WIDTH, 3 * WIDTH), of(4, 3 * WIDTH),
-        of(4, WIDTH, 3 * WIDTH), of(4 * WIDTH, 5), of(5), of(5, 1), of(1), of(4 * WIDTH, 5), of(5),
-        of(5, 4), of(4),
-    )  # fmt: skip
 
 
 WEIGHTS = weights()
@@ -165,7 +154,7 @@ class Simulated:
         self.boundaries, ended = advance(self.boundaries, piece)
         for one in ended:
             sentence = one.level is Level.SENTENCE
-            if sentence and plan.topics and self.levels.shift() > 0.5:
+            if sentence and plan.topics and one.end % TOPIC_EVERY < one.end - one.start:
                 self.levels.close(TOPIC)
                 self.observer.ended(Ended(self.name, BoundaryType.TOPIC, one.end, 0.7, "", ""))
             self.levels.close(SENTENCE if sentence else PARAGRAPH)
@@ -175,11 +164,11 @@ class Simulated:
         if ended:
             self.observer.updated(Updated(self.name, self.done, StateType.SENTENCE, seconds))
         if self.observer.wants_state(self.name, self.done):
-            levels = self.levels.read().levels
+            levels = self.levels.read(SEGMENTS).levels
             self.observer.state(State(self.name, self.done, StateType.TOKEN, levels[0], None, 0))
         if now - self.said_at >= plan.partial_ms / 1e3:
             self.said_at = now
-            self._say(PredictionType.PARTIAL, self.levels.read().scores)
+            self._say(PredictionType.PARTIAL, self.levels.read(SEGMENTS).scores)
 
     def finish(self) -> None:
         """The final verdict: of the text alone."""
@@ -306,7 +295,7 @@ def test_logs_metrics_and_report_tell_the_same(tmp_path: Path) -> None:
     sent = total(summary.verdicts)
     assert sent["final"] == len(TEXTS)
     assert sent.total() == sum(len(stream.verdicts) for stream in busy.streams)
-    assert sample(registry, "weir_verdicts_total", type="partial") == sent["partial"]
+    assert sample(registry, "weir_stream_verdicts_total", type="partial") == sent["partial"]
     steps = [
         line["context"]["step"]
         for line in lines(tmp_path, "performance")
