@@ -36,6 +36,7 @@ def shard(cell: Cell) -> Any:
     """Give what metrics look at of a shard."""
     return SimpleNamespace(
         number=2,
+        label=2,
         next_offset=70,
         state=ShardState.RUNNING,
         store=SimpleNamespace(size_bytes=lambda: 4_096),

@@ -24,7 +24,7 @@ PATIENCE_S = 20
 class _Engine:
     """Takes down which offsets it was given; as the real one, it moves on before the commit."""
 
-    shard = 0
+    shard = label = 0
 
     def __init__(self) -> None:
         self.next_offset: int | None = 0
