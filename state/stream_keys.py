@@ -42,6 +42,11 @@ class StreamKey(NamedTuple):
     tenant: str
     stream_id: str
 
+    @property
+    def name(self) -> str:
+        """One name for both, for logs."""
+        return f"{self.tenant}/{self.stream_id}"
+
 
 def head_key(stream: StreamKey) -> bytes:
     """Key of what every unit of work writes of a stream."""

@@ -124,7 +124,7 @@ class Writer:
         self._at += len(text)
         if not text:
             self._begin()
-        return stream, self._encode(record)
+        return f"bench/{stream}", self._encode(record)
 
 
 class Latencies(NamedTuple):

@@ -135,7 +135,7 @@ class Attempt:
             ended = self._clock()
             for (step, tokens), encoded, new in zip(waiting, found, ids, strict=True):
                 step.live.encoded(tokens, encoded)
-                name, position = step.key.stream_id, step.live.tokens
+                name, position = step.key.name, step.live.tokens
                 self._observer.encoded(
                     Encoded(name, position, len(new), ended - started, ended - begun)
                 )
@@ -151,11 +151,11 @@ class Attempt:
             texts = [live.text_at(token.start, token.end) for token in new]
             ids = [token.id for token in new]
             buffered = live.cache.count + len(tokens)
-            self._observer.taken(Taken(step.key.stream_id, first, ids, texts, buffered))
+            self._observer.taken(Taken(step.key.name, first, ids, texts, buffered))
 
     def _note_states(self, step: Step, hidden: NDArray[np.float32]) -> None:
         """Tell of the representations that are wanted."""
-        live, name = step.live, step.key.stream_id
+        live, name = step.live, step.key.name
         first = live.tokens - len(hidden)
         for row, vector in enumerate(hidden):
             if self._observer.wants_state(name, first + row):
@@ -171,12 +171,12 @@ class Attempt:
             end = turn.place
             before, after = live.text_at(end - _AROUND, end), live.text_at(end, end + _AROUND)
             kind, place = BoundaryType.TOPIC, places.end(end)
-            self._observer.ended(Ended(step.key.stream_id, kind, place, turn.chance, before, after))
+            self._observer.ended(Ended(step.key.name, kind, place, turn.chance, before, after))
         live.turns.clear()
         for one in live.boundaries:
             before = live.text_at(one.end - _AROUND, one.end)
             after = live.text_at(one.end, one.end + _AROUND)
             kind = BoundaryType(one.level.value)
             end = places.end(one.end)
-            self._observer.ended(Ended(step.key.stream_id, kind, end, None, before, after))
+            self._observer.ended(Ended(step.key.name, kind, end, None, before, after))
         live.boundaries.clear()

@@ -192,7 +192,7 @@ class Driver:
         given_up = in_a_row == ATTEMPTS
         self._observer.failed(
             Failed(
-                key.stream_id,
+                key.name,
                 0,
                 failure.during,
                 failure.error,

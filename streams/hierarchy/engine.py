@@ -177,7 +177,7 @@ class TokenEngine:
         found = said.found
         pairs = zip(said.names, found.spans, strict=True)
         return Verdict(
-            stream=key.stream_id,
+            stream=key.name,
             number=said.number,
             type=PredictionType.FINAL if said.final else PredictionType.PARTIAL,
             decision=str(found.decision),

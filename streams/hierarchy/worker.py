@@ -134,9 +134,8 @@ class TokenStream:
         # One for each core that the shards' own threads do not need all the time.
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge")
         told: list[StreamObserver] = [metrics.streams, self.pacing]
-        self._logs = None
-        if settings.stream_logs.enabled:
-            self._logs = StreamLogs(settings.stream_logs, settings.stream_logs_dir, metrics.streams)
+        self._logs = StreamLogs.open(settings, metrics.streams)
+        if self._logs is not None:
             told.append(self._logs)
         self._observer = Observers(*told)
         self.source = settings.topics.name(TOKENS_ROLE)

@@ -114,7 +114,7 @@ def test_failure_in_a_shared_call_is_its_streams_alone() -> None:
     outcomes = streams.run({KEY: [piece(0, bad)], OTHER: [piece(0, good)]})
     assert outcomes[KEY].error is not None
     assert outcomes[OTHER].error is None
-    assert {one.stream for one in streams.watch.failures} == {KEY.stream_id}
+    assert {one.stream for one in streams.watch.failures} == {KEY.name}
     undisturbed = Watched(0)
     undisturbed.run({OTHER: [piece(0, good)]})
     assert (
