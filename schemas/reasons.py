@@ -33,5 +33,8 @@ class Reason(StrEnum):
     RESERVED_ID = "RESERVED_ID"  # a feature id that the tables keep for themselves
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
+    TENANT_ERASED = "TENANT_ERASED"  # the tenant's data keys were destroyed
+    QUOTA_RATE = "QUOTA_RATE"  # more events in event time than the tenant's quota allows
+    QUOTA_IDS = "QUOTA_IDS"  # the event brings ids beyond the tenant's quota
     LATE_LABEL_REPEATED = "LATE_LABEL_REPEATED"  # its observation has a label already
     LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)

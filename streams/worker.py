@@ -28,6 +28,7 @@ from streams.kafka.group import translated
 from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
+from streams.key_watch import watch_keys
 from streams.keys import CellKeys
 from streams.labels import LabelForwarder, prepare_labels
 from streams.messages import build_codecs
@@ -149,6 +150,7 @@ class Worker:
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
             labels=settings.labels,
+            quotas=settings.quotas,
             cell_type=self._parts.cell,
         )
 
@@ -223,6 +225,12 @@ class Worker:
         )
         watchdog.start()
         self._standbys.start()
+        watching = watch_keys(
+            self._keys.data_keys,
+            self.settings.encryption.refresh_s,
+            self.shards.wake,
+            self.metrics.key_store_failed,
+        )
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -235,13 +243,15 @@ class Worker:
             end_process(translated(reason))
         watchdog.stop()
         self._serving.detach()
+        watching.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await self.shards.close()
         await self._stop(app)
-        crashed.cancel()
         starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await crashed
+        for task in (crashed, watching):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         try:
             await starting
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
