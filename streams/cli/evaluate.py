@@ -71,6 +71,8 @@ def command(
     final decision is given, how many spans are revised, F1 of spans, calibration.
     """
     if what is Subject.STREAMS:
+        if file is not None:
+            raise typer.BadParameter("streams are generated: leave the file out", param_hint="FILE")
         _streams(count, data, model, policy, plot, as_json=as_json)
         return
     scanner = Scanner.load(model, policy, exits=NEVER)
@@ -120,7 +122,7 @@ def _streams(
         made.add_row(name, *(f"{value:.3f}" for value in values))
     console = output()
     console.print(made)
-    for name in ("earliness", "earliness_not_allowed"):
+    for name in filter(found.__getitem__, ("earliness", "earliness_not_allowed")):
         first, good = found[name]["first"]["mean"], found[name]["for_good"]["mean"]
         console.print(
             f"{name}: final decision given at {first:.3f} of the text, for good {good:.3f}"

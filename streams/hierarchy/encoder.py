@@ -186,8 +186,8 @@ class StepEngine:
         if size == _DOUBLE:
             feed["state"] = np.stack([cache.state for cache in caches])
         name = f"{'watched' if watched else 'step'}-{size}.onnx"
-        found: list[NDArray[np.float32]] = self._engine.session(name).run(None, feed)
-        spans, hidden, lower, made, *more = found
+        more: list[NDArray[np.float32]]
+        spans, hidden, lower, made, *more = self._engine.session(name).run(None, feed)
         ended, turned = [], []
         for row, (one, taken) in enumerate(group):
             one.spans.append(spans[row, :taken])

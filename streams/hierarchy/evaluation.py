@@ -21,6 +21,7 @@ from operators.dlp.policy import Decision, Evidence, audience
 from operators.dlp.scoring import SpanTally
 from operators.dlp.tags import SCORES, TypedSpan
 from operators.hierarchy.buffer import BufferConfig
+from schemas.errors import ConfigError
 from streams.dlp import development, policy_file
 from streams.dlp.inference import Engine
 from streams.dlp.package import Package
@@ -153,7 +154,7 @@ def measured(
         say: told what is going on.
 
     Raises:
-        ConfigError: Faker is not installed, or the data are not there.
+        ConfigError: Faker is not installed, the data are not there, or no stream is long enough.
         ModelUnusable: the model is for whole texts only, or damaged.
         PolicyUnusable: the policy makes no sense.
     """
@@ -166,6 +167,8 @@ def measured(
     for one in followed(source, reader, scanner, range(count)):
         every.append(one)
         say(f"{len(every)} of {count} streams")
+    if not every:
+        raise ConfigError(f"none of {count} streams is long enough to be followed: ask for more")
     return figures(every, reader.above.certainty, chosen)
 
 

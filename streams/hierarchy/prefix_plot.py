@@ -29,7 +29,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     )
     shares = [number / len(found["earliness"]["first"]["by"]) for number in range(1, 21)]
     for name, of in (("all streams", "earliness"), ("not allowed", "earliness_not_allowed")):
-        for kind, style in (("first", "-"), ("for_good", ":")):
+        for kind, style in (("first", "-"), ("for_good", ":")) if found[of] else ():
             label = f"{name}, {'first given' if kind == 'first' else 'for good'}"
             early.plot(shares, found[of][kind]["by"], style, label=label)
     early.set_title("Share of streams with the final decision")
