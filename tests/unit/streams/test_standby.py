@@ -61,9 +61,9 @@ class Lags:
     """Notes what is told."""
 
     def __init__(self) -> None:
-        self.of: dict[int, float] = {}
+        self.of: dict[int | str, float] = {}
 
-    def standby(self, shard: int, lag: float | None) -> None:
+    def standby(self, shard: int | str, lag: float | None) -> None:
         """Take a lag."""
         if lag is None:
             self.of.pop(shard, None)
