@@ -111,8 +111,8 @@ def test_streams_do_not_see_each_other(texts: list[str], rng: Random) -> None:
         assert final(together.said[key]) == final(said)
         # A call sums over the room of its widest stream: the last bits of scores may differ.
         assert [told(one) for one in together.said[key]] == [told(one) for one in said]
-        for one, other in zip(together.said[key], said, strict=True):
-            assert one.found.scores == pytest.approx(other.found.scores, abs=1e-4)
+        for ours, theirs in zip(together.said[key], said, strict=True):
+            assert ours.found.scores == pytest.approx(theirs.found.scores, abs=1e-4)
 
 
 @settings(deadline=None, max_examples=10)

@@ -56,6 +56,7 @@ class Watched(Streams):
     def __init__(self, times: int) -> None:
         self.watch = Told()
         made = Broken.load(BufferConfig())
+        assert isinstance(made, Broken)
         made.times = times
         super().__init__(made=made)
 

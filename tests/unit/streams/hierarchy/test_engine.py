@@ -61,11 +61,11 @@ class ShardOfTokens:
             records.append(Record(self.offset, at_ms, None, value))
             self.offset += 1
         self.unit = self.engine.process(records)
-        for key, value in self.unit.state.items():
-            if value is None:
+        for key, written in self.unit.state.items():
+            if written is None:
                 self.table.pop(key, None)
             else:
-                self.table[key] = value
+                self.table[key] = written
         decode = Codec("verdict").decode
         return [decode(message["value"]) for message in self.unit.outputs["verdicts"]]
 

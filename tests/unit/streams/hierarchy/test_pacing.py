@@ -9,8 +9,9 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from operators.hierarchy.boundaries import BoundaryState, Level, advance
-from operators.hierarchy.levels import PARAGRAPH, SENTENCE, TOPIC, Levels
 from operators.hierarchy.pace import STEPS, PaceConfig, Plan, Step, Window
+from streams.dlp.package import Package
+from streams.hierarchy.above import Above
 from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.metrics import StreamMetrics
 from streams.hierarchy.observer import (
@@ -31,16 +32,12 @@ from streams.hierarchy.observer import (
 from streams.hierarchy.pacing import WINDOW_S, Pacing
 from streams.hierarchy.settings import LogShares, StreamLogSettings
 from streams.report.summary import Summary, total
-from tests.unit.operators.hierarchy.test_levels import SEGMENTS, TOKENS, weights
 from tests.unit.streams.hierarchy.logs.happenings import Counted, everything, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-TOPIC_EVERY = 200
-"""Code points after which the simulated text turns to something else."""
 
 CONFIG = PaceConfig(calm_windows=3, pause_at=400, resume_at=200, backlog=200)
 
@@ -120,7 +117,9 @@ def test_metrics_show_what_happened() -> None:
     assert sample(registry, "weir_token_partitions_paused") == 0
 
 
-WEIGHTS = weights()
+ABOVE = Above.open(Package.open())
+TOKENS = ABOVE.weights.levels.entry.shape[0]
+NOTHING = np.zeros(4)
 
 
 class Simulated:
@@ -137,7 +136,7 @@ class Simulated:
         self.observer = observer
         self.done = 0
         self.came = 0
-        self.levels = Levels(WEIGHTS)
+        self.outline = ABOVE.outline()
         self.boundaries = BoundaryState()
         self.verdicts: list[Verdict] = []
         self.said_at = -1e9
@@ -149,26 +148,25 @@ class Simulated:
         ids = [ord(character) for character in piece]
         self.observer.taken(Taken(self.name, first, ids, list(piece), self.done, "tokens-0", "me"))
         hidden = np.array([np.sin(np.arange(1, TOKENS + 1) * number) for number in ids])
-        self.levels.tokens(hidden)
+        self.outline.tokens(hidden)
         self.observer.encoded(Encoded(self.name, self.done - 1, len(piece), seconds, seconds))
         self.boundaries, ended = advance(self.boundaries, piece)
         for one in ended:
-            sentence = one.level is Level.SENTENCE
-            if sentence and plan.topics and one.end % TOPIC_EVERY < one.end - one.start:
-                self.levels.close(TOPIC)
-                self.observer.ended(Ended(self.name, BoundaryType.TOPIC, one.end, 0.7, "", ""))
-            self.levels.close(SENTENCE if sentence else PARAGRAPH)
+            if one.level is Level.PARAGRAPH:
+                self.outline.paragraph()
+            elif self.outline.begins_topic(chance := self.outline.sentence()) and plan.topics:
+                self.observer.ended(Ended(self.name, BoundaryType.TOPIC, one.end, chance, "", ""))
             kind = BoundaryType(one.level.value)
             before = self.text[one.start : one.end]
             self.observer.ended(Ended(self.name, kind, one.end, None, before, self.text[one.end :]))
         if ended:
             self.observer.updated(Updated(self.name, self.done, StateType.SENTENCE, seconds))
         if self.observer.wants_state(self.name, self.done):
-            levels = self.levels.read(SEGMENTS).levels
+            levels = self.outline.read(NOTHING).levels
             self.observer.state(State(self.name, self.done, StateType.TOKEN, levels[0], None, 0))
         if now - self.said_at >= plan.partial_ms / 1e3:
             self.said_at = now
-            self._say(PredictionType.PARTIAL, self.levels.read(SEGMENTS).scores)
+            self._say(PredictionType.PARTIAL, self.outline.read(NOTHING).scores)
 
     def finish(self) -> None:
         """The final verdict: of the text alone."""
