@@ -70,6 +70,7 @@ class Driver:
         clock: seconds that never go back; for measurements alone.
 
     Attributes:
+        partials: when partial verdicts are given; may be changed between two runs.
         nbytes: of those there are.
         evictions: streams that were let go of for want of memory.
     """
@@ -90,6 +91,7 @@ class Driver:
         self._executor = executor
         self._clock = clock
         self._streams: OrderedDict[StreamKey, tuple[Live, int]] = OrderedDict()
+        self.partials = config.partials
         self.nbytes = 0
         self.evictions = 0
 
@@ -155,7 +157,7 @@ class Driver:
         return self._step(key, ops, self._opened(key, ops[0]))
 
     def _step(self, key: StreamKey, ops: Sequence[Op], live: Live) -> Step:
-        return Step(self._model, self._config.partials, self._table, key, list(ops), live)
+        return Step(self._model, self.partials, self._table, key, list(ops), live)
 
     # -- memory -----------------------------------------------------------------------------------
 

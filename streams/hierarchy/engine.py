@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from operators.hierarchy.calendar import Calendar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from operators.hierarchy.pace import Plan
     from state.stream_keys import StreamKey
     from streams.hierarchy.codecs import TokenCodecs
     from streams.hierarchy.model import StreamModel
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from streams.hierarchy.step import Outcome, Said, Table
     from streams.kafka.fetch import SourceRecord
 
+_MILLISECOND: Final = 1_000
 _CLOCK: Final = struct.Struct("<q")
 
 
@@ -54,6 +57,7 @@ class TokenEngine:
         most_bytes: gives how much memory the streams may take now.
         executor: where segments are scanned while others are read.
         pace: gives what the worker does less now.
+        plan: is told how many pieces wait, and gives what is to be done; None: nothing changes.
 
     Attributes:
         shard: partition number.
@@ -78,6 +82,7 @@ class TokenEngine:
         most_bytes: Callable[[], int],
         executor: Executor,
         pace: Callable[[], Pace] = lambda: Pace.NORMAL,
+        plan: Callable[[int], Plan] | None = None,
     ) -> None:
         self.shard = shard
         self.label = f"tokens-{shard}"
@@ -93,6 +98,7 @@ class TokenEngine:
         self._most_bytes = most_bytes
         self._executor = executor
         self._pace = pace
+        self._plan = plan
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
@@ -141,6 +147,9 @@ class TokenEngine:
         refused: list[tuple[int, BadMessage]] = []
         ops = self._ops(records, unit, refused)
         decoded = time.perf_counter()
+        if self._plan is not None:
+            every_us = int(self._plan(len(records)).partial_ms * _MILLISECOND)
+            self.driver.partials = replace(self._config.partials, every_us=every_us)
         self.driver.make_room(self._most_bytes())
         outcomes = self.driver.run(ops)
         driven = time.perf_counter()

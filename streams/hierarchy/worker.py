@@ -192,6 +192,7 @@ class TokenStream:
             most_bytes=self._share,
             executor=self._judging,
             pace=lambda: self.pacing.pace.step,
+            plan=lambda waiting: self.pacing.plan(waiting, self._observer),
         )
         producer = ShardProducer(
             settings.broker,
