@@ -66,7 +66,7 @@ def writer(file: Any, counts: Counted, most: int = 10) -> Writer:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait for a condition."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.005)
