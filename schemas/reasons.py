@@ -34,6 +34,9 @@ class Reason(StrEnum):
     WRONG_TOKENIZER = "WRONG_TOKENIZER"  # token ids of another vocabulary than the model's
     # Its place in the stream
     UNKNOWN_TENANT = "UNKNOWN_TENANT"  # no such tenant is configured
+    TENANT_ERASED = "TENANT_ERASED"  # the tenant's data keys were destroyed
+    QUOTA_RATE = "QUOTA_RATE"  # more events in event time than the tenant's quota allows
+    QUOTA_IDS = "QUOTA_IDS"  # the event brings ids beyond the tenant's quota
     LATE_LABEL_REPEATED = "LATE_LABEL_REPEATED"  # its observation has a label already
     LATE_LABEL_UNMATCHED = "LATE_LABEL_UNMATCHED"  # no observation of this name is kept (any more)
     STREAM_FAILED = "STREAM_FAILED"  # a piece of a stream that failed three times in a row

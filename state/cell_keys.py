@@ -32,6 +32,8 @@ _BLOCK: Final = b"\x06"
 _LEARNER: Final = b"\x07"
 _SNAPSHOTS: Final = b"\x08"
 _EPOCHS: Final = b"\x09"
+_ERASED: Final = b"\x0a"
+_QUOTAS: Final = b"\x0b"
 
 _TENANT_LENGTH: Final = struct.Struct(">H")
 _BLOCK_NUMBER: Final = struct.Struct(">I")
@@ -67,6 +69,21 @@ def snapshots_key() -> bytes:
 def epochs_key() -> bytes:
     """Key of the record of how often, and to where, the shard was set back."""
     return _EPOCHS
+
+
+def quotas_key() -> bytes:
+    """Key of the record of which quotas were in force from which source offset on."""
+    return _QUOTAS
+
+
+def erased_key(tenant: str) -> bytes:
+    """Key of the record that says that a tenant was erased."""
+    return _ERASED + _tenant_part(tenant)
+
+
+def erased_prefix() -> bytes:
+    """Prefix of the `erased_key` of every tenant."""
+    return _ERASED
 
 
 def chain_key(tenant: str) -> bytes:
@@ -112,12 +129,23 @@ def block_key(tenant: str, name: str, number: int) -> bytes:
 
 def shard_keys() -> tuple[bytes, ...]:
     """Keys of the records that are about the shard as a whole."""
-    return (_OFFSET, _CHECKPOINT, _LEARNER, _SNAPSHOTS, _EPOCHS)
+    return (_OFFSET, _CHECKPOINT, _LEARNER, _SNAPSHOTS, _EPOCHS, _QUOTAS)
 
 
 def cell_prefixes(tenant: str) -> tuple[bytes, ...]:
     """Prefixes of all records of a tenant's cell but those of its chain."""
     return manifest_prefix(tenant), block_prefix(tenant)
+
+
+def is_of_cell(key: bytes) -> bool:
+    """Tell whether a key is of a manifest or a block: what a cell has learnt."""
+    return key[:1] in {_MANIFEST, _BLOCK}
+
+
+def same_tenant(key: bytes) -> bytes:
+    """Prefix of the records of the same kind and tenant as a manifest or block."""
+    start = 1 + _TENANT_LENGTH.size
+    return key[: start + _TENANT_LENGTH.unpack_from(key, 1)[0]]
 
 
 def tenant_of(key: bytes) -> str:

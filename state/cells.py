@@ -156,6 +156,12 @@ class CellWriter:
             yield manifest_key(tenant, name), None
             yield from self._beyond(name, self._stored.pop(name), 0)
 
+    def keys(self) -> Iterator[bytes]:
+        """Keys of all records that the store has of the cell. O(blocks)."""
+        for name, manifest in self._stored.items():
+            yield manifest_key(self._tenant, name)
+            yield from (block_key(self._tenant, name, n) for n in range(manifest.blocks))
+
     def _beyond(
         self, name: str, stored: Manifest | None, blocks: int
     ) -> Iterator[tuple[bytes, None]]:
@@ -218,8 +224,14 @@ def load_cell(store: Records, tenant: str) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def load_cells(store: Records) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+def load_cells(
+    store: Records, passed_over: Callable[[str], bool] = lambda _: False
+) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
     """Every tenant's arrays, one tenant after the other, in the order of the keys.
+
+    Args:
+        store: the shard's records.
+        passed_over: tells of tenants whose arrays are not to be loaded.
 
     Raises:
         StateError: as `load_cell`, or the store does not have as many tenants as its checkpoint
@@ -234,7 +246,8 @@ def load_cells(store: Records) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
             "delete the state folder, it will be restored from the changelog"
         )
     for tenant in found:
-        yield tenant, load_cell(store, tenant)
+        if not passed_over(tenant):
+            yield tenant, load_cell(store, tenant)
 
 
 def _array_part(record: tuple[bytes, bytes]) -> bytes:

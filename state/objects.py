@@ -2,7 +2,8 @@
 
 A folder is a URL without scheme or with ``file://``; ``s3://bucket/prefix`` takes its credentials,
 region and endpoint from the environment, as every AWS tool does (``AWS_ACCESS_KEY_ID``,
-``AWS_ENDPOINT_URL`` and so on). Objects are written whole and never changed.
+``AWS_ENDPOINT_URL`` and so on). Objects are written whole and, but for the few that ``replace`` is
+meant for, never changed.
 """
 
 from __future__ import annotations
@@ -83,6 +84,32 @@ class ObjectStore:
             raise StateError(f"{self.url}/{name} is there already and is not changed") from error
         except Exception as error:
             raise self._error("written", name, error) from error
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write an object in the place of another; on S3 whole or not at all.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        try:
+            self._fs.pipe_file(self._path(name), data)
+        except Exception as error:
+            raise self._error("written", name, error) from error
+
+    def keeps_versions(self) -> bool:
+        """Tell whether the bucket keeps, or has kept, versions of objects; a folder does not.
+
+        Raises:
+            StateError: it does not say.
+        """
+        if not self.locks:
+            return False
+        bucket = self._root.partition("/")[0]
+        try:
+            answer: dict[str, Any] = self._fs.call_s3("get_bucket_versioning", Bucket=bucket)
+        except Exception as error:
+            raise self._error("asked for versioning", "", error) from error
+        return "Status" in answer
 
     def get(self, name: str) -> bytes:
         """Read a whole object.

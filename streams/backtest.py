@@ -191,6 +191,7 @@ def run_backtest(
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
             labels=settings.labels,
+            quotas=settings.quotas,
         )
         for number in range(settings.topics.partitions)
     ]

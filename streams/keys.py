@@ -8,6 +8,8 @@ from urllib.parse import quote
 from operators.seeds import Seeds
 from schemas.hashing import FeatureHasher
 from state.audit.note import Signer
+from state.encryption.key_store import KeyStore
+from state.encryption.places import open_place
 from state.secrets import (
     FEATURE_HASH,
     HASH_SALT,
@@ -46,19 +48,47 @@ def open_secrets(settings: Settings) -> SecretProvider:
     return FileSecrets(settings.secrets_dir)
 
 
+def open_data_keys(settings: Settings, provider: SecretProvider) -> KeyStore | None:
+    """Return the store of the tenants' data keys; None where encryption is off.
+
+    Raises:
+        SecretError: it is no key store, or does not answer.
+        ConfigError: the settings name no such kind of store.
+    """
+    if settings.encryption.mode == "off":
+        return None
+    assert settings.encryption.keys is not None
+    return KeyStore(open_place(settings.encryption.keys), provider)
+
+
 class CellKeys:
     """Keys by tenant and shard, derived from the provider's secrets.
 
     Args:
         provider: where the secrets come from.
         application_id: name under which audit checkpoints are signed.
+        data_keys: the keys that state is encrypted with; None: it is not.
+        accept_clear: read state that is not encrypted all the same.
+
+    Attributes:
+        data_keys: as given.
+        accept_clear: as given.
 
     Raises:
         SecretError: a secret is missing, malformed or may not be read.
     """
 
-    def __init__(self, provider: SecretProvider, application_id: str) -> None:
+    def __init__(
+        self,
+        provider: SecretProvider,
+        application_id: str,
+        data_keys: KeyStore | None = None,
+        *,
+        accept_clear: bool = False,
+    ) -> None:
         self._provider = provider
+        self.data_keys = data_keys
+        self.accept_clear = accept_clear
         self.current = KeyVersions(
             prf=provider.get(PRF_SEED).version,
             hash=provider.get(HASH_SALT).version,
@@ -73,7 +103,13 @@ class CellKeys:
         Raises:
             SecretError: see above.
         """
-        return cls(open_secrets(settings), settings.application_id)
+        provider = open_secrets(settings)
+        return cls(
+            provider,
+            settings.application_id,
+            open_data_keys(settings, provider),
+            accept_clear=settings.encryption.mode == "migrate",
+        )
 
     def feature_hasher(self, tenant: str, versions: KeyVersions) -> FeatureHasher:
         """Return the hasher of the tenant's feature names."""

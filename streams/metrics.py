@@ -100,6 +100,16 @@ class Metrics:
         self.quarantined = counter(
             "weir_quarantined_total", "Records sent to quarantine.", ("shard", "reason")
         )
+        self.over_quota = counter(
+            "weir_over_quota_total",
+            "Records sent to quarantine because they were beyond a quota.",
+            ("shard", "tenant", "reason"),
+        )
+        self.key_store_failures = Counter(
+            "weir_key_store_failures_total",
+            "Times that the key store did not answer.",
+            registry=self.registry,
+        )
         self.units = counter("weir_units_of_work_total", "Transactions committed.")
         self.checkpoints = counter("weir_checkpoints_total", "Checkpoints of the cells' state.")
         self.late_labels = counter(
@@ -216,10 +226,14 @@ class Metrics:
             with contextlib.suppress(KeyError):
                 self.state.remove(number, state.value)
         for key in [key for key in self._seen if key[0] == number]:
-            self._seen.discard(key)
-            self._alarms.pop(key, None)
-            for gauge in (*self.cell.values(), self.chain_height):
-                gauge.remove(*key)
+            self._forget(key)
+
+    def _forget(self, cell: tuple[str, str]) -> None:
+        """Drop the gauges of a cell that is not here any more."""
+        self._seen.discard(cell)
+        self._alarms.pop(cell, None)
+        for gauge in (*self.cell.values(), self.chain_height):
+            gauge.remove(*cell)
 
     def committed(self, shard: Shard, unit: UnitOfWork, oldest_timestamp_ms: int) -> None:
         """A unit of work has committed."""
@@ -243,6 +257,13 @@ class Metrics:
         for reason, count in unit.quarantined.items():
             self.quarantined.labels(label, reason).inc(count)
 
+        for (tenant, reason), count in unit.over_quota.items():
+            self.over_quota.labels(label, tenant, reason).inc(count)
+
+    def key_store_failed(self) -> None:
+        """The key store did not answer."""
+        self.key_store_failures.inc()
+
     def _describe(self, shard: str, tenant: str, values: dict[str, float]) -> None:
         for name, gauge in self.cell.items():
             gauge.labels(shard, tenant).set(values[name])
@@ -261,7 +282,11 @@ class Metrics:
             self.end_offset.labels(shard.label).set(end_offset)
             self.lag.labels(shard.label).set(max(0, end_offset - (shard.next_offset or 0)))
         self.rocksdb_bytes.labels(shard.label).set(shard.store.size_bytes())
-        for tenant, cell in shard.engine.tenants.items():
+        tenants = shard.engine.tenants
+        for key in [key for key in self._seen if key[0] == str(shard.label)]:
+            if key[1] not in tenants:
+                self._forget(key)
+        for tenant, cell in tenants.items():
             self._seen.add((str(shard.label), tenant))
             self._describe(str(shard.label), tenant, cell.describe())
             self.chain_height.labels(shard.label, tenant).set(shard.engine.chain(tenant).size)

@@ -225,6 +225,55 @@ class SecretSettings(Section):
     )
 
 
+class EncryptionSettings(Section):
+    """Encryption of the tenants' state at rest."""
+
+    mode: Literal["off", "on", "migrate"] = Field(
+        default="off",
+        description="on: state is encrypted, and refused where it is not; migrate: state in the "
+        "clear is still read, and encrypted by the next checkpoint",
+    )
+    keys: str | None = Field(
+        default=None,
+        description="folder or s3://bucket/prefix of the tenants' wrapped data keys, the same for "
+        "all workers; not backed up, without versioning",
+    )
+    refresh_s: Positive = Field(
+        default=5, description="seconds between two looks at it for rotated and destroyed keys"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_place_for_keys(self) -> EncryptionSettings:
+        if self.mode != "off" and self.keys is None:
+            raise ValueError(
+                f"encryption.mode is {self.mode}: set encryption.keys to a folder that all workers "
+                "share, or to s3://bucket/prefix"
+            )
+        return self
+
+
+class QuotaLimits(Section):
+    """Bounds of one tenant in one shard."""
+
+    events_per_s: float | None = Field(
+        default=None, gt=0, description="events a second of event time, of a tenant in a shard"
+    )
+    burst_s: float = Field(
+        default=10.0, gt=0, description="so many seconds' worth of events may come at once"
+    )
+    ids: Positive | None = Field(
+        default=None, description="ids that the linear model of a tenant in a shard may hold"
+    )
+
+
+class QuotaSettings(QuotaLimits):
+    """Bounds of the tenants; events beyond them are quarantined."""
+
+    tenants: dict[str, QuotaLimits] = Field(
+        default_factory=dict, description="tenants with bounds of their own, in the place of these"
+    )
+
+
 class RegistrySettings(Section):
     """A Confluent schema registry; without one, messages are framed as ``topics.framing`` says."""
 
@@ -252,6 +301,8 @@ class Settings(BaseSettings):
     secrets: SecretSettings = SecretSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     labels: LabelSettings = LabelSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+    quotas: QuotaSettings = QuotaSettings()
     http: HttpSettings = HttpSettings()
     scanner: ScannerSettings = ScannerSettings()
     registry: RegistrySettings = RegistrySettings()

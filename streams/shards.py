@@ -95,6 +95,11 @@ class Shards:
         for shard in self._shards.values():
             shard.request_snapshot()
 
+    def wake(self) -> None:
+        """Let shards that have something to settle do it; on the event loop."""
+        for shard in self._shards.values():
+            shard.wake()
+
     async def pause(self, partitions: set[int]) -> None:
         """Stop the shards of these partitions at their last commit."""
         self.ready = False

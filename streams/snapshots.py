@@ -29,19 +29,21 @@ class CheckedCell(NamedTuple):
     Attributes:
         tenant: whose.
         records: audit records as of the snapshot.
-        membership: whether every id of the linear model is found where it stands.
+        membership: whether every id of the linear model is found where it stands; None: the
+            tenant's keys were destroyed, and nobody can tell any more.
         marked: whether the audit log has a mark of this snapshot; None: not looked for.
     """
 
     tenant: str
     records: int
-    membership: Membership
+    membership: Membership | None
     marked: bool | None
 
     @property
     def holds(self) -> bool:
         """Nothing is wrong with it."""
-        return self.membership.holds and self.marked is not False
+        found = self.membership is None or self.membership.holds
+        return found and self.marked is not False
 
 
 def snapshot_store(settings: Settings) -> ObjectStore:
@@ -75,6 +77,7 @@ def build_engine(settings: Settings, shard: int) -> Engine:
         max_event_bytes=settings.stream.max_event_bytes,
         max_tenants=settings.stream.max_tenants,
         labels=settings.labels,
+        quotas=settings.quotas,
     )
 
 
@@ -87,7 +90,8 @@ def load_into(engine: Engine, store: ObjectStore, snapshot: Snapshot) -> Manifes
         SecretError: a version of a secret that it needs is not here.
     """
     manifest, records = load_snapshot(store, snapshot)
-    restore.load_records(engine, records, f"{store.url}/{snapshot.folder}")
+    where = f"{store.url}/{snapshot.folder}"
+    restore.load_records(engine, records, where, manifest.application_id)
     return manifest
 
 
@@ -107,11 +111,12 @@ def check_snapshot(
     """
     engine = build_engine(settings, snapshot.id.shard)
     manifest = load_into(engine, store, snapshot)
+    tenants = engine.tenants
     return [
         CheckedCell(
             cell.tenant,
             cell.records,
-            membership(engine.tenants[cell.tenant].hlm),
+            membership(tenants[cell.tenant].hlm) if cell.tenant in tenants else None,
             None if logs is None else is_marked(logs[cell.tenant], snapshot.digest),
         )
         for cell in manifest.cells

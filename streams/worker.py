@@ -28,6 +28,7 @@ from streams.kafka.group import translated
 from streams.kafka.quiet import hold_back_repetitions
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import OUTPUT_ROLES, SOURCE_ROLE, changelog_name, prepare_topics
+from streams.key_watch import watch_keys
 from streams.keys import CellKeys
 from streams.labels import LabelForwarder, prepare_labels
 from streams.messages import build_codecs
@@ -159,6 +160,7 @@ class Worker:
             max_event_bytes=settings.stream.max_event_bytes,
             max_tenants=settings.stream.max_tenants,
             labels=settings.labels,
+            quotas=settings.quotas,
             cell_type=self._parts.cell,
         )
 
@@ -238,9 +240,7 @@ class Worker:
         for watchdog in watchdogs:
             watchdog.start()
         self._standbys.start()
-        silence = None
-        if self._tokens is not None:
-            silence = asyncio.create_task(self._tokens.watch(), name="silence")
+        watching = self._watch()
         starting = asyncio.create_task(app.start(), name="faust-start")
         stopping = asyncio.create_task(stop.wait(), name="stop-signal")
         crashed = asyncio.create_task(app._crashed.wait(), name="faust-crash")  # noqa: SLF001 - mode offers no other way to await it
@@ -254,21 +254,34 @@ class Worker:
         for watchdog in watchdogs:
             watchdog.stop()
         self._serving.detach()
-        if silence is not None:
-            silence.cancel()
+        for looking in watching:
+            looking.cancel()
         # First the units in flight, then Faust: nothing new is taken meanwhile.
         await asyncio.gather(*(shards.close() for shards in fed.values()))
         if self._tokens is not None:
             self._tokens.close()
         await self._stop(app)
-        crashed.cancel()
         starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await crashed
+        for task in (crashed, *watching):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         try:
             await starting
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - the stop came into its way
             log.info("stopped before Faust had started", reason=repr(error))
+
+    def _watch(self) -> list[asyncio.Task[None]]:
+        """Begin to look at what changes beside the stream."""
+        keys = watch_keys(
+            self._keys.data_keys,
+            self.settings.encryption.refresh_s,
+            self.shards.wake,
+            self.metrics.key_store_failed,
+        )
+        if self._tokens is None:
+            return [keys]
+        return [keys, asyncio.create_task(self._tokens.watch(), name="silence")]
 
     def _watchdog(self, topic: str, shards: Shards) -> Watchdog:
         return Watchdog(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 READ: Final = (0, 64, 192, 512)
 """Tokens read, the opening's included, from which on each range goes."""
-AFTER: Final = (0, 1, 4, 8)
+AFTER: Final = (0, 1, 8)
 """Tokens read after a span, likewise."""
 _MOST: Final = 60.0
 _EDGE: Final = 1e-6
@@ -34,7 +34,7 @@ class Certainty:
 
     Attributes:
         scores: temperature and shift of each score by tokens read, float64 [4, 4, 2].
-        spans: the same of spans by tokens after them, float64 [4, 2].
+        spans: the same of spans by tokens after them, float64 [3, 2].
         turn: chance of another topic from which on a topic ends.
     """
 

@@ -12,7 +12,7 @@ from operators.hlm.answers import Explanation, HlmAck, Refused, Sample, score_of
 from operators.hlm.changes import Changes
 from operators.hlm.config import HlmConfig, check_rates
 from operators.hlm.inputs import as_errors, as_features, as_labels, as_rows
-from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN
+from operators.hlm.kernels import SCRATCH_HEADER, UNKNOWN, locate_event
 from operators.hlm.kernels_batch import LANES, step_events
 from operators.hlm.kernels_rule import weights_at
 from operators.hlm.layout import (
@@ -184,6 +184,17 @@ class Hlm:
         publication do not show in a sample pinned before.
         """
         return Sample(self.arrays)
+
+    def knows(self, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Whether each id has a weight; changes nothing.
+
+        Args:
+            ids: uint64[n].
+        """
+        scratch = np.empty(SCRATCH_HEADER + len(ids), np.int64)
+        locate_event(self.arrays, scratch, ids, 0, len(ids))
+        known: npt.NDArray[np.bool_] = scratch[SCRATCH_HEADER:] >= 0
+        return known
 
     def explain(self, ids: npt.ArrayLike, values: npt.ArrayLike) -> Explanation:
         """What each feature adds to the raw score of an event; arguments as for ``predict``."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from state.audit.leaf import COLUMN, EPOCH, MARKS, NUMBERS, STEPS
+from state.audit.leaf import COLUMN, EPOCH, ERASURE, MARKS, NUMBERS, STEPS
 from state.audit.report import Reason
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Conditions:
         if marks.any():  # an epoch goes back, never ahead
             epochs = numbers[:, COLUMN["format"]] == EPOCH
             wrong &= ~(epochs & (steps >= 0.0) & (steps <= before) & (steps == np.floor(steps)))
+            wrong &= ~((numbers[:, COLUMN["format"]] == ERASURE) & (steps == 0.0))
         for index in _where(wrong):
             detail = f"step {steps[index]:.17g} where {due[index]:.17g} was due"
             yield Violation(index, Reason.STEP, detail)

@@ -26,6 +26,8 @@ SNAPSHOT: Final = 4.0
 """``format`` of a mark: a snapshot was taken; ``event_digest`` is the hash of its manifest."""
 EPOCH: Final = 5.0
 """``format`` of a mark: the cell was set back to ``step``; ``prev`` names the old head."""
+ERASURE: Final = 6.0
+"""``format`` of a mark: the tenant's keys were destroyed; ``step`` is 0, for there is no cell."""
 NOTE: Final = 7.0
 """``format`` of a mark: a caller's own entry; ``event_digest`` is that of the event with it."""
 VERDICT: Final = 8.0
@@ -34,7 +36,7 @@ VERDICT: Final = 8.0
 STEPS: Final = (FORMAT, LATE_LABEL, VERDICT)
 """Formats that have a step number of their own; all fields count, but of a verdict, which has its
 time and digest, and zeros."""
-MARKS: Final = (REPEAT, SNAPSHOT, EPOCH, NOTE)
+MARKS: Final = (REPEAT, SNAPSHOT, EPOCH, ERASURE, NOTE)
 """Formats without: ``step`` is that of the cell, other numbers are 0 (but the time of an event)."""
 
 

@@ -7,7 +7,6 @@ import re
 import secrets
 import shlex
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from schemas.errors import SecretError
@@ -56,7 +55,8 @@ class FileSecrets:
             present = cls(directory)
             for name in names:
                 if not present._versions(name):
-                    _create(directory / f"{name}.v1", os.urandom(SECRET_BYTES).hex())
+                    text = os.urandom(SECRET_BYTES).hex() + "\n"
+                    create_whole(directory / f"{name}.v1", text.encode())
         except OSError as error:
             raise SecretError(
                 f"secrets cannot be made in {directory}: {error.strerror}; let the user that runs "
@@ -72,7 +72,7 @@ class FileSecrets:
                 read or replace it.
         """
         try:
-            self._check_folder()
+            check_folder(self._directory)
             if version is None:
                 version = max(self._versions(name), default=1)
             path = self._directory / f"{name}.v{version}"
@@ -105,12 +105,19 @@ class FileSecrets:
         names = (path.name for path in self._directory.iterdir())
         return [int(m[1]) for m in map(pattern.fullmatch, names) if m]
 
-    def _check_folder(self) -> None:
-        if self._directory.stat().st_mode & _OTHERS_WRITE:
-            raise SecretError(
-                f"others than the owner may write in {self._directory} and so replace secrets: "
-                f"chmod 700 {self._directory}"
-            )
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which others than its owner may put or replace files.
+
+    Raises:
+        SecretError: they may.
+        OSError: it is not there, or may not be looked at.
+    """
+    if folder.stat().st_mode & _OTHERS_WRITE:
+        raise SecretError(
+            f"others than the owner may write in {folder} and so replace secrets: chmod 700 "
+            f"{folder}"
+        )
 
 
 def _read(path: Path) -> str:
@@ -130,22 +137,59 @@ def _read(path: Path) -> str:
         return file.read(_MAX_FILE_BYTES).decode("latin-1")
 
 
-def _create(path: Path, text: str) -> None:
-    """Make a file whole or not at all, and never over one that exists."""
+def create_whole(path: Path, data: bytes) -> bool:
+    """Make a file whole or not at all, closed to others, and never over one that exists.
+
+    Returns:
+        Whether it was made; False: there is one of that name, and it stays.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    draft = _draft(path, data)
+    try:
+        os.link(draft, path)
+    except FileExistsError:  # another process was first: its file counts
+        return False
+    finally:
+        draft.unlink()
+    sync_folder(path.parent)
+    return True
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Put a file in the place of another, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _draft(path, data).replace(path)
+    sync_folder(path.parent)
+
+
+def _draft(path: Path, data: bytes) -> Path:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), _FILE_MODE)  # whatever the umask took away
-            file.write(text + "\n")
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):  # another process was first: its secret counts
-            os.link(draft, path)
-    finally:
+    except BaseException:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
+        raise
+    return draft
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring to disk which files a folder has.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

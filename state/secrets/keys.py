@@ -9,6 +9,7 @@ that no other shares, so knowing one key says nothing of another:
     feature key      ``weir/feature-hash/v1\0`` tenant                                      32
     PRF seed         ``weir/prf-seed/v1\0`` shard (u32 BE) generation (u64 BE) tenant       8 (LE)
     hash salt        ``weir/hash-salt/v1\0`` shard (u32 BE) generation (u64 BE) tenant     8 (LE)
+    wrapping key     ``weir/key-encryption/v1\0``                                            32
     ===============  ====================================================================  ========
 
 The tenant is utf-8 and comes last, where no separator is needed to tell it from what follows.

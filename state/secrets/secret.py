@@ -17,8 +17,10 @@ HASH_SALT: Final = "hash-salt"
 """Root of the salts of the hash tables."""
 AUDIT_SIGNING: Final = "audit-signing"
 """Seed of the Ed25519 key that signs audit checkpoints."""
+KEY_ENCRYPTION: Final = "key-encryption"
+"""Root of the key that wraps the tenants' data keys (``state.encryption``)."""
 
-SECRET_NAMES: Final = (FEATURE_HASH, PRF_SEED, HASH_SALT, AUDIT_SIGNING)
+SECRET_NAMES: Final = (FEATURE_HASH, PRF_SEED, HASH_SALT, AUDIT_SIGNING, KEY_ENCRYPTION)
 
 SECRET_BYTES: Final = 32
 """Length of every secret: what an Ed25519 key is made of, and as strong as SHA-256 can use."""

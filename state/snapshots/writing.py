@@ -167,5 +167,8 @@ def _cell_records(view: Records, tenant: str) -> Iterator[tuple[bytes, bytes]]:
         value = view.get(key)
         assert value is not None
         yield key, value
+    erased = view.get(cell_keys.erased_key(tenant))
+    if erased is not None:
+        yield cell_keys.erased_key(tenant), erased
     for prefix in cell_keys.cell_prefixes(tenant):
         yield from view.items(prefix)

@@ -62,12 +62,14 @@ class Contender:
         event_number: reads the number of the event out of a prediction; None where predictions are
             bytes of another event's.
         serves_metrics: it is a worker, with stages to tell apart.
+        environment: settings of its own, by the lab that it runs in.
     """
 
     name: str
     command: Callable[[Job], list[str]]
     event_number: Callable[[bytes], int] | None
     serves_metrics: bool = False
+    environment: Callable[[Lab], Mapping[str, str]] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def running(
         process = subprocess.Popen(  # noqa: S603 - the commands below
             contender.command(job),
             cwd=lab.folder,  # no settings file of the caller's lies there
-            env=lab.environment(prefix, group, job.http_port),
+            env={**lab.environment(prefix, group, job.http_port), **contender.environment(lab)},
             stdout=out,
             stderr=subprocess.STDOUT,
         )

@@ -1,7 +1,8 @@
 """``weir bench durable``: what it costs that nothing is lost, repeated or denied.
 
 Each part of it is left out in turn, on the same events; the share of throughput that it costs is
-what the worker without it does more. Rounds, not blocks, as in ``streams.bench.stream``.
+what the worker without it does more. Rounds, not blocks, as in ``streams.bench.stream``. What is
+off by default, encryption, is put in instead (``streams.bench.encryption``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from state.audit.chain import Chain
 from state.audit.leaf import blank_rows
 from streams.bench import machine
 from streams.bench.contenders import WARM_UP_PART, WEIR, running, without
+from streams.bench.encryption import run_encryption
 from streams.bench.events import make_events
 from streams.bench.lab import PARTITIONS, open_lab
 from streams.bench.measured import Measured, measured
@@ -92,6 +94,7 @@ def _costs(repeats: int, say: Callable[[str], None], params: dict[str, Any]) -> 
             for what, worker in workers.items():
                 say(f"repeat {repeat + 1} of {repeats}: {worker.name}")
                 runs[what].append(_run(worker, lab, f"durable-{next(groups)}"))
+        yield from run_encryption(lab, EVENTS, repeats, say, params)
     whole = [run.events_per_s for run in runs[""]]
     for metric, what in PARTS.items():
         less = [run.events_per_s for run in runs[what]]

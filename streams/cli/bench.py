@@ -116,8 +116,8 @@ def command(
     four minutes; sera needs one core and four minutes, fuse two. accuracy and drift are no
     races: predictions of real streams, against River and Vowpal Wabbit, and the health of a learner
     through a spike of novelty. dlp compares with the network in float and with Presidio where they
-    are installed. durable leaves parts of the worker out in turn, to see what each costs, and
-    verifies audit logs. Leave the machine alone meanwhile.
+    are installed. durable leaves parts of the worker out in turn, and puts encryption in, to see
+    what each costs, and verifies audit logs. Leave the machine alone meanwhile.
 
     Ends with 0 also where a figure misses its bar: only wrong output is an error.
     """

@@ -1,4 +1,4 @@
-"""``weir eval``: how good the scanner is, on generated messages or on your own labelled texts."""
+"""``weir eval``: how good the scanner is, and how early it speaks while a text still arrives."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ EXAMPLES = (
     "weir eval dlp labelled.jsonl",
     "weir eval dlp --json labelled.jsonl",
     "weir eval dlp --messages 500",
+    "weir eval streams --messages 200 --plot prefixes.png",
 )
 
 MESSAGES = 600
@@ -28,10 +29,13 @@ class Subject(StrEnum):
     """What can be evaluated."""
 
     DLP = "dlp"
+    STREAMS = "streams"
 
 
 def command(
-    what: Annotated[Subject, typer.Argument(metavar="NAME", help="dlp: the scanner.")],
+    what: Annotated[
+        Subject, typer.Argument(metavar="NAME", help="dlp: the scanner; streams: partial verdicts.")
+    ],
     file: Annotated[
         Path | None,
         typer.Argument(
@@ -49,6 +53,9 @@ def command(
         ),
     ] = None,
     alone: Annotated[bool, flag("--alone", help="Leave other scanners out.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Of streams: draw the figures.")
+    ] = None,
     model: Model = package.SHIPPED,
     policy: PolicyFile = policy_file.SHIPPED,
     as_json: AsJson = False,
@@ -59,8 +66,15 @@ def command(
     spans a megabyte, and the same for Presidio and detect-secrets where they are installed.
     Generated: also AUPRC, FP@95R and calibration error of the scores, precision@k of grave spans,
     recall of disguised values, and the share of decisions that a shift leaves alone.
+
+    Streams, generated: what is said of a text that still arrives, by tenth of it: how early the
+    final decision is given, how many spans are revised, F1 of spans, calibration.
     """
-    del what
+    if what is Subject.STREAMS:
+        if file is not None:
+            raise typer.BadParameter("streams are generated: leave the file out", param_hint="FILE")
+        _streams(count, data, model, policy, plot, as_json=as_json)
+        return
     scanner = Scanner.load(model, policy, exits=NEVER)
     say = messages()
     with say.status("Measuring …") as status:
@@ -83,6 +97,40 @@ def command(
             print_json(figures)
         else:
             _show(figures)
+
+
+def _streams(
+    count: int, data: Path | None, model: Path, policy: Path, plot: Path | None, *, as_json: bool
+) -> None:
+    from streams.hierarchy import evaluation as prefixes  # noqa: PLC0415 - numba takes a second
+
+    say = messages()
+    with say.status("Measuring …") as status:
+        found = prefixes.measured(
+            data, model, policy, count, lambda told: status.update(f"Measuring: {told} …")
+        )
+    if plot is not None:
+        from streams.hierarchy.prefix_plot import draw  # noqa: PLC0415 - so does matplotlib
+
+        draw(found, plot)
+    if as_json:
+        print_json(found)
+        return
+    tenths = [f"{number}0 %" for number in range(1, prefixes.TENTHS + 1)]
+    made = table(f"{found['streams']} streams", ("of the text", *tenths), tenths)
+    for name, values in prefixes.rows(found):
+        made.add_row(name, *(f"{value:.3f}" for value in values))
+    console = output()
+    console.print(made)
+    for name in filter(found.__getitem__, ("earliness", "earliness_not_allowed")):
+        first, good = found[name]["first"]["mean"], found[name]["for_good"]["mean"]
+        console.print(
+            f"{name}: final decision given at {first:.3f} of the text, for good {good:.3f}"
+        )
+    of = found["revisions"]
+    console.print(
+        f"spans told: {of['spans']}, revised {of['revised']}, withdrawn {of['withdrawn']}"
+    )
 
 
 def _show(figures: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from schemas.errors import SecretError
 from state.audit.note import Signer, Verifier
+from state.encryption.key_store import KeyStore
+from state.encryption.places import open_place
 from state.secrets import AUDIT_SIGNING, SECRET_NAMES, FileSecrets, audit_signing_key
 from streams.keys import open_secrets
 from streams.service.access import TOKEN_PREFIX
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def make_secrets(settings: Settings) -> None:
-    """Make the secrets that are missing, where they are files.
+    """Make the secrets that are missing, where they are files, and the key store if there is none.
 
     Raises:
         SecretError: they cannot be written.
@@ -24,6 +26,8 @@ def make_secrets(settings: Settings) -> None:
     if settings.secrets.provider == "file":
         tokens = [TOKEN_PREFIX + token.name for token in settings.http.tokens]
         FileSecrets.initialise(settings.secrets_dir, [*SECRET_NAMES, *tokens])
+    if settings.encryption.mode != "off" and settings.encryption.keys is not None:
+        KeyStore.initialise(open_place(settings.encryption.keys))
 
 
 def own_verifiers(settings: Settings) -> list[Verifier]:

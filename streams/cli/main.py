@@ -49,6 +49,7 @@ COMMANDS = {
         "streams.cli.quarantine",
         "List, show and send again what could not be used.",
     ),
+    "keys": ("streams.cli.tenant_keys", "Make, list, rotate and destroy the tenants' data keys."),
     "audit-key": ("streams.cli.audit_key", "Print the public key that audit trails verify with."),
     "map": ("streams.cli.map", "Check a mapping file against samples of a topic or file."),
     "backtest": ("streams.cli.backtest", "Run a file through the same steps, without Kafka."),

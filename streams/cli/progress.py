@@ -48,6 +48,11 @@ class WorkProgress:
         self._started = time.monotonic()
         self._next = 0.0
 
+    def say(self, what: str) -> None:
+        """Begin something else, of which it is not known how much there is."""
+        self._progress.reset(self._task, total=None, description=what, note="")
+        self._started = time.monotonic()
+
     def show(self, count: int, done: float, total: float | None) -> None:
         """Say how far it is; cheap enough to be called for every event.
 

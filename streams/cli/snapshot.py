@@ -141,14 +141,17 @@ def _check(settings: Settings, store: ObjectStore, name: str, trail: bool, as_js
 def _say(cell: CheckedCell, as_json: bool) -> None:
     if as_json:
         plain = {"tenant": cell.tenant, "records": cell.records, "marked": cell.marked}
-        print_json(plain | cell.membership._asdict() | {"holds": cell.holds})
+        checked = cell.membership._asdict() if cell.membership is not None else {"erased": True}
+        print_json(plain | checked | {"holds": cell.holds})
         return
-    ids = cell.membership
     marks = {None: "", True: ", marked in the audit log", False: ", NOT marked in the audit log"}
-    text = (
-        f"{cell.tenant}: {ids.base + ids.delta:,} ids, "
-        f"{ids.base_misplaced + ids.delta_misplaced:,} misplaced{marks[cell.marked]}"
+    ids = cell.membership
+    found = (
+        "erased, its keys were destroyed"
+        if ids is None
+        else f"{ids.base + ids.delta:,} ids, {ids.base_misplaced + ids.delta_misplaced:,} misplaced"
     )
+    text = f"{cell.tenant}: {found}{marks[cell.marked]}"
     style = "green" if cell.holds else "red"
     output().print(printable(text), style=style, markup=False, soft_wrap=True)
 

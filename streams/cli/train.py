@@ -9,6 +9,7 @@ import typer
 
 from streams.cli.console import messages, output, print_json
 from streams.cli.options import AsJson
+from streams.cli.progress import WorkProgress
 from streams.dlp import development, package
 
 EXAMPLES = (
@@ -114,15 +115,19 @@ def command(
         short or usual[2],
         rate or usual[3],
         easy=0.0 if data is not None else 0.1,
+        patience=0 if data is not None else 5,  # nothing of the user's own is held back
         seed=seed,
     )
     plan = pipeline.Plan(
         settings, out, packed, data, opened if data is not None else None,
         max(1, (os.cpu_count() or 2) - 1) if workers is None else workers, count, version,
     )  # fmt: skip
-    say = messages()
-    with say.status("Training …") as status:
-        figures = pipeline.run(plan, opened.tokenizer, lambda what: status.update(f"{what} …"))
+    with WorkProgress(messages(), "Training", "steps") as bar:
+        figures = pipeline.run(
+            plan, opened.tokenizer,
+            lambda what: bar.say(what.capitalize()),
+            lambda step, first: bar.show(step - first, step, settings.steps),
+        )  # fmt: skip
     if as_json:
         print_json(figures)
         return

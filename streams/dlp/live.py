@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from operators.dlp.dsl import Message
 from schemas.errors import WeirError
-from streams.dlp.package import MANIFEST
 from streams.dlp.scanner import NEVER, Exits, Scanner
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from operators.dlp.verdict import Verdict
+
+    Stamp = frozenset[tuple[Path, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,11 @@ class Sources:
         scanner.scan(Message("Nothing to see here."))
         return scanner
 
-    def stamp(self) -> tuple[float, float]:
-        """Changes when the files do."""
-        return (self.model / MANIFEST).stat().st_mtime, self.policy.stat().st_mtime
+    def stamp(self) -> Stamp:
+        """Changes when the files do, weights that come after their manifest included."""
+        files = [self.policy, *(path for path in self.model.iterdir() if path.is_file())]
+        stats = ((path, path.stat()) for path in files)
+        return frozenset((path, found.st_mtime_ns, found.st_size) for path, found in stats)
 
 
 class LiveScanner:
@@ -113,19 +116,15 @@ class LiveScanner:
     def watch(self, stopped: threading.Event, every_s: float = 2.0) -> None:
         """Reload whenever the files change, until stopped; to be run on a thread of its own."""
         while not stopped.wait(every_s):
+            tried = self._stamp
             try:
+                tried = self._sources.stamp()
                 self.reload()
             except (WeirError, OSError) as error:
-                self._stamp = self._failed_stamp()
+                # It is not tried again until it changes, be it while it was being loaded.
+                self._stamp = tried
                 if self._told is not None:
                     self._told(str(error))
-
-    def _failed_stamp(self) -> tuple[float, float]:
-        """What was tried and failed is not tried again until it changes."""
-        try:
-            return self._sources.stamp()
-        except OSError:
-            return self._stamp
 
 
 def _differences(ours: Verdict, theirs: Verdict) -> list[str]:

@@ -63,6 +63,7 @@ class TokenEngine:
         shard: partition number.
         next_offset: source offset that the streams have reached; None before the first piece.
         tenants: cells; there are none.
+        unsettled: whether there is something to be committed besides pieces: never.
         driver: of the streams, once the shard is open.
     """
 
@@ -86,6 +87,7 @@ class TokenEngine:
         self.label = f"tokens-{shard}"
         self.next_offset: int | None = None
         self.tenants: Mapping[str, object] = {}
+        self.unsettled = False
         self._model = model
         self._codecs = codecs
         self._config = config

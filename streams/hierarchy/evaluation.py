@@ -20,11 +20,18 @@ from operators.dlp.generator.rows import labels_at
 from operators.dlp.policy import Decision, Evidence, audience
 from operators.dlp.scoring import SpanTally
 from operators.dlp.tags import SCORES, TypedSpan
-from streams.dlp.scanner import NEVER
+from operators.hierarchy.buffer import BufferConfig
+from schemas.errors import ConfigError
+from streams.dlp import development, policy_file
+from streams.dlp.inference import Engine
+from streams.dlp.package import Package
+from streams.dlp.scanner import NEVER, Scanner
+from streams.hierarchy.following import Reader
 from streams.train.levels_data import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -32,8 +39,7 @@ if TYPE_CHECKING:
     from operators.dlp.generator.rows import Source
     from operators.dlp.policy import Audience, Policy
     from operators.hierarchy.certainty import Certainty
-    from streams.dlp.scanner import Scanner
-    from streams.hierarchy.following import Reader, Seen
+    from streams.hierarchy.following import Seen
 
 STEPS: Final = 20
 TENTHS: Final = 10
@@ -119,6 +125,51 @@ def figures(every: Sequence[Followed], certainty: Certainty, policy: Policy) -> 
         "ece": _score_errors(every, certainty),
         "span_ece": _span_errors(every, certainty),
     }
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, list[float]]]:
+    """The figures by tenth, with what they are of."""
+    return [
+        ("decision is the final one", found["agreement"]),
+        ("the same where that is not ALLOW", found["agreement_not_allowed"]),
+        ("span F1, half overlap", found["spans"]["overlap_f1"]),
+        ("span F1, exact", found["spans"]["exact_f1"]),
+        ("span F1, half overlap, no lookahead", found["spans_without_lookahead"]["overlap_f1"]),
+        ("span F1, exact, no lookahead", found["spans_without_lookahead"]["exact_f1"]),
+        *((f"ECE of {name}", values) for name, values in found["ece"].items()),
+        ("ECE of spans", found["span_ece"]),
+    ]
+
+
+def measured(
+    data: Path | None, model: Path, policy: Path, count: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Figures of generated development streams.
+
+    Args:
+        data: packed pools and carriers; drawn here by default.
+        model: folder of the model.
+        policy: file of the policy.
+        count: of streams.
+        say: told what is going on.
+
+    Raises:
+        ConfigError: Faker is not installed, the data are not there, or no stream is long enough.
+        ModelUnusable: the model is for whole texts only, or damaged.
+        PolicyUnusable: the policy makes no sense.
+    """
+    package, chosen = Package.open(model), policy_file.load(policy)
+    engine = Engine(package.folder)
+    reader = Reader(package, engine, BufferConfig())
+    _, source = development.both(data, reader.tokenizer)
+    every = []
+    scanner = Scanner(package, engine, chosen, NEVER)
+    for one in followed(source, reader, scanner, range(count)):
+        every.append(one)
+        say(f"{len(every)} of {count} streams")
+    if not every:
+        raise ConfigError(f"none of {count} streams is long enough to be followed: ask for more")
+    return figures(every, reader.above.certainty, chosen)
 
 
 def shown(seen: Seen, certainty: Certainty) -> list[tuple[Span, float]]:

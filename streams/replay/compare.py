@@ -11,7 +11,7 @@ from schemas.wire import without_header
 from streams.audit_reader import leaf_of, tenant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from streams.kafka.reader import Record
 
@@ -51,9 +51,15 @@ class Published:
 
     Args:
         batches: committed records from the start.
+        passed_over: tells of tenants whose records nobody asks for.
     """
 
-    def __init__(self, batches: Generator[list[Record], None, None]) -> None:
+    def __init__(
+        self,
+        batches: Generator[list[Record], None, None],
+        passed_over: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._passed_over = passed_over
         self._batches = batches
         self._waiting: dict[str, deque[Record]] = {}
 
@@ -65,7 +71,9 @@ class Published:
             if batch is None:
                 return None
             for record in batch:
-                self._waiting.setdefault(tenant_of(record.key), deque()).append(record)
+                owner = tenant_of(record.key)
+                if not self._passed_over(owner):
+                    self._waiting.setdefault(owner, deque()).append(record)
         return waiting.popleft()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.kafka.reader import PartitionReader
+    from streams.shard.vault import Vault
+
+
+_VERSIONS_BYTES: Final = 8 * len(KeyVersions._fields)
 
 
 @dataclass(frozen=True)
@@ -67,20 +71,30 @@ class History:
     Attributes:
         versions: tenant → versions of the secrets that its cell began with.
         epochs: in order.
+        quotas: the record of which quotas were in force when; None: there never were any.
     """
 
     versions: dict[str, KeyVersions] = field(default_factory=dict)
     epochs: list[Epoch] = field(default_factory=list)
+    quotas: bytes | None = None
 
 
-def read_history(reader: PartitionReader, changelog: str, shard: int) -> History:
+def read_history(reader: PartitionReader, changelog: str, shard: int, vault: Vault) -> History:
     """Read a changelog once for what a replay must know. O(its records).
+
+    Args:
+        reader: of the changelog.
+        changelog: its topic.
+        shard: partition number.
+        vault: opens what is encrypted.
 
     Raises:
         StateError: a record is damaged.
+        SecretError: a data key is missing.
         BrokerUnavailable: the changelog cannot be read.
     """
     found = History()
+    opener = vault.opener(changelog)
     low, end = reader.bounds(changelog, shard)
     blocks = cell_keys.block_prefix("")[:1]
     for batch in reader.read(changelog, shard, low, end):
@@ -90,8 +104,12 @@ def read_history(reader: PartitionReader, changelog: str, shard: int) -> History
                 continue
             if key == cell_keys.epochs_key():
                 found.epochs = decode_epochs(value)
+            elif key == cell_keys.quotas_key():
+                found.quotas = value
             elif key.startswith(blocks):
                 tenant, name = cell_keys.array_of(key[: -cell_keys.BLOCK_NUMBER_BYTES])
-                if name == VERSIONS_ARRAY:
+                if name == VERSIONS_ARRAY and not vault.destroyed(tenant):
+                    if len(value) != _VERSIONS_BYTES:
+                        value = opener.open(tenant, key, value)
                     found.versions[tenant] = KeyVersions(*np.frombuffer(value, np.int64).tolist())
     return found

@@ -129,9 +129,11 @@ def epoch_unit(engine: ReplayEngine, now: ShardStore, plan: Plan) -> UnitOfWork:
     snapshots = now.get(cell_keys.snapshots_key())
     engine.next_offset = plan.target
     engine.restore_snapshots(snapshots)
+    engine.quotas.set_back_from(plan.committed)
     unit = engine.begin_epoch(chains, epoch.entry())
     epochs = [*decode_epochs(now.get(cell_keys.epochs_key())), epoch]
     unit.state[cell_keys.epochs_key()] = encode_epochs(epochs)
+    unit.state.update(now.items(cell_keys.erased_prefix()))
     for key in [key for key, _ in now.items()]:
         unit.state.setdefault(key, None)  # a tombstone for what the earlier state does not have
     return unit

@@ -14,6 +14,7 @@ from streams.keys import CellKeys
 from streams.messages import build_codecs
 from streams.replay.engine import Marks, ReplayEngine
 from streams.replay.history import History, read_history
+from streams.shard.vault import Vault
 from streams.snapshots import load_into, snapshot_store
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class ShardReplay:
             ConfigError: the start lies before the last epoch, and is not the beginning.
             StateError: a snapshot is damaged, or the source lacks events.
         """
-        self.history = read_history(self._reader, self._changelog, self._shard)
+        self._read_history()
         silent = records = steps = 0
         engine = self.engine()
         self._load(engine, self._start)
@@ -137,12 +138,17 @@ class ShardReplay:
 
     def state(self) -> ReplayEngine:
         """Step silently to the point, and return the engine that stands there."""
-        self.history = read_history(self._reader, self._changelog, self._shard)
+        self._read_history()
         engine = self.engine()
         self._load(engine, self._start)
         self._step_silently(engine, self._start.state_offset, self._start.emit_offset)
         engine.next_offset = self._start.emit_offset
         return engine
+
+    def _read_history(self) -> None:
+        keys, name = CellKeys.open(self._settings), self._settings.application_id
+        vault = Vault(keys, name, self._shard)
+        self.history = read_history(self._reader, self._changelog, self._shard, vault)
 
     def engine(self) -> ReplayEngine:
         """Build an empty engine with the keys of the original."""
@@ -159,11 +165,13 @@ class ShardReplay:
             labels=settings.labels,
         )
         engine.known_versions = self.history.versions
+        engine.quotas.follow(self.history.quotas)
         return engine
 
     def _load(self, engine: ReplayEngine, start: Start) -> None:
         if start.snapshot is not None:
             load_into(engine, snapshot_store(self._settings), start.snapshot)
+            engine.quotas.follow(self.history.quotas)
 
     def _step_silently(self, engine: ReplayEngine, start: int, stop: int) -> int:
         stepped = 0

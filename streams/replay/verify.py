@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import BadMessage
 from streams.audit_reader import leaf_of, read_checkpoint, tenant_of
+from streams.keys import CellKeys
 from streams.messages import build_codecs
 from streams.replay.compare import (
     Difference,
@@ -15,6 +16,7 @@ from streams.replay.compare import (
     read_prediction,
 )
 from streams.replay.engine import Marks
+from streams.shard.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -48,6 +50,8 @@ class Roots(NamedTuple):
 class VerifySink:
     """Compares one shard, up to the first difference.
 
+    What was published of erased tenants is passed over: nobody can step their events again.
+
     Args:
         settings: of the application.
         shard: partition number.
@@ -75,8 +79,9 @@ class VerifySink:
             role: settings.topics.name(role)
             for role in ("predictions", "audit", "audit-checkpoints")
         }
+        self._vault = Vault(CellKeys.open(settings), settings.application_id, shard)
         self._published = self._flat(predictions, self._topics["predictions"])
-        self._audit = Published(self._batches(audit, self._topics["audit"]))
+        self._audit = Published(self._batches(audit, self._topics["audit"]), self._vault.destroyed)
         self._events = build_codecs(settings).reader
         self._held: Record | None = None
         self.difference: Difference | None = None
@@ -210,4 +215,10 @@ class VerifySink:
 
     def _flat(self, reader: PartitionReader, topic: str) -> Generator[Record, None, None]:
         for batch in self._batches(reader, topic):
-            yield from batch
+            if not self._vault.on:
+                yield from batch
+                continue
+            for record in batch:
+                tenant = read_prediction(record.value).get("tenant", "?")
+                if not self._vault.destroyed(tenant):
+                    yield record

@@ -59,7 +59,7 @@ class Admission(Protocol):
         """Give the tenant its place, if it has none yet."""
 
     def serves(self, tenant: str) -> bool:
-        """Tell whether the tenant has its place."""
+        """Tell whether the tenant has its place; BadMessage where it was erased."""
 
 
 class Rejected(NamedTuple):
@@ -184,6 +184,10 @@ class Decoder:
         raw = table.all_bytes()
         return {tenant: self._columns(table, raw, mine) for tenant, mine in rows.items()}, rejected
 
+    def forget(self, tenant: str) -> None:
+        """Drop the names of a tenant that was erased."""
+        self._names.pop(tenant, None)
+
     def _read(self, records: Sequence[SourceRecord], rejected: list[Rejected]) -> EventTable:
         """Take records to events and find their parts."""
         payload, shard, max_bytes = self._reader.payload, self._shard, self._max_bytes
@@ -225,9 +229,10 @@ class Decoder:
                 Reason.BAD_FIELD, f"tenant must have 1 to {MAX_TENANT_BYTES} bytes of UTF-8"
             )
         if late:
+            served = self._admission.serves(tenant)
             if event["label"] is None:
                 raise BadMessage(Reason.BAD_FIELD, "a late label without a label")
-            if not self._admission.serves(tenant):
+            if not served:
                 raise BadMessage(
                     Reason.LATE_LABEL_UNMATCHED, "no observation of this tenant has come yet"
                 )

@@ -20,27 +20,30 @@ from state.audit.chain import Chain
 from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
 from state.changelog import StateCheckpoint
 from streams.keys import CellKeys, KeyVersions
-from streams.settings import LabelSettings
+from streams.settings import LabelSettings, QuotaSettings
 from streams.shard.cell_formats import CELL_FORMAT
 from streams.shard.columns import Decoder, TenantColumns
 from streams.shard.learner_record import check_learner, encode_learner
 from streams.shard.leaves import leaf_rows
 from streams.shard.notes import Noted, interleaved, split
+from streams.shard.quotas import QUOTAS
+from streams.shard.settling import Settling
 from streams.shard.stepping import PREFIX, Memory, Stepping
-from streams.shard.tenant import VERSIONS_ARRAY, Outputs, Tenant, in_order
-from streams.shard.trail import Trail
+from streams.shard.tenant import BUCKET_ARRAY, VERSIONS_ARRAY, Outputs, Tenant, in_order
 from streams.shard.unit import UnitOfWork
+from streams.shard.vault import erased
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from operators.seeds import Seeds
     from schemas.hashing import FeatureHasher
+    from state.encryption.sealing import OpenedRecords
     from streams.kafka.fetch import SourceRecord
     from streams.shard.encode import MessageCodecs
 
 
-class Engine(Trail):
+class Engine(Settling):
     """The cells of one shard and the step that all of them share.
 
     Args:
@@ -53,6 +56,7 @@ class Engine(Trail):
         max_event_bytes, max_tenants: bounds beyond which events are quarantined.
         cell_type: what learns; a benchmark puts one in that does not.
         labels: how much is kept for late labels and repetitions; None: the defaults.
+        quotas: bounds of each tenant; None: there are none.
     """
 
     def __init__(
@@ -68,8 +72,9 @@ class Engine(Trail):
         max_tenants: int,
         cell_type: type[Cell] = Cell,
         labels: LabelSettings | None = None,
+        quotas: QuotaSettings | None = None,
     ) -> None:
-        super().__init__(shard, keys, codecs, application_id, source_topic)
+        super().__init__(shard, keys, codecs, application_id, source_topic, quotas)
         self._config = config
         self._max_tenants = max_tenants
         self._cell_type = cell_type
@@ -99,6 +104,8 @@ class Engine(Trail):
         Complexity: O(bytes of the records), plus the cells' steps.
         """
         started = time.perf_counter()
+        if self.next_offset is None:
+            self.quotas.change(records[0].offset)
         by_tenant, rejected = self._decoder(records)
         decoded = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
@@ -107,12 +114,17 @@ class Engine(Trail):
         kernel_s = audit_s = 0.0
         for tenant, columns in by_tenant.items():
             at = self.member(tenant)
-            others, notes = split(columns)
             before = at.cell.steps
             begun = time.perf_counter()
-            done = Stepping(at.cell, at.memory, others).run()
+            within, refused = self.quotas.within_rate(tenant, at, columns, records)
+            others, notes = split(within)
+            most_ids = self.quotas.most_ids(tenant, others, records)
+            done = Stepping(at.cell, at.memory, others, most_ids).run()
             stepped = time.perf_counter()
-            rejected += done.rejected
+            refused += done.rejected
+            rejected += refused
+            reasons = (item.error.reason for item in refused)
+            unit.over_quota.update((tenant, reason) for reason in reasons if reason in QUOTAS)
             whole = len(done.places) == len(others.late)
             used = others if whole else others.select(done.places)
             leaves = leaf_rows(done.rows, used, self._config, at.seeds, done.kinds)
@@ -178,19 +190,15 @@ class Engine(Trail):
         # A copy at once: others ask while the shard's own thread adds tenants.
         return {name: at.cell for name, at in tuple(self.members.items())}
 
-    def chain(self, tenant: str) -> Chain:
-        """Return a tenant's audit chain.
-
-        Raises:
-            KeyError: the shard has no such tenant.
-        """
-        return self.members[tenant].chain
-
     def hasher(self, tenant: str) -> FeatureHasher:
         """Return a tenant's feature hasher; see ``Admission``."""
         hasher = self._hashers.get(tenant)
         if hasher is None:
-            if len(self._hashers) >= self._max_tenants:
+            if self.is_erased(tenant):
+                raise erased(tenant)
+            # What was full then is full in a re-step, though erased tenants have left since.
+            refused = self._expected is not None and tenant not in self._expected
+            if refused or len(self._hashers) >= self._max_tenants:
                 raise BadMessage(
                     Reason.UNKNOWN_TENANT,
                     f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
@@ -204,7 +212,9 @@ class Engine(Trail):
 
     def admit(self, tenant: str, hasher: FeatureHasher) -> None:
         """Give a tenant one of the shard's places; see ``Admission``."""
-        self._hashers.setdefault(tenant, hasher)
+        if tenant not in self._hashers:
+            self._vault.admit(tenant)
+            self._hashers[tenant] = hasher
 
     def member(self, tenant: str) -> Tenant:
         """Return a tenant, with an empty cell if it is new."""
@@ -225,7 +235,16 @@ class Engine(Trail):
 
     def serves(self, tenant: str) -> bool:
         """Tell whether a tenant has its place; see ``Admission``."""
-        return tenant in self._hashers
+        if tenant in self._hashers:
+            return True
+        if self.is_erased(tenant):
+            raise erased(tenant)
+        return False
+
+    def forget(self, tenant: str) -> None:
+        """Drop all that is known of a tenant beside its cell."""
+        self._hashers.pop(tenant, None)
+        self._decoder.forget(tenant)
 
     def _memory(self, seeds: Seeds) -> Memory:
         return Memory(self._labels, self._config, seeds.hash_salt)
@@ -240,9 +259,11 @@ class Engine(Trail):
         for tenant, at in self.members.items():
             if not at.touched:
                 continue
-            unit.state.update(at.changes())
+            unit.state.update(self._vault.seal(tenant, at.changes()))
             unit.state[cell_keys.chain_checkpoint_key(tenant)] = at.chain.to_bytes()
             at.touched = False
+        if (quotas := self.quotas.to_bytes()) is not None:
+            unit.state[cell_keys.quotas_key()] = quotas
         unit.state[cell_keys.learner_key()] = encode_learner(self._config, self._labels.of_state())
         unit.state[cell_keys.checkpoint_key()] = changelog.encode_checkpoint(
             StateCheckpoint(unit.next_offset, len(self.members), CELL_FORMAT)
@@ -258,10 +279,11 @@ class Engine(Trail):
         """
         where = f"shard {self.shard} ({self._source_topic}[{self.shard}])"
         self.restore_snapshots(store.get(cell_keys.snapshots_key()))
+        self.quotas.restore(store.get(cell_keys.quotas_key()))
         record = store.get(cell_keys.learner_key())
         check_learner(record, self._config, where, self._labels.of_state())
 
-    def load(self, store: cells.Records, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
+    def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Put a cell back as a checkpoint left it.
 
         Raises:
@@ -275,32 +297,19 @@ class Engine(Trail):
             )
         cell_arrays = {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
         versions = KeyVersions(*cell_arrays.pop(VERSIONS_ARRAY).tolist())
+        bucket = cell_arrays.pop(BUCKET_ARRAY, None)
         seeds = self._keys.seeds(tenant, self.shard, versions)
-        self._hashers[tenant] = self._keys.feature_hasher(tenant, versions)
-        self.members[tenant] = Tenant(
+        self.admit(tenant, self._keys.feature_hasher(tenant, versions))
+        # What lies there in the clear is written anew as a whole, encrypted.
+        anew = self._vault.on and not store.sealed(tenant)
+        at = self.members[tenant] = Tenant(
             self._cell_type.from_state(self._config, seeds, cell_arrays),
             Chain.from_bytes(self._log_name(tenant), chain),
             seeds,
             versions,
-            cells.CellWriter(tenant, cells.manifests(store, tenant)),
+            cells.CellWriter(tenant, None if anew else cells.manifests(store, tenant)),
             self._memory(seeds),
+            bucket,
         )
-        self.members[tenant].memory.load(arrays)
-
-    def compare_chains(self, committed: Iterable[tuple[str, bytes]]) -> None:
-        """Check after a re-step that every chain stands where the last unit of work left it.
-
-        Raises:
-            StateError: one does not: the same log gave other bytes.
-        """
-        chains = dict(committed)
-        for tenant in sorted(chains.keys() | self.members.keys()):
-            at = self.members.get(tenant)
-            if at is None or at.chain.to_bytes() != chains.get(tenant):
-                raise StateError(
-                    f"shard {self.shard}, tenant {tenant!r}: re-stepping {self._source_topic} to "
-                    f"offset {self.next_offset} gave another audit chain than the one committed. "
-                    "The configuration, the keys or the program differ from those that wrote it: "
-                    "start with the same ones (another release can take over once these have "
-                    "stopped in order), or begin anew under another application id"
-                )
+        at.memory.load(arrays)
+        at.touched = anew

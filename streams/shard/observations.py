@@ -149,6 +149,11 @@ class Observations:
         self._entries[name] = time_us, None, 0
         return Place(chunk, row)
 
+    def put_back(self, name: int, place: Place) -> None:
+        """Let an observation that was handed out wait on: its label was not learnt."""
+        time_us, _, _ = self._entries[name]
+        self._entries[name] = time_us, *place
+
     def to_state(self) -> dict[str, npt.NDArray[Any]]:
         """All observations as named flat arrays; none where there are none. O(their bytes)."""
         if not self._entries:
@@ -224,22 +229,22 @@ def gathered(places: Iterable[Place]) -> Chunk:
 
 
 def joined(
-    places: Sequence[Place], labels: Sequence[float], times_us: Sequence[int]
+    places: Sequence[Place], labels: npt.NDArray[np.float64], times_us: npt.NDArray[np.int64]
 ) -> tuple[EventBatch, npt.NDArray[np.float64]]:
     """Make one batch of observations with their labels, and what was kept of each.
 
     Args:
         places: the observations.
-        labels: one for each.
-        times_us: event time of each label.
+        labels: float64[n], one for each.
+        times_us: int64[n], event time of each label.
 
     Returns:
         The batch and float64[n, width].
     """
     batch, kept = gathered(places)
     labelled = batch._replace(
-        label=np.array(labels, np.float64),
+        label=labels,
         has_label=np.ones(len(labels), np.uint8),
-        time_us=np.array(times_us, np.int64),
+        time_us=times_us,
     )
     return labelled, kept

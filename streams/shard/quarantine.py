@@ -4,6 +4,9 @@ A quarantine record is a little larger than the message it holds. A message near
 Kafka lets through would give a record that Kafka refuses, and the shard would fail at it for ever.
 Such a record goes without the message's bytes and says so: their number, their digest, and that
 they still stand where the message came from, for as long as the source keeps them.
+
+The record of an event of an erased tenant goes without its bytes, too: this topic keeps for ever
+what it is given.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import hashlib
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.reasons import Reason
 from streams.kafka.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
@@ -58,6 +62,12 @@ class QuarantineEncoder:
             ("offset", str(source.offset).encode()),
         ]
         place = f"{topic}[{partition}]@{source.offset}"
+        if error.reason == Reason.TENANT_ERASED:
+            record |= {
+                "detail": f"{error.detail}; the event is left at {place}",
+                "key": None,
+                "value": None,
+            }
         for field in ("value", "key"):
             encoded = self._encoder.encode(record)
             key: bytes | None = record["key"]

@@ -74,20 +74,25 @@ def load_engine(engine: Engine, store: ShardStore) -> tuple[int | None, int | No
     return load_records(engine, store, str(store.path))
 
 
-def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int | None, int | None]:
+def load_records(
+    engine: Engine, store: cells.Records, where: str, application_id: str | None = None
+) -> tuple[int | None, int | None]:
     """Put the cells of the last checkpoint into the engine, from a table or a snapshot.
 
     Args:
         engine: without cells.
         store: records of the shard.
         where: they are; for the message of an error.
+        application_id: whose they are; None: the engine's own.
 
     Returns:
         As ``load_engine``.
 
     Raises:
-        StateError: a record is damaged, missing or of another format.
-        ConfigError: the state was learnt with other settings.
+        StateError: a record is damaged, missing or of another format, or does not open.
+        ConfigError: the state was learnt with other settings, or is encrypted and should not be, or
+            the other way round.
+        SecretError: a data key is missing.
     """
     committed = store.get(cell_keys.offset_key())
     checkpoint = store.get(cell_keys.checkpoint_key())
@@ -100,10 +105,12 @@ def load_records(engine: Engine, store: cells.Records, where: str) -> tuple[int 
     found = changelog.decode_checkpoint(checkpoint)
     check_cell_format(found.app_format, where)
     engine.check_settings(store)
-    for tenant, arrays in cells.load_cells(store):
-        engine.load(store, tenant, as_present(arrays, found.app_format))
+    engine.load_erased(store)
+    readable = engine.readable(store, where, application_id)
+    for tenant, arrays in cells.load_cells(readable, engine.is_erased):
+        engine.load(readable, tenant, as_present(arrays, found.app_format))
         # The next checkpoint is of the present format: no cell may stay behind in another.
-        engine.members[tenant].touched = found.app_format != CELL_FORMAT
+        engine.members[tenant].touched |= found.app_format != CELL_FORMAT
     engine.next_offset = found.source_offset
     return found.source_offset, changelog.decode_offset(committed)
 
@@ -172,6 +179,7 @@ def re_step(
             "state cannot go on without them, so begin anew under another application_id"
         )
     stepped = 0
+    engine.expect(cell_keys.tenant_of(key) for key, _ in store.items(cell_keys.chain_prefix()))
     for batch in reader.read(topic, engine.shard, reached, committed):
         stepping()
         engine.process(batch, emit=False)

@@ -210,7 +210,7 @@ class Shard:
         """Go on after a rebalance that left the shard here."""
         self._expect(ShardState.PAUSED)
         self.state = ShardState.READY
-        self._wake()
+        self.wake()
 
     def leave_checkpoint(self) -> None:
         """Commit all state before an orderly end, while the shard is still this worker's. Blocks.
@@ -220,14 +220,11 @@ class Shard:
         """
         if self.state is not ShardState.PAUSED or not self._since_checkpoint:
             return
-        unit = self.engine.pause()
-        self.engine.add_checkpoint(unit)
+        unit = self.engine.settle()
         try:
-            self._commit(unit)
+            self._commit_checkpoint(unit)
         except WeirError as error:
             log.warning("no checkpoint at the end", shard=self.label, why=str(error))
-        else:
-            self._since_checkpoint = 0
 
     def close(self) -> None:
         """Release connections and tables. Blocks for as long as closing RocksDB takes."""
@@ -292,7 +289,7 @@ class Shard:
             )
         self._queue.add(records)
         self._expected = records[-1].offset + 1
-        self._wake()
+        self.wake()
         if len(self._queue) >= self._settings.max_buffered_events:
             self._room.clear()
             await self._room.wait()
@@ -309,10 +306,10 @@ class Shard:
         """Take a snapshot as soon as the unit in flight has committed; on the event loop."""
         if self._snapshots is not None:
             self._snapshots.want()
-            self._wake()
+            self.wake()
 
-    def _wake(self) -> None:
-        """Let the task run if there is something to do."""
+    def wake(self) -> None:
+        """Let the task run if there is something to do; on the event loop."""
         if self._task is None and self.state in TAKING and self._has_work():
             self.state = ShardState.RUNNING
             self._task = asyncio.create_task(self._run(), name=f"shard-{self.number}")
@@ -325,7 +322,7 @@ class Shard:
             and self._snapshots.wanted
             and self._snapshots.due(0)
         )
-        return bool(self._queue or self._marks) or asked
+        return bool(self._queue or self._marks) or asked or self.engine.unsettled
 
     async def _continuation(self, batch: FetchedBatch) -> list[Any]:
         """Return what of a batch continues where the queue ends."""
@@ -365,7 +362,7 @@ class Shard:
         try:
             while self._has_work():
                 started = loop.time()
-                if self._marks or not self._queue:
+                if self._marks or not self._queue or self.engine.unsettled:
                     async with self._turn:
                         await loop.run_in_executor(self._executor, self._quiet_unit, loop)
                     continue
@@ -404,15 +401,15 @@ class Shard:
         return unit
 
     def _quiet_unit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Commit a unit without events: a mark of a snapshot, or the checkpoint for one."""
+        """Commit a unit without events: a mark of a snapshot, or the checkpoint for one.
+
+        Or what became of destroyed keys and changed quotas.
+        """
         if self._marks:
             unit = self.engine.mark_snapshot(self._marks.popleft())
         else:
-            unit = self.engine.pause()
-        # No re-step could know of it: it goes by the events.
-        self.engine.add_checkpoint(unit)
-        self._since_checkpoint = 0
-        self._commit(unit)
+            unit = self.engine.settle()
+        self._commit_checkpoint(unit)
         if self._snapshots is not None and self._snapshots.wanted and self._snapshots.due(0):
             self._begin_snapshot(loop)
 
@@ -431,7 +428,17 @@ class Shard:
 
     def _mark(self, manifest: bytes) -> None:
         self._marks.append(manifest)
-        self._wake()
+        self.wake()
+
+    def _commit_checkpoint(self, unit: UnitOfWork) -> None:
+        """Commit a unit without events as a checkpoint: no re-step could know of it."""
+        self.engine.add_checkpoint(unit)
+        self._commit(unit)
+        self._since_checkpoint = 0
+        if unit.erased:
+            log.warning(
+                "tenants erased: their keys were destroyed", shard=self.number, tenants=unit.erased
+            )
 
     def _commit(self, unit: UnitOfWork) -> None:
         started = time.perf_counter()

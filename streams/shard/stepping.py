@@ -20,14 +20,16 @@ from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
 from state.audit.leaf import FORMAT, LATE_LABEL, REPEAT
 from streams.shard.columns import Rejected
+from streams.shard.id_bound import QUOTA_IDS, bounded
 from streams.shard.observations import Observations, Place, joined
 from streams.shard.repeat_window import RepeatWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
+    from operators.batch import EventBatch
     from operators.fusion.cell import Cell
     from operators.fusion.config import CellConfig
     from streams.settings import LabelSettings
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "memory."
 """First part of the names of a memory's arrays."""
+
+REFUSALS: Final = {
+    **{status: (reason, "refused by the learner") for status, reason in QUARANTINE_STATUS.items()},
+    QUOTA_IDS: (Reason.QUOTA_IDS, "brings more ids than quotas.ids of the tenant in this shard"),
+}
+"""Status of a refused row → reason code and detail."""
 
 _MICROSECOND: Final = 1_000_000
 
@@ -98,12 +106,21 @@ class Stepping:
         cell: learns.
         memory: remembers.
         columns: the events.
+        most_ids: int64[n], ids that the linear model may hold when each event is stepped; None: as
+            many as it likes.
     """
 
-    def __init__(self, cell: Cell, memory: Memory, columns: TenantColumns) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        memory: Memory,
+        columns: TenantColumns,
+        most_ids: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self._cell = cell
         self._memory = memory
         self._columns = columns
+        self._most_ids = most_ids
         self._hashes = memory.window.hashes(columns.ids, columns.event_ids)
         self._index: list[npt.NDArray[np.int64]] = []
         self._kinds: list[npt.NDArray[np.float64]] = []
@@ -113,11 +130,7 @@ class Stepping:
     def run(self) -> Stepped:
         """Step all of them. O(events), plus the cell's steps."""
         late = self._columns.late
-        changes = np.flatnonzero(late[1:] != late[:-1]) + 1 if len(late) else late
-        bounds = [0, *changes.tolist(), len(late)]
-        for start, stop in pairwise(bounds):
-            if start == stop:
-                continue
+        for start, stop in pairwise(self._bounds()):
             if late[start]:
                 self._labels(start, stop)
             else:
@@ -131,6 +144,16 @@ class Stepping:
             np.concatenate(self._rows),
             self._rejected,
         )
+
+    def _bounds(self) -> list[int]:
+        """Return where stretches begin that are of one kind, under one bound, and the end."""
+        late, most = self._columns.late, self._most_ids
+        if not len(late):
+            return []
+        other = late[1:] != late[:-1]
+        if most is not None:
+            other |= most[1:] != most[:-1]
+        return [0, *(np.flatnonzero(other) + 1).tolist(), len(late)]
 
     def _observations(self, start: int, stop: int) -> None:
         window = self._memory.window
@@ -152,16 +175,13 @@ class Stepping:
         kept = None
         if observations.wanted and unlabelled.any():
             kept = np.zeros((batch.events, self._cell.kept_width))
-            rows = self._cell.step_batch(batch, kept)
-        else:
-            rows = self._cell.step_batch(batch)
+        rows = self._bounded(start, self._cell.step_batch, batch, kept)
         good = rows["status"] == 0
         index = np.arange(start, stop)
         if not good.all():
             for row in np.flatnonzero(~good).tolist():
                 self._memory.window.forget(self._hashes[start + row])
-                reason = QUARANTINE_STATUS[int(rows["status"][row])]
-                self._reject(start + row, BadMessage(reason, "refused by the learner"))
+                self._refuse(start + row, rows["status"][row])
             index, rows = index[good], rows[good]
         if kept is not None:
             newest = np.maximum.accumulate(np.where(good, batch.time_us, 0))
@@ -180,37 +200,73 @@ class Stepping:
         """
         status = self._cell.predict_batch(self._columns.batch.select([row]))["status"][0]
         if status:
-            reason = QUARANTINE_STATUS[int(status)]
-            self._reject(row, BadMessage(reason, "refused by the learner"))
+            self._refuse(row, status)
             return
         blank = np.zeros(1, STEP_DTYPE)
         blank["step"] = self._cell.steps
         self._put(np.array([row]), REPEAT, blank)
 
     def _labels(self, start: int, stop: int) -> None:
-        """Teach the late labels of a run."""
-        observations = self._memory.observations
-        waiting, labels, times, index = [], [], [], []
-        batch = self._columns.batch
+        """Teach the late labels of a run.
+
+        Whether a second label of one observation is a repetition depends on whether the first was
+        learnt, so it waits until that has been seen.
+        """
+        pending: dict[int, tuple[int, Place]] = {}
         for row in range(start, stop):
-            label = float(batch.label[row])
-            error = self._fault(label)
+            error = self._fault(float(self._columns.batch.label[row]))
             if error is None:
-                found = observations.take(int(self._hashes[row]))
+                name = int(self._hashes[row])
+                if name in pending:
+                    self._teach(pending)
+                    pending = {}
+                found = self._memory.observations.take(name)
                 if isinstance(found, Place):
-                    waiting.append(found)
-                    labels.append(label)
-                    times.append(int(batch.time_us[row]))
-                    index.append(row)
+                    pending[name] = row, found
                     continue
                 error = self._unmatched(row, labelled=found is True)
             self._reject(row, error)
-        if not waiting:
-            return
-        rows = self._cell.learn_late(*joined(waiting, labels, times))
-        if rows["status"].any():
-            raise Bug("a late label was refused although its observation had been accepted")
-        self._put(np.array(index), LATE_LABEL, rows)
+        if pending:
+            self._teach(pending)
+
+    def _teach(self, pending: Mapping[int, tuple[int, Place]]) -> None:
+        """Teach labels, given as name → row and place of the observation."""
+        index = np.array([row for row, _ in pending.values()])
+        labels, times = self._columns.batch.label[index], self._columns.batch.time_us[index]
+        batch, kept = joined([place for _, place in pending.values()], labels, times)
+        rows = self._bounded(int(index[0]), self._cell.learn_late, batch, kept)
+        taught = rows["status"] == 0
+        if not taught.all():
+            for (name, (row, place)), status in zip(pending.items(), rows["status"], strict=True):
+                if status not in {0, QUOTA_IDS}:
+                    raise Bug("a late label was refused although its observation was accepted")
+                if status:
+                    self._memory.observations.put_back(name, place)
+                    self._refuse(row, status)
+        self._put(index[taught], LATE_LABEL, rows[taught])
+
+    def _bounded(
+        self,
+        start: int,
+        act: Callable[[EventBatch, Any], Rows],
+        batch: EventBatch,
+        kept: npt.NDArray[np.float64] | None,
+    ) -> Rows:
+        """Step or teach events, within the bound of ids in force at row ``start``."""
+        if self._most_ids is None:
+            return act(batch, kept)
+
+        def act_on(rows: npt.NDArray[np.int64]) -> Rows:
+            if len(rows) == batch.events:
+                return act(batch, kept)
+            if kept is None:
+                return act(batch.select(rows), None)
+            part = kept[rows]
+            done = act(batch.select(rows), part)
+            kept[rows] = part
+            return done
+
+        return bounded(int(self._most_ids[start]), self._cell, batch, act_on)
 
     def _fault(self, label: float) -> BadMessage | None:
         """Say what is wrong with a label by itself."""
@@ -240,6 +296,9 @@ class Stepping:
         self._index.append(index)
         self._kinds.append(np.full(len(index), kind))
         self._rows.append(rows)
+
+    def _refuse(self, row: int, status: int) -> None:
+        self._reject(row, BadMessage(*REFUSALS[int(status)]))
 
     def _reject(self, row: int, error: BadMessage) -> None:
         self._rejected.append(Rejected(int(self._columns.positions[row]), error))

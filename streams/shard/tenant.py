@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,11 +22,24 @@ if TYPE_CHECKING:
 VERSIONS_ARRAY = "key_versions"
 """Name under which a cell's key versions travel beside its arrays."""
 
+BUCKET_ARRAY = "quota_bucket"
+"""Name under which the bucket of a tenant's rate travels, where there was a quota."""
+
 
 class Tenant:
     """One cell, its chain, and what its checkpoints need."""
 
-    __slots__ = ("cell", "chain", "listed", "memory", "seeds", "touched", "versions", "writer")
+    __slots__ = (
+        "bucket",
+        "cell",
+        "chain",
+        "listed",
+        "memory",
+        "seeds",
+        "touched",
+        "versions",
+        "writer",
+    )
 
     def __init__(
         self,
@@ -36,7 +49,9 @@ class Tenant:
         versions: KeyVersions,
         writer: cells.CellWriter,
         memory: Memory,
+        bucket: np.ndarray[Any, np.dtype[np.float64]] | None = None,
     ) -> None:
+        self.bucket = bucket
         self.cell = cell
         self.memory = memory
         self.chain = chain
@@ -53,10 +68,14 @@ class Tenant:
         memory = self.memory.to_state()
         arrays = {**self.cell.to_state(), VERSIONS_ARRAY: versions, **memory}
         sizes = {VERSIONS_ARRAY: versions.nbytes} | dict.fromkeys(memory, BLOCK_BYTES)
-        whole = {name: all_blocks(array) for name, array in memory.items()}
+        dirty = self.cell.take_dirty() | {name: all_blocks(of) for name, of in memory.items()}
+        if self.bucket is not None:
+            arrays[BUCKET_ARRAY] = self.bucket
+            sizes[BUCKET_ARRAY] = self.bucket.nbytes
+            dirty[BUCKET_ARRAY] = all_blocks(self.bucket)
         return self.writer.records(
             arrays,
-            {**self.cell.take_dirty(), **whole},
+            dirty,
             lambda name: sizes.get(name) or self.cell.block_bytes(name),
         )
 

@@ -16,7 +16,7 @@ from state.snapshots.writing import About
 from streams.shard.unit import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
@@ -70,6 +70,14 @@ class Trail(ABC):
     def add_checkpoint(self, unit: UnitOfWork) -> None:
         """Add to the unit all state that changed since the last checkpoint."""
 
+    def chain(self, tenant: str) -> Chain:
+        """Return a tenant's audit chain.
+
+        Raises:
+            KeyError: the shard has no such tenant.
+        """
+        return self.members[tenant].chain
+
     def append(self, _tenant: str, chain: Chain, leaves: np.ndarray) -> list[bytes]:
         """Append the leaves of a batch to a tenant's chain; a replay puts marks between them."""
         return chain.append(leaves)
@@ -116,19 +124,22 @@ class Trail(ABC):
         """Add the signed checkpoints of the tenants that a unit has records of."""
         if not tenants:
             return
-        for at in self.members.values():
-            if at.listed != at.chain.size:
-                self._root.put(at.chain.standing())
-                at.listed = at.chain.size
+        for chain in self._grown():
+            self._root.put(chain.standing())
         shard = self._root.commitment()
         unit.outputs["audit-checkpoints"] = [
             self._codecs.checkpoint(
-                tenant,
-                self.shard,
-                self.members[tenant].chain.checkpoint(self._keys.signer, shard),
+                tenant, self.shard, self.chain(tenant).checkpoint(self._keys.signer, shard)
             )
             for tenant in tenants
         ]
+
+    def _grown(self) -> Iterator[Chain]:
+        """Give the chains that are others than at the last call."""
+        for at in self.members.values():
+            if at.listed != at.chain.size:
+                at.listed = at.chain.size
+                yield at.chain
 
     def pause(self) -> UnitOfWork:
         """Return a unit of work of nothing, to which a checkpoint can be added.

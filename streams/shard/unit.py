@@ -34,6 +34,8 @@ class UnitOfWork:
         is_checkpoint: the state holds the cells' arrays, not the chain heads alone.
         steps: events learnt from or predicted.
         quarantined: records refused, by reason.
+        over_quota: those of them that were beyond a quota, by tenant and reason.
+        erased: tenants that it erases.
         retries: calls of the commit that were repeated.
         repeats: events that came again and were not learnt twice.
         late_labels: labels learnt with a stored observation.
@@ -48,9 +50,11 @@ class UnitOfWork:
     state: dict[bytes, bytes | None] = field(default_factory=dict)
     is_checkpoint: bool = False
     steps: int = 0
+    erased: tuple[str, ...] = ()
     retries: int = 0
     repeats: int = 0
     late_labels: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    over_quota: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)

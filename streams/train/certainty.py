@@ -1,8 +1,9 @@
-"""Fits the calibration of partial verdicts on generated development streams.
+"""Fits the calibration of partial verdicts on development streams.
 
-    python -m streams.train.certainty --data data --folder operators/dlp/model --streams 600
+    python -m streams.train.certainty --data data --prefixes out/dev.npz --folder MODEL
 
-Scores by how many tokens have been read, spans of the network by how many have come after them: a
+Scores by how many tokens have been read, on the prefixes that `streams.train.levels` leaves; spans
+of the network by how many tokens have come after them, on streams read as a worker reads them: a
 temperature and a shift each (`operators.hierarchy.certainty`). Writes ``certainty.json`` and seals
 the folder anew. The streams are others than those of ``weir eval streams``.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -31,42 +32,50 @@ from streams.hierarchy.evaluation import followed, right_so_far
 from streams.hierarchy.following import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from streams.hierarchy.evaluation import Followed
 
 SEEDS: Final = 1 << 32
 TURN: Final = 0.44
 """Chance with the best F1 of topic shifts on development streams (`streams.train.levels`)."""
-_LEAST: Final = 50
+_LEAST: Final = 30
+_PREFIXES: Final = 6_000
 _NEUTRAL: Final = (1.0, 0.0)
 
 
-def fitted(every: Sequence[Followed]) -> Certainty:
-    """The calibration with the least log loss on what was found on the way."""
-    logits: list[list[np.ndarray]] = [[] for _ in READ]
-    labels: list[list[np.ndarray]] = [[] for _ in READ]
+def scores(prefixes: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Temperature and shift of each score with the least log loss, by tokens read: [4, 4, 2]."""
+    chance = np.random.default_rng(0)
+    ranges = np.searchsorted(READ, prefixes["read"], side="right") - 1
+    found = []
+    for number in range(len(READ)):
+        inside = chance.permutation(np.flatnonzero(ranges == number))[:_PREFIXES]
+        logits, labels = prefixes["whole"][inside], prefixes["labels"][inside]
+        found.append([_fit(logits[:, place], labels[:, place]) for place in range(len(SCORES))])
+    return np.array(found)
+
+
+def spans(every: Sequence[Followed]) -> NDArray[np.float64]:
+    """The same of the network's spans, by tokens after them: [3, 2]."""
     sure: list[list[float]] = [[] for _ in AFTER]
     right: list[list[bool]] = [[] for _ in AFTER]
     for one in every:
-        for seen, truth in zip(one.seen, one.labels, strict=True):
-            place = range_of(READ, seen.read)
-            logits[place].append(seen.logits)
-            labels[place].append(truth)
+        for seen in one.seen:
             for span, after in zip(seen.spans, seen.after, strict=True):
                 if span.origin is Origin.MODEL:
-                    sure[range_of(AFTER, after)].append(logit(span.confidence))
-                    right[range_of(AFTER, after)].append(right_so_far(span, one.truth, seen.place))
-    scores = [
-        [_fit(np.array(found)[:, place], np.array(true)[:, place]) for place in range(len(SCORES))]
-        for found, true in zip(logits, labels, strict=True)
-    ]
-    spans = [_fit(np.array(found), np.array(true)) for found, true in zip(sure, right, strict=True)]
-    return Certainty(np.array(scores), np.array(spans), TURN)
+                    number = range_of(AFTER, after)
+                    sure[number].append(logit(span.confidence))
+                    right[number].append(right_so_far(span, one.truth, seen.place))
+    return np.array(
+        [_fit(np.array(found), np.array(true)) for found, true in zip(sure, right, strict=True)]
+    )
 
 
-def _fit(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """None where there is nothing to fit on."""
+def _fit(logits: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[float, float]:
+    """None of either where there is too little to fit on."""
     rarer = min(int(labels.sum()), len(labels) - int(labels.sum()))
     return fit(logits, labels) if rarer >= _LEAST else _NEUTRAL
 
@@ -75,8 +84,9 @@ def main() -> None:
     """Read streams, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="with pools.xz and carriers.xz")
+    parser.add_argument("--prefixes", type=Path, required=True, help="dev.npz of the levels' run")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--streams", type=int, default=600)
+    parser.add_argument("--streams", type=int, default=400)
     options = parser.parse_args()
     package = Package.open(options.folder)
     engine = Engine(package.folder)
@@ -84,7 +94,10 @@ def main() -> None:
     scanner = Scanner(package, engine, load_policy())
     _, source = development.both(options.data, reader.tokenizer)
     seeds = range(SEEDS, SEEDS + options.streams)
-    found = fitted(list(followed(source, reader, scanner, seeds)))
+    with np.load(options.prefixes) as prefixes:
+        of_scores = scores(prefixes)
+    of_spans = spans(list(followed(source, reader, scanner, seeds)))
+    found = Certainty(of_scores, of_spans, TURN)
     text = json.dumps(found.to_json(), indent=1) + "\n"
     (options.folder / CERTAINTY).write_text(text, encoding="utf-8")
     seal(options.folder, package.version, package.size)

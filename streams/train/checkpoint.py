@@ -13,30 +13,34 @@ if TYPE_CHECKING:
 
     from operators.dlp.network.model import Network
     from streams.train.loop import Trainer
+    from streams.train.stopping import EarlyStop
 
 PIECE = 15 << 20
 """Bytes of one piece of exported weights, at most."""
 
 
-def save(trainer: Trainer, path: Path) -> None:
-    """Write weights, optimiser and step; the batches and masks of later steps follow from these."""
+def save(trainer: Trainer, path: Path, stop: EarlyStop | None = None) -> None:
+    """Write weights, optimiser, step and checks; later batches and masks follow from these."""
     state = {
         "settings": asdict(trainer.settings),
         "step": trainer.step,
         "network": trainer.network.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
+        "stop": None if stop is None else stop.state(),
     }
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
 
 
-def resume(trainer: Trainer, path: Path) -> None:
+def resume(trainer: Trainer, path: Path, stop: EarlyStop | None = None) -> None:
     """Go on where `save` left off. Settings may differ in what the new run asks for on purpose."""
     state: dict[str, Any] = torch.load(path, map_location=trainer.device, weights_only=True)
     trainer.network.load_state_dict(state["network"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.step = state["step"]
+    if stop is not None and state["stop"] is not None:
+        stop.resume(state["stop"])
 
 
 def export(network: Network, folder: Path, name: str) -> list[Path]:

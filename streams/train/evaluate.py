@@ -27,8 +27,13 @@ _ROWS: Final = 64
 
 
 @torch.no_grad()
-def evaluate(network: Network, batches: Iterable[Batch], device: torch.device) -> dict[str, Any]:
-    """Figures in full and in causal mode on development batches.
+def evaluate(
+    network: Network,
+    batches: Iterable[Batch],
+    device: torch.device,
+    modes: Sequence[bool] = (False, True),
+) -> dict[str, Any]:
+    """Figures in full and, where `modes` has True, in causal mode on development batches.
 
     ``scores_second`` are those of second segments that continue or answer the first one: what they
     know of it went through the slow state.
@@ -36,7 +41,7 @@ def evaluate(network: Network, batches: Iterable[Batch], device: torch.device) -
     network.eval()
     kept = list(batches)
     result = {}
-    for causal in (False, True):
+    for causal in modes:
         tally, by_length = SpanTally(), SpanTally()
         scores, labels = [], []
         later_scores, later_labels = [], []

@@ -202,7 +202,7 @@ def _eager(above: Above, _: Batch) -> Callable[[Batch], dict[str, Tensor]]:
 
 
 def _captured(above: Above, first: Batch) -> Callable[[Batch], dict[str, Tensor]]:
-    """Forward and backward pass as one CUDA graph: they are some 50,000 small kernels."""
+    """Forward and backward pass as one CUDA graph: they are tens of thousands of small kernels."""
     ends = Ends(*(part.clone() for part in first.ends))
     kept = Batch._make((*(part.clone() for part in first[:-1]), ends))
     beside = torch.cuda.Stream()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import torch
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from operators.dlp.network.config import NetworkConfig
     from operators.dlp.network.model import Outputs
     from streams.train.settings import TrainSettings
+    from streams.train.stopping import EarlyStop
 
 _MASKED = 0.15
 _LOG_EVERY = 20
@@ -225,8 +226,15 @@ def train(
     *,
     seconds: float = math.inf,
     save_every: int = 1000,
+    stop: EarlyStop | None = None,
 ) -> None:
-    """Run until the steps are done or the time is up; metrics go to ``metrics.jsonl``."""
+    """Run until the steps are done, the time is up, or `stop` says so; then take its best weights.
+
+    Metrics go to ``metrics.jsonl``; ``last.pt`` has the run as it ended, not the best weights.
+    """
+    if stop is not None and stop.over:
+        stop.restore(trainer.network)
+        return
     settings = trainer.settings
     started = last = time.monotonic()
     with (folder / "metrics.jsonl").open("a") as log:
@@ -245,8 +253,20 @@ def train(
                 log.flush()
                 report(json.dumps(entry))
                 last = now
-                if now - started > seconds:
-                    break
+            if stop is not None and trainer.step % stop.every == 0:
+                _check(trainer, stop, log)
+            if time.monotonic() - started > seconds or (stop is not None and stop.over):
+                break
             if trainer.step % save_every == 0:
-                checkpoint.save(trainer, folder / "last.pt")
-    checkpoint.save(trainer, folder / "last.pt")
+                checkpoint.save(trainer, folder / "last.pt", stop)
+        checkpoint.save(trainer, folder / "last.pt", stop)
+        if stop is not None:
+            if trainer.step % stop.every:
+                _check(trainer, stop, log)
+            stop.restore(trainer.network)
+
+
+def _check(trainer: Trainer, stop: EarlyStop, log: TextIO) -> None:
+    entry = {"step": trainer.step, **stop.check(trainer.network, trainer.device)}
+    log.write(json.dumps(entry) + "\n")
+    log.flush()

@@ -12,6 +12,7 @@ import torch
 from operators.dlp.tokenizer import Tokenizer
 from streams.dlp import development, records
 from streams.train import checkpoint, feed, loop, own, ship, unpack
+from streams.train.stopping import early_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,17 @@ class Plan:
     version: str
 
 
-def run(plan: Plan, tokenizer: bytes, say: Callable[[str], None]) -> dict[str, Any]:
-    """Train, export, calibrate; the figures of the scores."""
+def run(
+    plan: Plan, tokenizer: bytes, say: Callable[[str], None], show: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Train, export, calibrate; the figures of the scores.
+
+    Args:
+        plan: what to train.
+        tokenizer: bytes of the SentencePiece model.
+        say: told what is going on.
+        show: told the step that is done, and the one that this run began after.
+    """
     began = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     say("drawing names and carrier texts")
@@ -57,14 +67,18 @@ def run(plan: Plan, tokenizer: bytes, say: Callable[[str], None]) -> dict[str, A
         source = own.Blended(source, [own.labelled(one) for one in records.read(plan.mine)])
     work = plan.out / "work"
     work.mkdir(parents=True, exist_ok=True)
+    stop = early_stop(plan.settings, dev)
     trainer = loop.Trainer(plan.settings, device, compiled=device.type == "cuda")
     if (work / "last.pt").exists():
-        checkpoint.resume(trainer, work / "last.pt")
-        say(f"going on from step {trainer.step}")
+        checkpoint.resume(trainer, work / "last.pt", stop)
     elif plan.start is not None:
         unpack.restore(trainer.network, plan.start.folder)
     batches = feed.batches(source, plan.settings, trainer.step, plan.workers)
-    loop.train(trainer, batches, work, lambda line: say(_step(line, plan.settings.steps)))
+    first = trainer.step
+    say(f"training, from step {first}" if first else "training")
+    loop.train(
+        trainer, batches, work, lambda line: show(json.loads(line)["step"], first), stop=stop
+    )
     network = trainer.network.to("cpu").float().eval()
     figures = ship.ship(
         network, calibrating, dev, tokenizer, plan.out / "model",
@@ -77,8 +91,3 @@ def run(plan: Plan, tokenizer: bytes, say: Callable[[str], None]) -> dict[str, A
         "seconds": round(time.perf_counter() - began, 1),
         "scores": figures,
     }
-
-
-def _step(line: str, steps: int) -> str:
-    entry = json.loads(line)
-    return f"step {entry['step']} of {steps}, loss {entry['loss']:.3f}"

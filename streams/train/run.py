@@ -18,6 +18,7 @@ from operators.dlp.network.model import Network
 from operators.dlp.tokenizer import Tokenizer
 from streams.train import carriers, checkpoint, evaluate, feed, loop, pools
 from streams.train.settings import TrainSettings
+from streams.train.stopping import EarlyStop, early_stop
 
 _DEV_STREAM = 7_777
 
@@ -31,20 +32,22 @@ def main() -> None:
     texts = carriers.load(options.data / "carriers.xz")
     tokenizer = Tokenizer(options.tokenizer.read_bytes())
     source = Source(every.side(dev=False), Library(texts, dev=False), tokenizer)
+    library = Library(texts, dev=True)
+    dev = Source(every.side(dev=True), library, tokenizer)
     settings = TrainSettings(
-        options.size, options.steps, options.long, options.short, options.rate, seed=options.seed
-    )
+        options.size, options.steps, options.long, options.short, options.rate,
+        seed=options.seed, patience=options.patience,
+    )  # fmt: skip
     for folder in (options.work, options.out):
         folder.mkdir(parents=True, exist_ok=True)
-    trainer = _trainer(options, settings, device)
+    stop = early_stop(settings, dev)
+    trainer = _trainer(options, settings, device, stop)
     batches = feed.batches(source, settings, trainer.step, options.workers)
-    loop.train(trainer, batches, options.work, _say, seconds=options.seconds)
+    loop.train(trainer, batches, options.work, _say, seconds=options.seconds, stop=stop)
     metrics = (options.work / "metrics.jsonl").read_bytes()
     (options.out / "metrics.jsonl").write_bytes(metrics)
     checkpoint.export(trainer.network, options.out, options.size)
     torch.compiler.set_stance("force_eager")
-    library = Library(texts, dev=True)
-    dev = Source(every.side(dev=True), library, tokenizer)
     figures = _figures(trainer.network, dev, library, tokenizer, options, device)
     (options.out / f"figures-{options.size}.json").write_text(json.dumps(figures, indent=1))
     _say(json.dumps(figures))
@@ -65,13 +68,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--dev", type=int, default=4, help="development batches")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patience", type=int, default=5, help="checks; 0: no early stop")
     parser.add_argument("--start", default="", help="pieces to start from, comma-separated")
     parser.add_argument("--teacher", default="", help="pieces of a base network to learn from")
     return parser.parse_args()
 
 
 def _trainer(
-    options: argparse.Namespace, settings: TrainSettings, device: torch.device
+    options: argparse.Namespace,
+    settings: TrainSettings,
+    device: torch.device,
+    stop: EarlyStop | None,
 ) -> loop.Trainer:
     teacher = None
     if options.teacher:
@@ -80,7 +87,7 @@ def _trainer(
         teacher.to(device).eval()
     trainer = loop.Trainer(settings, device, compiled=device.type == "cuda", teacher=teacher)
     if (options.work / "last.pt").exists():
-        checkpoint.resume(trainer, options.work / "last.pt")
+        checkpoint.resume(trainer, options.work / "last.pt", stop)
         _say(f"resumed at step {trainer.step}")
     elif options.start:
         checkpoint.import_pieces(trainer.network, map(Path, options.start.split(",")))

@@ -21,6 +21,8 @@ class TrainSettings:
         decay: weight decay.
         clip: largest norm of the gradient.
         easy: share of the steps, at the start, without disguises (the curriculum).
+        checks: on development messages, spread evenly over the steps.
+        patience: checks in a row without a better one, after which the run ends; 0: no checks.
         seed: of the weights, the masks and the stream of batches.
     """
 
@@ -34,6 +36,8 @@ class TrainSettings:
     decay: float = 0.02
     clip: float = 1.0
     easy: float = 0.1
+    checks: int = 20
+    patience: int = 5
     seed: int = 1
 
     @property

@@ -27,7 +27,7 @@ _RUNS: Final = re.compile(
 )
 _CODE: Final = re.compile(
     r"^(?:[A-Za-z_]\w*(?:\.|::|->)[A-Za-z_][\w.:>-]*|[\w.]+\(.*|.*\)|/[\w./-]*|[A-Za-z]:\\.*|\.{1,2}/.*|[a-z+]+://.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
-    r"|[a-z]+(?:[-_ /.:][a-z]+)*|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+|[A-Z][a-z]+|--?[a-z][\w-]*|[\w-]+\.(?:py|js|json|ya?ml|txt|pem|key|crt|html?|c|h|go|rb|java|toml|ini|cfg|conf|png|jpg))$"
+    r"|[a-z]+(?:[-_ /.:][a-z]+)*|[A-Z]?[a-z]+(?:[A-Z][a-z]+)+|[a-z]\w*[a-z0-9](?:Key|Token|Secret|Cert(?:ificate)?)|[A-Z][a-z]+|--?[a-z][\w-]*|[\w-]+\.(?:py|js|json|ya?ml|txt|pem|key|crt|html?|c|h|go|rb|java|toml|ini|cfg|conf|png|jpg))$"
 )
 _IDS: Final = re.compile(
     r"^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|v?\d+(?:\.\d+)+(?:[-+.]?[a-z]+\d*)*|\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|sha\d+[-:].*)$",

@@ -65,6 +65,12 @@ _LOWER: Final = 0.8
 _IMPORT: Final = re.compile(r"^[ \t]*(?:from +[\w.]+ +import\b|import +\w)", re.MULTILINE)
 _PROGRAM: Final = 20_000
 """Code points around a word in which a program is searched for other uses of it."""
+_STATEMENT: Final = re.compile(
+    r"[ \t]*(?:case|var|const|func|fn|def|type|class|struct|enum|interface)\b[^\"'`/#]*$"
+)
+"""A line of a program up to a place that is neither quoted nor in a comment."""
+_ARMOUR: Final = "-----"
+_LEAST_KEY: Final = 64
 _DATES: Final = frozenset((*calendar.month_name, *calendar.day_name)) - {"April", "May", "June"}
 """Words that are nobody's name; the other months are first names as well."""
 _USER: Final = re.compile(
@@ -117,6 +123,18 @@ def _is_module(text: str, start: int, end: int) -> bool:
     return re.compile(used, re.MULTILINE).search(text, low, high) is not None
 
 
+def _is_declared(text: str, start: int, end: int) -> bool:
+    """Whether a program's own text has the word as a type, a field or a function."""
+    word = text[start:end]
+    if not word.isascii() or not word.isalpha():
+        return False
+    used = (
+        rf"[a-z)\]]\.{word}\b(?!@)|\b(?:func|fn|def|type|class|struct|enum|interface|new) +{word}\b"
+    )
+    low, high = max(0, start - _PROGRAM), end + _PROGRAM
+    return re.compile(used).search(text, low, high) is not None
+
+
 def is_vetoed(text: str, start: int, end: int, kind: str, sure: float, *, supported: bool) -> bool:
     """Whether a span of the model alone cannot be what it says."""
     value = text[start:end]
@@ -135,7 +153,10 @@ def is_vetoed(text: str, start: int, end: int, kind: str, sure: float, *, suppor
         worded = plain != value and plain.islower() and plain.isalpha() and sure < _CERTAIN
         least = _LOWER if _around(text, start, end).islower() else _CERTAIN
         low = value.islower() and sure < least
-        return noted or worded or low or _is_module(text, start, end)
+        stated = not supported and _STATEMENT.match(line) is not None
+        if not stated and (not supported or sure < _CERTAIN):
+            stated = _is_declared(text, start, end)
+        return noted or worded or low or stated or _is_module(text, start, end)
     return kind == "SECRET" and _USER.search(line) is not None
 
 
@@ -163,7 +184,8 @@ def _number(value: str, trusted: bool) -> bool:
 
 
 def _secret(value: str, trusted: bool) -> bool:
-    if len(value) < 4 or is_reference(value):
+    bare = value.startswith(_ARMOUR) and len(value) < _LEAST_KEY
+    if len(value) < 4 or bare or is_reference(value):
         return True
     return not trusted and (
         is_placeholder(value) or is_id(value) or is_code(value) or value.isdigit()

@@ -29,6 +29,7 @@ from streams.shard.quarantine import QuarantineEncoder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streams.settings import QuotaSettings
     from streams.shard.unit import UnitOfWork
 
 SHARD = 2
@@ -45,7 +46,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> CellKeys:
     return CellKeys(FileSecrets(folder), "test")
 
 
-def make_engine(keys: CellKeys, config: CellConfig = CONFIG) -> Engine:
+def make_engine(
+    keys: CellKeys, config: CellConfig = CONFIG, quotas: QuotaSettings | None = None
+) -> Engine:
     """Build an engine as a worker does."""
     codecs = MessageCodecs(
         PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
@@ -59,6 +62,7 @@ def make_engine(keys: CellKeys, config: CellConfig = CONFIG) -> Engine:
         source_topic="events",
         max_event_bytes=10_000,
         max_tenants=len(TENANTS),
+        quotas=quotas,
     )
 
 

@@ -27,7 +27,7 @@ from streams.feed import FedEvent
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
 from streams.messages import PlainReader, file_codecs
-from streams.settings import LabelSettings, load_settings
+from streams.settings import LabelSettings, QuotaSettings, load_settings
 from streams.shard import restore
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
@@ -74,7 +74,10 @@ def keys(secrets: Path) -> CellKeys:
 
 
 def make_engine(
-    keys: CellKeys, labels: LabelSettings = LABELS, config: CellConfig = CONFIG
+    keys: CellKeys,
+    labels: LabelSettings = LABELS,
+    config: CellConfig = CONFIG,
+    quotas: QuotaSettings | None = None,
 ) -> Engine:
     codecs = MessageCodecs(
         PlainReader(), Codec("audit_checkpoint"), QuarantineEncoder(Codec("quarantine"))
@@ -89,6 +92,7 @@ def make_engine(
         max_event_bytes=10_000,
         max_tenants=3,
         labels=labels,
+        quotas=quotas,
     )
 
 

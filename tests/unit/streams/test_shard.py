@@ -28,6 +28,7 @@ class _Engine:
 
     def __init__(self) -> None:
         self.next_offset: int | None = 0
+        self.unsettled = False
         self.seen: list[int] = []
 
     def process(self, records: list[Any]) -> UnitOfWork:

@@ -24,7 +24,7 @@ from streams.kafka.fetch import FetchedBatch
 from streams.kafka.reader import Record
 from streams.keys import CellKeys
 from streams.messages import PlainReader
-from streams.settings import StreamSettings
+from streams.settings import QuotaSettings, StreamSettings
 from streams.shard.commit import CommitFailed
 from streams.shard.encode import MessageCodecs
 from streams.shard.engine import Engine
@@ -177,6 +177,7 @@ class Lab:
         self.executor = ThreadPoolExecutor(2)
         self.folder = folder
         self.config = CONFIG
+        self.quotas = QuotaSettings()
 
     def shard(
         self,
@@ -199,6 +200,7 @@ class Lab:
             source_topic=SOURCE,
             max_event_bytes=10_000,
             max_tenants=2,
+            quotas=self.quotas,
         )
         kafka: Any = self.kafka
         return Shard(

@@ -201,7 +201,7 @@ def test_no_secret_is_in_a_snapshot(
         hidden += [seeds.prf.to_bytes(8, "little"), seeds.hash_salt.to_bytes(8, "little")]
         assert cell.key_versions == {"prf": 1, "hash": 1, "feature": 1}
     everything = b"".join(folder_store.get(name) for name in folder_store.names())
-    assert len(hidden) == 10
+    assert len(hidden) == 11
     assert [
         value for value in hidden if value in everything or value.hex().encode() in everything
     ] == []

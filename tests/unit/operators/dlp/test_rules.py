@@ -170,6 +170,42 @@ def test_a_name_must_be_plausible(text: str, value: str, sure: float, kept: bool
 
 
 @pytest.mark.parametrize(
+    ("text", "value", "kept"),
+    [
+        ("switch (op) {\n  case BEQZ, BNEZ:", "BEQZ, BNEZ", False),
+        ("\tvar v2 Vanilla\n\tv2.x[i] = j", "Vanilla", False),
+        ("c.Env = nil // {x}\n// If Env contains a value", "Env", False),
+        ("type Gopher struct {\n}\n// a Gopher digs", "Gopher", False),
+        ("x.y = 1; // {z}\n// seen by Ilse, who left", "Ilse", True),
+        ("J.Doorn = 1; // {z}\n// seen by Doorn, who left", "Doorn", True),
+        ('var owner = "Ilse Doorn"; // {x}', "Ilse Doorn", True),
+        ("mail.Doorn@corvex.net = 1; // ask Doorn {x}", "Doorn", True),
+    ],
+)
+def test_what_a_program_declares_is_no_name(text: str, value: str, kept: bool) -> None:
+    """Words in statements, and those that are types or fields elsewhere; not text in quotes."""
+    start = text.rindex(value)
+    assert is_vetoed(text, start, start + len(value), "NAME", 0.99, supported=False) is not kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "serverConfig.Certificates[0].PrivateKey = testRSAPSS2048PrivateKey\n",
+        "cfg.apiToken = prod2024ApiToken\n",
+    ],
+)
+def test_a_variable_that_holds_a_key_is_none(text: str) -> None:
+    """A name in a program that ends in what it holds is not the value."""
+    assert reported(text) == []
+
+
+def test_the_head_of_a_key_alone_is_no_secret() -> None:
+    """What the model marks of an armour without the key in it is not reported."""
+    assert is_vetoed("-----BEGIN RSA TESTING KEY-----", 0, 10, "SECRET", 0.99, supported=True)
+
+
+@pytest.mark.parametrize(
     ("text", "supported"),
     [
         ('{"customer": {"name": "Ewa Nowicka"}}', True),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ from streams.dlp.live import LiveScanner, Sources
 from streams.dlp.package import SHIPPED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LEAK = Message("the key is sk_live_4qR8tYw2LmZx9KvBn7CpHd3J")
@@ -51,6 +54,48 @@ def test_policy_that_makes_no_sense_changes_nothing(policy: Path) -> None:
     with pytest.raises(PolicyUnusable):
         live.reload()
     assert live.scan(LEAK).policy_version == "2"
+
+
+@pytest.mark.slow
+def test_model_whose_weights_come_after_its_manifest_is_loaded_once_whole(
+    policy: Path, tmp_path: Path
+) -> None:
+    """What failed is tried again when another of its files changes, and not before."""
+    model = tmp_path / "model"
+    shutil.copytree(SHIPPED, model)
+    told: list[str] = []
+    live = LiveScanner(Sources(model, policy), told=told.append)
+    before = live.scanner
+    stopped = threading.Event()
+    watching = threading.Thread(target=live.watch, args=(stopped, 0.05))
+    watching.start()
+    try:
+        weights = (model / "weights.bin").read_bytes()
+        (model / "weights.bin").write_bytes(weights[:-1])
+        _until(lambda: bool(told))
+        assert live.scanner is before
+        _until(lambda: _is_settled(told, stopped))
+        (model / "weights.bin").write_bytes(weights)
+        _until(lambda: live.scanner is not before)
+    finally:
+        stopped.set()
+        watching.join()
+
+
+def _is_settled(told: list[str], stopped: threading.Event) -> bool:
+    """Tell whether nothing more is told: a file that grows is looked at again and again."""
+    count = len(told)
+    stopped.wait(1.0)
+    return len(told) == count
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(600):
+        if holds():
+            return
+        pause.wait(0.1)
+    raise AssertionError("waited a minute in vain")
 
 
 def test_candidate_in_shadow_is_counted_and_decides_nothing(policy: Path, tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_prefixes_and_topics_are_learnt() -> None:
         optimizer.zero_grad()
         (prefix + topic).backward()
         optimizer.step()
-        losses.append((float(prefix), float(topic)))
+        losses.append((float(prefix.detach()), float(topic.detach())))
     assert losses[-1][0] < 0.25 * losses[0][0]
     assert losses[-1][1] < 0.5 * losses[0][1]
 
