@@ -30,6 +30,7 @@ TELLING_OF = {
     "accuracy": ("data",),
     "drift": ("phase",),
     "shards": ("data", "split", "cells", "part"),
+    "durable": ("weights", "source", "bytes", "records"),
 }
 
 
@@ -136,6 +137,9 @@ their defaults. `linear_alone` and `attention_alone` are the halves, each traine
 - `shards` is progressive as well: the same stream, learnt by one cell, or split among 4 or 16 by \
 murmur2 of the entity's id (as shards are) or by another hash of it (as tenants might be), each \
 with seeds of its own. `last_quarter` are the errors of the last quarter of the stream.
+- `durable`: a cost is the share of throughput that a worker without the part does more, round \
+by round; of encryption, what a worker with it does less. `restore_s` is by weights, place and \
+records of the changelog; `raw_read` takes the same records and does nothing with them.
 - `share` is of the time of the four shards: what each stage of a unit of work took by the clock, \
 waiting for the interpreter and for the broker included. `rest` is waiting for events and turns.
 - `cpu_per_event` is processor time of the worker's or the broker's process, user and system.
