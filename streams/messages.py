@@ -86,6 +86,26 @@ def codec_of(
     return codec
 
 
+def reading_codec(
+    settings: Settings, schema: SchemaName, topic: str, registry: SchemaRegistry | None = None
+) -> Codec:
+    """Return the codec of what is read from a topic, with a registry's wire header or without.
+
+    Args:
+        settings: of whoever reads.
+        schema: of the records.
+        topic: its name.
+        registry: that the settings name, where it is at hand.
+
+    Raises:
+        ConfigError: the registry's address is malformed.
+    """
+    if settings.registry.url is None:
+        return Codec(schema)
+    registry = registry or SchemaRegistry(settings.registry.url)
+    return WireCodec(schema, registry, topic, may_register=False)
+
+
 class PlainReader:
     """Reads events that are bare Avro records or single objects; the header is not audited."""
 

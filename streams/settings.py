@@ -350,6 +350,11 @@ class Settings(BaseSettings):
         return self.state_dir / "messages"
 
     @property
+    def tokens_dir(self) -> Path:
+        """Folder of the RocksDB tables of shards of tokens, one sub-folder a shard."""
+        return self.state_dir / "tokens"
+
+    @property
     def state_dir(self) -> Path:
         """Folder of the worker's RocksDB tables, one sub-folder a shard."""
         return self.data_dir / "state" / self.application_id

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
-from schemas.wire import WireCodec
 from streams.gate.topics import AUDIT_ROLE, CHECKPOINTS_ROLE, MESSAGES_ROLE, VERDICTS_ROLE
 from streams.kafka.topics import MAX_RECORD_BYTES, SOURCE_ROLE
-from streams.messages import codec_of
+from streams.messages import codec_of, reading_codec
 from streams.shard.encode import TrailCodecs
 from streams.shard.quarantine import QuarantineEncoder
 
@@ -45,11 +44,7 @@ class GateCodecs(TrailCodecs):
             codec_of(settings, "audit_record", AUDIT_ROLE, registry).header(),
         )
         source = settings.topics.name(MESSAGES_ROLE)
-        self.message: Codec = (
-            Codec("message")
-            if registry is None
-            else WireCodec("message", registry, source, may_register=False)
-        )
+        self.message = reading_codec(settings, "message", source, registry)
         self.verdict = Codec("verdict")
         self.verdict_header = codec_of(settings, "verdict", VERDICTS_ROLE, registry).header()
         self.redacted = codec_of(settings, "message", "redacted", registry)

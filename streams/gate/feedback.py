@@ -12,11 +12,10 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from schemas.codec import Codec
-from schemas.confluent import SchemaRegistry
 from schemas.errors import BadMessage
-from schemas.wire import WireCodec
 from streams.forwarder import Forwarder
 from streams.gate.topics import MESSAGES_ROLE, messages_application
+from streams.messages import reading_codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,12 +63,7 @@ def _forwarder(
     failed: Callable[[BaseException], None],
 ) -> Forwarder:
     """Return what forwards a topic; its group is the messages', with the schema's name."""
-    registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
-    reader: Codec = (
-        Codec(schema)
-        if registry is None
-        else WireCodec(schema, registry, topic, may_register=False)
-    )
+    reader = reading_codec(settings, schema, topic)
     return Forwarder(
         settings,
         f"{messages_application(settings.application_id)}-{schema}",

@@ -13,47 +13,18 @@ from streams.shard.shard import Shard
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from concurrent.futures import Executor
 
-    from state.store import ShardStore
     from streams.hierarchy.engine import TokenEngine
-    from streams.kafka.reader import PartitionReader
-    from streams.settings import StreamSettings
-    from streams.shard.commit import ShardProducer
-    from streams.shard.observer import Observer
     from streams.shard.unit import UnitOfWork
 
 
 class TokenShard(Shard):
-    """One shard of tokens on this worker; see ``Shard`` for the arguments."""
+    """One shard of tokens on this worker; see ``Shard``. Its engine is a ``TokenEngine``."""
 
-    def __init__(
-        self,
-        engine: TokenEngine,
-        store: ShardStore,
-        producer: ShardProducer,
-        reader: PartitionReader,
-        *,
-        source_topic: str,
-        changelog_topic: str,
-        settings: StreamSettings,
-        executor: Executor,
-        observer: Observer,
-        failed: Any,
-    ) -> None:
-        self.streams = engine
-        super().__init__(
-            cast("Any", engine),  # of an engine of cells it has what a shard without snapshots uses
-            store,
-            producer,
-            reader,
-            source_topic=source_topic,
-            changelog_topic=changelog_topic,
-            settings=settings,
-            executor=executor,
-            observer=observer,
-            failed=failed,
-        )
+    @property
+    def streams(self) -> TokenEngine:
+        """What reads the streams: the shard's engine."""
+        return cast("TokenEngine", self._engine)
 
     def _load(self) -> int:
         """Go on from the table."""

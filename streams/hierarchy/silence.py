@@ -18,6 +18,7 @@ from schemas.errors import WeirError
 from streams.service.problems import Problem
 from streams.service.updates import UpdateProducer
 from streams.shard.questions import NotServing
+from streams.watchdog import Clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +62,7 @@ class Silence:
         self._producer = UpdateProducer(broker, topic, _SEND_S)
         self._idle_s = idle_s
         self._clock = clock
-        # Shard → the offset that it stands at, and since when.
-        self._seen: dict[int, tuple[int | None, float]] = {}
+        self._clocks = Clocks()
 
     async def watch(self) -> None:
         """Look now and then, until cancelled."""
@@ -81,14 +81,11 @@ class Silence:
         Raises:
             NotServing: it is being restored or moved.
         """
-        now = self._clock()
-        reached, since = self._seen.get(shard.number, (None, now))
-        if reached != shard.next_offset or shard.queued:
-            since = now
-        self._seen[shard.number] = shard.next_offset, since
-        if now - since < self._idle_s:
+        number, reached, now = shard.number, shard.next_offset, self._clock()
+        silent = not shard.queued
+        if self._clocks.standing_s(number, reached, has_work=silent, now=now) < self._idle_s:
             return
-        self._seen[shard.number] = shard.next_offset, now
+        self._clocks.standing_s(number, reached, has_work=False, now=now)
         open_ = await shard.ask(lambda engine: _open(cast("Any", engine)))
         for key, time_us in open_.items():
             try:

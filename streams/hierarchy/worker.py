@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
 from operators.hierarchy.buffer import BufferConfig, Policy
 from operators.hierarchy.told import PartialConfig
-from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
-from schemas.wire import WireCodec
 from streams.hierarchy.codecs import TokenCodecs
 from streams.hierarchy.driver import DriverConfig
 from streams.hierarchy.engine import TokenEngine
@@ -28,7 +26,7 @@ from streams.kafka.topics import (
     TOKENS_TABLE_NAME,
     changelog_name,
 )
-from streams.messages import codec_of
+from streams.messages import codec_of, reading_codec
 from streams.shard.commit import ShardProducer
 from streams.shard.quarantine import QuarantineEncoder
 from streams.shards import Shards
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from state.store import ShardStore
-    from streams.hierarchy.codecs import Reader
     from streams.metrics import Metrics
     from streams.settings import Settings
 
@@ -75,14 +72,9 @@ def token_codecs(settings: Settings, model: StreamModel, quarantine_bytes: int) 
         ConfigError: the registry cannot be used.
         RegistryUnavailable: the registry does not answer.
     """
-    reader: Reader = Codec("token")
-    registry = None
-    if settings.registry.url is not None:
-        registry = SchemaRegistry(settings.registry.url)
-        topic = settings.topics.name(TOKENS_ROLE)
-        reader = WireCodec("token", registry, topic, may_register=False)
+    registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
     return TokenCodecs(
-        reader,
+        reading_codec(settings, "token", settings.topics.name(TOKENS_ROLE), registry),
         codec_of(settings, "token", TOKENS_ROLE, registry),
         codec_of(settings, "verdict", "verdicts", registry),
         QuarantineEncoder(
@@ -142,7 +134,7 @@ class TokenStream:
         self._changelog = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
         self._standbys = Standbys(settings.broker, self._changelog, metrics, failed, "tokens-")
         self.shards = Shards(
-            settings.state_dir / "tokens",
+            settings.tokens_dir,
             self._make_shard,
             failed,
             threads=max(4, partitions),
@@ -206,7 +198,7 @@ class TokenStream:
             name=f"{settings.application_id}-{engine.label}",
         )
         return TokenShard(
-            engine,
+            cast("Any", engine),  # of an engine of cells it has what a shard without snapshots uses
             store,
             producer,
             PartitionReader(settings.broker, settings.stream.broker_patience_s),

@@ -87,7 +87,7 @@ def topology_of(settings: Settings) -> Topology:
         messages = Shards(settings.messages_dir, _no_shard, _fails, threads=1)
         others.append(Fed(MESSAGES_ROLE, MESSAGES_TABLE_NAME, messages))
     if settings.hierarchy.enabled:
-        tokens = Shards(settings.state_dir / "tokens", _no_shard, _fails, threads=1)
+        tokens = Shards(settings.tokens_dir, _no_shard, _fails, threads=1)
         others.append(Fed(TOKENS_ROLE, TOKENS_TABLE_NAME, tokens))
     app = build_app(settings, shards, partitions, NO_SERVER, others)
     each = f"{partitions} partitions"
