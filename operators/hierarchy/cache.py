@@ -16,7 +16,7 @@ from operators.errors import InvalidInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GRANULE: Final = 128
+GRANULE: Final = 64
 """Tokens by which room for keys and values grows."""
 _LOWEST: Final = np.float32(-1e4)
 
@@ -54,7 +54,8 @@ class SegmentCache:
 
     Attributes:
         count: tokens encoded.
-        kept: keys and values [layers, 2, heads, room, head]; those from `count` on are 0.
+        keys: [layers, heads, head, room]; those from `count` on are finite.
+        values: [layers, heads, room, head]; the same.
         state: slow state before the chunk that the next token is in.
         drive: of that state.
         states: slow states before each chunk so far.
@@ -65,7 +66,7 @@ class SegmentCache:
     ) -> None:
         self.shape = shape
         self.count = 0
-        self.kept = self._room(GRANULE)
+        self.keys, self.values = self._room(GRANULE)
         self.state = state.copy()
         self.drive = drive.copy()
         self.states = [self.state]
@@ -79,7 +80,8 @@ class SegmentCache:
     def nbytes(self) -> int:
         """Bytes of its arrays."""
         states = len(self.states) * self.state.nbytes
-        return self.kept.nbytes + states + self.drive.nbytes + 5 * self._sum.nbytes
+        kept = self.keys.nbytes + self.values.nbytes
+        return kept + states + self.drive.nbytes + 5 * self._sum.nbytes
 
     @property
     def filled(self) -> int:
@@ -91,24 +93,27 @@ class SegmentCache:
         """Tokens that there is still room for."""
         return self.shape.segment - self.count
 
-    def reserve(self, new: int) -> None:
-        """Make room for so many new tokens, padding included."""
-        end = self.count + new
-        if end > self.kept.shape[3]:
-            wider = self._room(-(-end // GRANULE) * GRANULE)
-            wider[:, :, :, : self.count] = self.kept[:, :, :, : self.count]
-            self.kept = wider
+    @property
+    def room(self) -> int:
+        """Tokens that there is room for without growing."""
+        room: int = self.keys.shape[3]
+        return room
 
-    def take(
-        self,
-        made: NDArray[np.floating],
-        lower: NDArray[np.float32],
-        hidden: NDArray[np.float32],
-    ) -> None:
+    def reserve(self, new: int) -> None:
+        """Make room for so many new tokens."""
+        end = self.count + new
+        if end > self.room:
+            keys, values = self._room(-(-end // GRANULE) * GRANULE)
+            keys[:, :, :, : self.count] = self.keys[:, :, :, : self.count]
+            values[:, :, : self.count] = self.values[:, :, : self.count]
+            self.keys, self.values = keys, values
+
+    def take(self, lower: NDArray[np.float32], hidden: NDArray[np.float32]) -> None:
         """Take in new tokens, which do not go beyond the end of a chunk.
 
+        Their keys and values have been put behind those of the tokens before, by attention.
+
         Args:
-            made: their keys and values, [layers, 2, heads, new, head].
             lower: what the slow tier reads of them, [new, width].
             hidden: their last representations, [new, width].
 
@@ -121,9 +126,6 @@ class SegmentCache:
                 f"{new} tokens after {self.count}: chunks have {self.shape.chunk} tokens and a "
                 f"segment {self.shape.segment}"
             )
-        end = self.count + new
-        self.reserve(new)
-        self.kept[:, :, :, self.count : end] = made
         if not self.filled:
             self._sum, self._most = np.zeros_like(self._sum), np.full_like(self._most, _LOWEST)
             self._first = lower[0].copy()
@@ -131,7 +133,7 @@ class SegmentCache:
         self._most = np.maximum(self._most, lower.max(0))
         self._sums = _added(self._sums, hidden)
         self._mosts = np.maximum(self._mosts, hidden.max(0))
-        self.count = end
+        self.count += new
 
     def advance(self, state: NDArray[np.float32], drive: NDArray[np.float32]) -> None:
         """Go on to the next chunk, at the end of one; copies, so as to hold on to no other's.
@@ -156,11 +158,13 @@ class SegmentCache:
         most = np.where(self._mosts > _LOWEST, self._mosts, 0.0)
         return np.concatenate((self._sums / max(1, self.count), most)).astype(np.float32)
 
-    def _room(self, tokens: int) -> NDArray[np.floating]:
+    def _room(self, tokens: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         shape = self.shape
-        return np.zeros(
-            (shape.layers, 2, shape.heads, tokens, shape.head),
-            np.float16 if shape.half else np.float32,
+        kind = np.float16 if shape.half else np.float32
+        before = shape.layers, shape.heads
+        return (
+            np.zeros((*before, shape.head, tokens), kind),
+            np.zeros((*before, tokens, shape.head), kind),
         )
 
 

@@ -1,31 +1,39 @@
-"""How waiting tokens are cut into calls of the exported sizes.
+"""How waiting tokens of many streams are cut into calls.
 
-A call of 1, 8 or 32 tokens does not go beyond the end of a chunk, where the slow tier advances. A
-call of 128 begins at the start of one and covers two.
+A call takes any tokens of any streams, without padding. Of one stream it does not go beyond the end
+of a chunk, where the slow tier advances.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-NEW: Final = (1, 8, 32, 128)
-"""New tokens of a call."""
-WATCHED: Final = 32
-"""The same of calls that also say what tokens attend to."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST: Final = 128
+"""Tokens of a call."""
 
 
-def call(filled: int, waiting: int, chunk: int) -> tuple[int, int]:
-    """The next call for a stream.
+def call(filled: Sequence[int], waiting: Sequence[int], chunk: int) -> list[int]:
+    """How many tokens of each stream the next call takes.
+
+    Streams with the fewest come first, so that a stream which is read anew keeps none waiting; of
+    those with as many, the first.
 
     Args:
-        filled: tokens of its chunk that have been encoded.
-        waiting: tokens to be encoded, at least one.
+        filled: by stream, tokens of its chunk that have been encoded.
+        waiting: by stream, tokens to be encoded.
         chunk: tokens of a chunk.
 
     Returns:
-        The size of the call, and how many of the waiting tokens it takes.
+        By stream; at least one token in all, if any waits.
     """
-    if not filled and waiting > chunk:
-        return NEW[-1], min(waiting, NEW[-1])
-    tokens = min(waiting, chunk - filled, NEW[-2])
-    return next(size for size in NEW if size >= tokens), tokens
+    wanted = [min(new, chunk - done) for done, new in zip(filled, waiting, strict=True)]
+    taken, left = [0] * len(wanted), max(MOST, chunk)
+    for stream in sorted(range(len(wanted)), key=wanted.__getitem__):
+        if wanted[stream] > left:
+            break
+        taken[stream] = wanted[stream]
+        left -= wanted[stream]
+    return taken

@@ -19,7 +19,6 @@ import numpy as np
 
 from operators.dlp.segments import LENGTHS
 from operators.hierarchy.cache import GRANULE
-from operators.hierarchy.calls import NEW
 from streams.bench import machine
 from streams.dlp.inference import Engine
 from streams.hierarchy.encoder import StepEngine
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_NEW: Final = (1, 8, 32, 64)
 _ROWS: Final = (1, 4, 16)
 _PASTS: Final = (64, 384)
 _PARTIALS: Final = (1, 3, 8, 32)
@@ -45,7 +45,7 @@ def figures(folder: Path, repeats: int) -> Iterator[dict[str, Any]]:
     engine.warm()
     steps.warm()
     ids = np.random.default_rng(0).integers(3, _WORDS, LENGTHS[-1])
-    for size in NEW:
+    for size in _NEW:
         for past in _PASTS:
             for rows in _ROWS:
                 spent = _call(steps, ids, size, past, rows, repeats)

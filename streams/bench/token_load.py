@@ -8,6 +8,8 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from schemas.codec import Codec
 from streams.bench.dlp import texts
 from streams.hierarchy.engine import TokenEngine
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 _MICROSECOND: Final = 1e6
-_CHARACTERS: Final = 4
-"""Of a token, on average; what is counted is what comes out."""
 _LONGEST: Final = 6_000
 START_US: Final = 1_700_000_000_000_000
 
@@ -92,13 +92,15 @@ class Writer:
     """One stream that is written piece by piece, then ended, and begun anew under another name.
 
     Args:
+        model: that reads it.
         name: of it.
         seed: of its text.
         every_s: between two pieces.
     """
 
-    def __init__(self, name: str, seed: int, every_s: float) -> None:
+    def __init__(self, model: StreamModel, name: str, seed: int, every_s: float) -> None:
         self._encode = Codec("token").encode
+        self._tokenizer = model.reading.tokenizer
         self._name = name
         self._rng = Random(seed)  # noqa: S311 - the same texts in every run
         self.every_s = every_s
@@ -112,10 +114,20 @@ class Writer:
         [whole] = texts(self._rng.randrange(400, _LONGEST), 1)
         shift = self._rng.randrange(len(whole))
         self._text, self._at = whole[shift:] + whole[:shift], 0
+        self._ends = self._tokenizer.encode(self._text).ends
 
-    def piece(self, characters: int = _CHARACTERS) -> tuple[str, bytes]:
-        """The stream's name, and its next record."""
-        stream, text = self.stream, self._text[self._at : self._at + characters]
+    def piece(self, characters: int | None = None) -> tuple[str, bytes]:
+        """The stream's name, and its next record.
+
+        Args:
+            characters: of it; by default the next token, and what stands before it.
+        """
+        end = len(self._text)
+        if characters is not None:
+            end = self._at + characters
+        elif (token := int(np.searchsorted(self._ends, self._at, "right"))) < len(self._ends):
+            end = int(self._ends[token])
+        stream, text = self.stream, self._text[self._at : end]
         self._now_us += int(self.every_s * _MICROSECOND)
         record = {
             "tenant": "bench", "stream_id": stream, "operation": "APPEND" if text else "END",

@@ -81,7 +81,7 @@ def _latencies(settings: Settings, model: StreamModel, seed: int) -> Latencies:
             clocked = Clocked()
             shard = Shard(number, settings, model, executor, clocked, MEMORY // SHARDS)
             names = range(number, STREAMS, SHARDS)
-            writers = [Writer(f"{seed}-{name}", name, 1 / RATE) for name in names]
+            writers = [Writer(model, f"{seed}-{name}", name, 1 / RATE) for name in names]
             filled(shard, writers, seed)
             gather_s = settings.pace.gather_ms / 1e3
             loads.append(Load(shard, clocked, writers, WARM_S, MEASURED_S, gather_s))
@@ -120,7 +120,7 @@ def _throughput(settings: Settings, model: StreamModel, seed: int) -> tuple[floa
     """Tokens a second, a partial verdict looked for every few: with caches, and running again."""
     counted = Counted()
     shard = Shard(0, settings, model, AtOnce(), counted, 10 * MEMORY)
-    writers = [Writer(f"{seed}-{name}", name, 0.5) for name in range(TOGETHER)]
+    writers = [Writer(model, f"{seed}-{name}", name, 0.5) for name in range(TOGETHER)]
     filled(shard, writers, seed)
     counted.tokens = 0
     began = time.process_time()
@@ -162,7 +162,7 @@ def _held(settings: Settings, model: StreamModel, params: dict[str, Any]) -> Mea
     driver = shard.engine.driver
     writers: list[Writer] = []
     while not driver.evictions:
-        more = [Writer(f"held-{len(writers) + n}", n + len(writers), 0.5) for n in range(8)]
+        more = [Writer(model, f"held-{len(writers) + n}", n + len(writers), 0.5) for n in range(8)]
         writers += more
         filled(shard, more, len(writers))
     held = len(driver)

@@ -5,8 +5,7 @@ weights.bin        tensors of all graphs
 segment-*.onnx     one segment of 128, 256, 384 or 512 tokens
 unrolled-1024.onnx two segments of 512, the slow state carried
 start.onnx         the slow state that a thread's memory starts a message in
-step-*.onnx        1, 8, 32 or 128 new tokens of texts that are still arriving, with caches
-watched-32.onnx    the same for 32 of one text, and what they attend to
+layer-*.onnx       new tokens of texts that are still arriving, from one attention to the next
 read.onnx          what such a text says as far as it has come
 drive.onnx         what the tokens of a chunk see of the slow state before it
 hierarchy.npz      what stands above the tokens of such texts (`streams.hierarchy.above`)

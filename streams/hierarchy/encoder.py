@@ -1,7 +1,9 @@
-"""ONNX Runtime on the causal graphs with caches: the new tokens of many streams at a time.
+"""The causal network with caches: the new tokens of many streams at a time.
 
-What a token gives does not depend on the calls that it and those before it came in, nor on the
-streams that shared them: in eight bits to the bit, on one machine (docs/decisions/0052).
+ONNX Runtime runs what lies between two attentions, over the tokens of all streams as rows, and
+attention reads each stream's cache where it lies. What a token gives does not depend on the calls
+that it and those before it came in, nor on the streams that shared them: to the bit, on one
+machine (docs/decisions/0052, 0067).
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from operators.errors import InvalidInput
-from operators.hierarchy.cache import GRANULE, CacheShape, SegmentCache
-from operators.hierarchy.calls import NEW, WATCHED, call
+from operators.hierarchy.attention import Batch, Scratch, attend
+from operators.hierarchy.cache import CacheShape, SegmentCache
+from operators.hierarchy.calls import call
+from operators.hierarchy.numbers_in_memory import LANES
+from streams.dlp.errors import ModelUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +29,8 @@ if TYPE_CHECKING:
 
     from streams.dlp.inference import Engine
 
-ROWS: Final = 16
-"""Most streams of one call."""
-_DOUBLE: Final = NEW[-1]
-_HALF: Final = "tensor(float16)"
+_LEAST: Final = 2
+"""Rows of one take other kernels, whose sums differ in the last bit, and with that some bytes."""
 
 
 class Encoded(NamedTuple):
@@ -65,25 +68,34 @@ class _Waiting:
 
 
 class StepEngine:
-    """The causal graphs of one model. Safe to call from several threads on different caches.
+    """The causal network of one model. Safe to call from several threads on different caches.
 
     Args:
         engine: that runs the model's graphs.
+        half: whether keys and values are kept in half precision; in float they take twice the room.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, half: bool = True) -> None:
         self._engine = engine
+        self._half = half
         self._local = threading.local()
 
     @cached_property
     def shape(self) -> CacheShape:
         """Sizes of the caches."""
-        inputs = {one.name: one for one in self._engine.session("step-1.onnx").get_inputs()}
-        keys = [one for name, one in inputs.items() if name.startswith("keys.")]
-        _, heads, _, head = keys[0].shape
-        return CacheShape(
-            len(keys), heads, head, inputs["drive"].shape[3], half=keys[0].type == _HALF
-        )
+        _, upper, _, width = self._engine.session("drive.onnx").get_outputs()[0].shape
+        one = np.zeros((1, _LEAST), np.int64)
+        [turns] = self._engine.session("layer-0.onnx").run(["turns"], {"ids": one, "places": one})
+        head = 2 * turns.shape[2]
+        if head % LANES:
+            raise ModelUnusable(f"heads of {head} numbers: attention takes multiples of {LANES}")
+        return CacheShape(2 * upper, width // head, head, width, half=self._half)
+
+    @cached_property
+    def _layers(self) -> list[Any]:
+        """What runs between attentions, in order."""
+        numbers = range(self.shape.layers + 1)
+        return [self._engine.session(f"layer-{number}.onnx") for number in numbers]
 
     def begin(self, state: NDArray[np.float32] | None = None) -> SegmentCache:
         """An empty segment.
@@ -111,14 +123,10 @@ class StepEngine:
                     f"{one.cache.count}: flush it first"
                 )
         while left := [one for one in streams if len(one.ids)]:
-            calls: dict[int, list[tuple[_Waiting, int]]] = {}
-            for one in left:
-                size, taken = call(one.cache.filled, len(one.ids), self.shape.chunk)
-                calls.setdefault(size, []).append((one, taken))
-            for size, group in calls.items():
-                group.sort(key=lambda pair: pair[0].cache.count)
-                for start in range(0, len(group), ROWS):
-                    self._call(size, group[start : start + ROWS])
+            taken = call(
+                [one.cache.filled for one in left], [len(one.ids) for one in left], self.shape.chunk
+            )
+            self._call([(one, new) for one, new in zip(left, taken, strict=True) if new])
         return [self._encoded(one) for one in streams]
 
     def watch(
@@ -126,7 +134,7 @@ class StepEngine:
     ) -> tuple[Encoded, NDArray[np.float32]]:
         """Encode new tokens of one stream, at least one, and say what the last one attends to.
 
-        The same bits as `encode` gives, in calls of at most 32 tokens.
+        The same bits as `encode` gives.
 
         Args:
             cache: takes the tokens in.
@@ -142,11 +150,10 @@ class StepEngine:
         if not 0 < len(ids) <= cache.left:
             raise InvalidInput(f"{len(ids)} tokens for a segment with room for {cache.left}")
         one = _Waiting(cache, ids, [], [])
-        weights = np.zeros(0, np.float32)
+        weights = np.zeros((self.shape.layers, cache.count + len(ids)), np.float32)
         while len(one.ids):
-            taken = min(len(one.ids), WATCHED, self.shape.chunk - cache.filled)
-            attention = self._call(WATCHED, [(one, taken)], watched=True)[-1]
-            weights = attention[0, :, taken - 1, : cache.count]
+            (new,) = call([cache.filled], [len(one.ids)], self.shape.chunk)
+            self._call([(one, new)], weights if new == len(one.ids) else None)
         return self._encoded(one), weights
 
     def read(self, caches: Sequence[SegmentCache]) -> list[Reading]:
@@ -156,8 +163,7 @@ class StepEngine:
 
     def warm(self) -> None:
         """Load every graph and run it once."""
-        for size in NEW:
-            self.encode([(self.begin(), np.full(size, 3, np.int64))])
+        self.encode([(self.begin(), np.full(_LEAST, 3, np.int64))])
 
     def _encoded(self, one: _Waiting) -> Encoded:
         empty = np.zeros((0, 0), np.float32)
@@ -167,83 +173,76 @@ class StepEngine:
         )
 
     def _call(
-        self, size: int, group: list[tuple[_Waiting, int]], *, watched: bool = False
-    ) -> list[NDArray[np.float32]]:
-        """One call; gives its further outputs."""
+        self, group: list[tuple[_Waiting, int]], weights: NDArray[np.float32] | None = None
+    ) -> None:
+        """One call.
+
+        Args:
+            group: streams, and how many of their waiting tokens are taken.
+            weights: what the last token attends to is put here, [layers, tokens of its segment].
+        """
         caches = [one.cache for one, _ in group]
-        for cache in caches:
-            cache.reserve(max(size, 2))
-        ids = np.zeros((len(group), size), np.int64)
-        for row, (one, taken) in enumerate(group):
-            ids[row, :taken] = one.ids[:taken]
+        for cache, (_, taken) in zip(caches, group, strict=True):
+            cache.reserve(taken)
+        counts = [taken for _, taken in group]
+        ids, places, streams = self._rows(group)
+        first, *layers, last = self._layers
+        hidden, entry, asked, turns = first.run(None, {"ids": ids[None], "places": places[None]})
+        attention = _Attention(self, caches, counts, turns, weights)
+        drives = np.ascontiguousarray(np.stack([cache.drive for cache in caches], 1))
+        lowest = self.shape.layers - len(drives)
+        lower = hidden
+        for number, layer in enumerate(layers, 1):
+            feed = {"mixed": attention(number - 1, asked), "before": hidden}
+            if number >= lowest:
+                feed |= {"input": entry, "drive": drives[number - lowest], "streams": streams}
+            hidden, asked, *more = layer.run(None, feed)
+            lower = more[0] if more else lower
+        mixed = attention(self.shape.layers - 1, asked)
+        spans, hidden = last.run(None, {"mixed": mixed, "before": hidden})
+        self._take(group, spans[0], hidden[0], lower[0])
+
+    def _rows(self, group: list[tuple[_Waiting, int]]) -> tuple[NDArray[np.int64], ...]:
+        """Ids, places and streams of all tokens of a call."""
+        counts = [taken for _, taken in group]
+        ids = np.concatenate([one.ids[:taken] for one, taken in group])
+        spans = [(one.cache.count, one.cache.count + taken) for one, taken in group]
+        places = np.concatenate([np.arange(*span) for span in spans])
+        rows = ids, places, np.repeat(np.arange(len(group)), counts)
+        if len(ids) < _LEAST:
+            return tuple(np.repeat(row, _LEAST) for row in rows)
+        return rows
+
+    def _take(
+        self,
+        group: list[tuple[_Waiting, int]],
+        spans: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+        lower: NDArray[np.float32],
+    ) -> None:
+        """Hand out what a call gave; the slow tier goes on where chunks have ended."""
+        ended, done = [], 0
+        for one, taken in group:
+            rows = slice(done, done + taken)
             one.ids = one.ids[taken:]
-        feed: dict[str, Any] = {
-            "ids": ids,
-            "past": np.array([cache.count for cache in caches], np.int64),
-            "drive": np.stack([cache.drive for cache in caches]),
-            **self._kept(caches),
-        }
-        if size == _DOUBLE:
-            feed["state"] = np.stack([cache.state for cache in caches])
-        name = f"{'watched' if watched else 'step'}-{size}.onnx"
-        more: list[NDArray[np.float32]]
-        spans, hidden, lower, made, *more = self._engine.session(name).run(None, feed)
-        ended, turned = [], []
-        for row, (one, taken) in enumerate(group):
-            one.spans.append(spans[row, :taken])
-            one.hidden.append(hidden[row, :taken])
-            done = 0
-            if size == _DOUBLE and taken > (chunk := self.shape.chunk):
-                one.cache.take(made[row, :, :, :, :chunk], lower[row, :chunk], hidden[row, :chunk])
-                one.cache.advance(more[0][row], one.cache.drive)
-                done = chunk
-                turned.append(one.cache)
-            part = slice(done, taken)
-            one.cache.take(made[row, :, :, :, part], lower[row, part], hidden[row, part])
+            one.spans.append(spans[rows])
+            one.hidden.append(hidden[rows])
+            one.cache.take(lower[rows], hidden[rows])
             if not one.cache.filled:
                 ended.append(one.cache)
-        self._advance(ended, turned)
-        return more
-
-    def _advance(self, ended: list[SegmentCache], turned: list[SegmentCache]) -> None:
-        """Take the slow tier on where chunks have ended, and work out what it drives."""
+            done += taken
         if ended:
             _, _, states = self._read(ended, [True] * len(ended))
-            for cache, state in zip(ended, states, strict=True):
-                cache.advance(state, cache.drive)
-        new = [*ended, *(cache for cache in turned if cache.filled)]
-        if new:
-            drives = self._drives(np.stack([cache.state for cache in new]))
-            for cache, drive in zip(new, drives, strict=True):
-                cache.advance(cache.state, drive)
+            for cache, state, drive in zip(ended, states, self._drives(states), strict=True):
+                cache.advance(state, drive)
 
-    def _kept(self, caches: list[SegmentCache]) -> dict[str, NDArray[np.floating]]:
-        """Keys and values by layer; those of a stream alone are not copied."""
-        names = [
-            (layer, kind, f"{name}.{layer}")
-            for layer in range(self.shape.layers)
-            for kind, name in enumerate(("keys", "values"))
-        ]
-        if len(caches) == 1:
-            kept = caches[0].kept
-            return {name: kept[layer, kind][None] for layer, kind, name in names}
-        room = max(cache.kept.shape[3] for cache in caches)
-        every = self._together(len(caches), room)
-        for row, cache in enumerate(caches):
-            every[:, :, row, :, : cache.count] = cache.kept[:, :, :, : cache.count]
-            every[:, :, row, :, cache.count :] = 0
-        return {name: every[layer, kind] for layer, kind, name in names}
-
-    def _together(self, rows: int, room: int) -> NDArray[np.floating]:
-        """A thread's own array to put caches together in; fresh pages would cost more than that."""
-        shape = self.shape
-        if not hasattr(self._local, "space"):
-            tokens = shape.segment + GRANULE  # padding of the last call may go beyond the segment
-            most = shape.layers * 2 * ROWS * shape.heads * tokens * shape.head
-            self._local.space = np.empty(most, np.float16 if shape.half else np.float32)
-        dims = (shape.layers, 2, rows, shape.heads, room, shape.head)
-        space: NDArray[np.floating] = self._local.space[: np.prod(dims)].reshape(dims)
-        return space
+    @property
+    def scratch(self) -> Scratch:
+        """This thread's space for attention."""
+        if not hasattr(self._local, "scratch"):
+            self._local.scratch = Scratch.of(self.shape.segment, self.shape.head)
+        scratch: Scratch = self._local.scratch
+        return scratch
 
     def _read(
         self, caches: Sequence[SegmentCache], advances: list[bool]
@@ -262,6 +261,66 @@ class StepEngine:
             None, {"state": _paired(states)}
         )[0]
         return found[: len(states)]
+
+
+class _Attention:
+    """Attention of one call, layer by layer.
+
+    Args:
+        engine: whose scratch is used.
+        caches: of the streams, with room for their new tokens.
+        counts: of those.
+        turns: cosines and sines of their places, [2, tokens, head / 2].
+        weights: what the last token attends to is put here; None: it is not wanted.
+    """
+
+    def __init__(
+        self,
+        engine: StepEngine,
+        caches: list[SegmentCache],
+        counts: list[int],
+        turns: NDArray[np.float32],
+        weights: NDArray[np.float32] | None,
+    ) -> None:
+        self._caches = caches
+        self._scratch = engine.scratch
+        self._like = np.uint16(0) if engine.shape.half else np.float32(0)
+        self._turns = turns
+        self._heads = engine.shape.heads, engine.shape.head
+        self._first = np.cumsum([0, *counts])
+        self._past = np.array([cache.count for cache in caches])
+        self._rooms = np.array([cache.room for cache in caches])
+        self._keys = np.array([_address(cache.keys) for cache in caches])
+        self._values = np.array([_address(cache.values) for cache in caches])
+        self._strides = np.array([cache.keys.strides[0] for cache in caches])
+        self._weights = weights
+
+    def __call__(self, layer: int, asked: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the tokens attend to, [1, tokens, width]; their keys and values are kept."""
+        tokens = asked.shape[1]
+        mixed = np.zeros((tokens, *self._heads), np.float32)
+        at = layer * self._strides
+        batch = Batch(
+            asked.reshape(tokens, 3, *self._heads),
+            self._turns,
+            self._first,
+            self._past,
+            self._rooms,
+            self._keys + at,
+            self._values + at,
+            self._like,
+        )
+        if self._weights is None:
+            attend(batch, self._scratch, -1, mixed[0, 0], mixed)
+        else:
+            attend(batch, self._scratch, int(self._first[-1]) - 1, self._weights[layer], mixed)
+        return mixed.reshape(1, tokens, -1)
+
+
+def _address(array: NDArray[Any]) -> int:
+    """Where an array lies in memory; its owner keeps it alive."""
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _paired(rows: NDArray[Any]) -> NDArray[Any]:

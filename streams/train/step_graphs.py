@@ -1,6 +1,6 @@
-"""The causal graphs with caches: ``step-{1,8,32,128}.onnx``, ``read.onnx``, ``drive.onnx``.
+"""The causal graphs between attentions: ``layer-{0…}.onnx``, and ``read.onnx``, ``drive.onnx``.
 
-``watched-32.onnx`` is ``step-32.onnx`` that also says what its tokens attend to.
+The first embeds, the last tags; each other one ends a layer and begins the next.
 
 They share the file of weights with the graphs of whole segments (`streams.train.export`), or are
 added to a model that was exported without them:
@@ -23,9 +23,7 @@ from onnx import helper, numpy_helper
 
 from operators.dlp.network.config import SIZES
 from operators.dlp.network.model import Network
-from operators.dlp.network.step import DriveGraph, ReadGraph, StepGraph
-from operators.hierarchy.cache import GRANULE
-from operators.hierarchy.calls import NEW, WATCHED
+from operators.dlp.network.step import DriveGraph, FirstGraph, LastGraph, LayerGraph, ReadGraph
 from streams.dlp.package import Package, seal
 from streams.train import onnx_graphs, unpack
 from streams.train.onnx_graphs import TOLD, Precision
@@ -37,14 +35,14 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = "weights.bin"
 _SHIPPED: Final = ("segment-512.onnx", "start.onnx")
-_OWN: Final = ("step-", "watched-", "read.", "drive.")
+_OWN: Final = ("layer-", "read.", "drive.")
 _REACH: Final = ".input/scale"
 _SAMPLE_ROWS: Final = 2
 _CLOSE: Final = 1e-5
 
 
 def step_graphs(
-    network: Network, reach: Mapping[str, float], precision: Precision, *, half: bool = True
+    network: Network, reach: Mapping[str, float], precision: Precision
 ) -> dict[str, onnx.ModelProto]:
     """The graphs by file name, with all their weights.
 
@@ -52,11 +50,10 @@ def step_graphs(
         network: trained, its activations smooth where `precision` asks for it.
         reach: for each linear layer over tokens, the |input| that 8 bits reach to.
         precision: of the graphs.
-        half: whether caches are in half precision; else in float.
     """
     network.eval()
-    made = {f"step-{new}.onnx": _step(network, new, half=half) for new in NEW}
-    made |= {f"watched-{WATCHED}.onnx": _step(network, WATCHED, half=half, watched=True)}
+    layers = range(network.config.layers + 1)
+    made = {f"layer-{number}.onnx": _layer(network, number) for number in layers}
     made |= {"read.onnx": _read(network), "drive.onnx": _drive(network)}
     return {
         name: _slim(onnx_graphs.rewritten(graph, network, reach, precision))
@@ -64,27 +61,30 @@ def step_graphs(
     }
 
 
-def _step(network: Network, new: int, *, half: bool, watched: bool = False) -> onnx.ModelProto:
+def _layer(network: Network, number: int) -> onnx.ModelProto:
     config = network.config
-    rows, upper = _SAMPLE_ROWS, config.layers - config.layers // 2
-    ids = torch.full((rows, new), 3)
-    inputs = {"ids": ids, "past": torch.zeros(rows, dtype=torch.int64)}
-    inputs["drive"] = torch.zeros(rows, upper, 2, config.width)
-    results = ["spans", "hidden", "lower", "made"]
-    if new > config.chunk:
-        inputs["state"] = torch.zeros(rows, config.slow_blocks, config.width)
-        results.append("state_after")
-    if watched:
-        results.append("attention")
-    free: dict[str, dict[int, str]] = {name: {0: "rows"} for name in (*inputs, *results)}
-    free |= {"attention": {0: "rows", 3: "room"}} if watched else {}
-    kind = torch.float16 if half else torch.float32
-    for layer in range(config.layers):
-        for name in (f"keys.{layer}", f"values.{layer}"):
-            head = config.width // config.heads
-            inputs[name] = torch.zeros(rows, config.heads, GRANULE, head, dtype=kind)
-            free[name] = {0: "rows", 2: "room"}
-    graph = StepGraph(network, new, watched=watched)
+    rows, first = _SAMPLE_ROWS, len(network.lower)
+    whole = torch.zeros(rows, dtype=torch.int64)
+    wide = torch.zeros(1, rows, config.width)
+    inputs, results = {"mixed": wide, "before": wide}, ["hidden", "asked"]
+    if not number:
+        inputs, results = (
+            {"ids": whole[None], "places": whole[None]},
+            ["hidden", "input", "asked", "turns"],
+        )
+        graph: torch.nn.Module = FirstGraph(network)
+    elif number == config.layers:
+        results = ["spans", "hidden"]
+        graph = LastGraph(network)
+    else:
+        if number >= first:
+            drive = torch.zeros(rows, 2, config.width)
+            inputs |= {"input": wide, "drive": drive, "streams": whole}
+        if number == first:
+            results.append("lower")
+        graph = LayerGraph(network, number)
+    free = {name: {1: "tokens"} for name in (*inputs, *results)}
+    free |= {"drive": {0: "rows"}, "streams": {0: "tokens"}, "turns": {1: "tokens"}}
     return onnx_graphs.traced(graph, tuple(inputs.values()), tuple(inputs), tuple(results), free)
 
 

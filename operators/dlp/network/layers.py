@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from operators.dlp.network.config import NetworkConfig
 
 
-_EPSILON = 1e-6
+EPSILON = 1e-6
+"""Of norms."""
 
 
 def rotary(length: int, width: int, theta: float, device: torch.device | None = None) -> Tensor:
@@ -40,7 +41,7 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[…, width] to the same, in the type it came in."""
         wide = x.float()
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + _EPSILON)
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPSILON)
         return (wide * scale * self.weight.float()).to(x.dtype)
 
 

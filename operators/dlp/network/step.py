@@ -1,12 +1,15 @@
 """What is exported for texts that are still arriving: causal mode, some tokens at a time.
 
-A segment's keys and values are kept in half precision. Those of new tokens are rounded, and put in
-their places among those of the others, before attention sees them, so that it makes no difference,
-not to the bit, in which call a token came (docs/decisions/0052).
+The network is cut at attention, which reads the streams' caches where they lie
+(`operators.hierarchy.attention`). Between two attentions every token is on its own, so a call takes
+tokens of any streams, in any numbers, as the rows of one matrix.
 
-The slow tier advances between calls, at the ends of chunks; only a call of several chunks, which
-begins at the start of one, has it inside. What a chunk's tokens see of the slow tier depends on the
-state before the chunk alone, and is worked out once a chunk (`DriveGraph`).
+A segment's keys and values are kept in half precision. Those of new tokens are rounded, and put
+behind those of the others, before attention sees them, so that it makes no difference, not to the
+bit, in which call a token came (docs/decisions/0052, 0067).
+
+The slow tier advances between calls, at the ends of chunks. What a chunk's tokens see of the slow
+tier depends on the state before the chunk alone, and is worked out once a chunk (`DriveGraph`).
 """
 
 from __future__ import annotations
@@ -16,16 +19,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from operators.dlp.network.layers import rotate
-from operators.dlp.network.slow import pooled
+from operators.dlp.network.layers import EPSILON
 
 if TYPE_CHECKING:
-    from operators.dlp.network.layers import Attention, FastBlock, FusedBlock
+    from operators.dlp.network.layers import FastBlock, FusedBlock, Norm
     from operators.dlp.network.model import Network
-
-_FAR = -1e9
-_LEAST = 2
-"""Rows of one take other kernels, whose sums differ in the last bit, and with that some bytes."""
 
 
 def drives(network: Network, states: Tensor) -> Tensor:
@@ -85,104 +83,100 @@ class ReadGraph(nn.Module):
         return scores, self.network.memory_head(summary), after
 
 
-class StepGraph(nn.Module):
-    """New tokens of several streams.
+class FirstGraph(nn.Module):
+    """New tokens, up to attention of the first layer.
 
-    Takes ids int64 [rows, new] padded with 0 at the end, past int64 [rows] tokens before them in
-    their segments, drive float32 [rows, upper, 2, width], for calls of several chunks the slow
-    state float32 [rows, blocks, width] that drive is of, and for each layer keys and values
-    [rows, heads, room, width / heads] in half precision, of which `past` are filled.
-
-    Gives tag logits [rows, new, 21]; last representations, and those that the slow tier reads
-    [rows, new, width]; new keys and values of all layers [rows, layers, 2, heads, new,
-    width / heads] in half precision; for calls of several chunks, the slow state after the last
-    chunk but one; and, if it is watched, how much each new token attends to each place, the mean
-    of the heads, [rows, layers, new, room].
+    Takes their ids and their places in their segments, int64 [1, tokens]. Gives the representations
+    [1, tokens, width], the input as upper blocks see it [1, tokens, width], what attention takes:
+    queries, keys and values [1, tokens, 3 width], neither turned by their places nor scaled; and
+    cosines and sines of the places [2, tokens, head / 2].
     """
 
-    def __init__(self, network: Network, new: int, *, watched: bool = False) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self.watched = watched
-        self.given = new
-        self.new = max(new, _LEAST)
-        self.chunks = max(1, new // network.config.chunk)
 
-    def forward(
-        self, ids: Tensor, past: Tensor, drive: Tensor, *more: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Run the layers over the new tokens."""
-        network, caches = self.network, list(more[int(self.chunks > 1) :])
-        places = past[:, None] + torch.arange(self.new)
-        turns = network.turns[:, places.clamp(max=network.config.segment - 1)][:, :, None]
-        room = torch.arange(caches[0].shape[2])
-        unseen = (room > places[..., None])[:, None]
-        if self.given < self.new:
-            ids = torch.cat((ids, torch.zeros_like(ids)), 1)
-        seen = _Seen(turns, places, unseen, caches)
-        h = network.embedding(ids)
-        x = network.input_norm(h)
-        for block in network.lower:
-            h = seen.fast(block, h)  # type: ignore[arg-type]
-        lower, states = h, None
-        drive = drive[:, :, :, None]
-        if self.chunks > 1:
-            chunk = network.config.chunk
-            whole = h[:, : (self.chunks - 1) * chunk]
-            inputs = pooled(whole, torch.ones_like(whole[..., 0], dtype=torch.bool), chunk)
-            full = torch.ones_like(inputs[..., 0], dtype=torch.bool)
-            states = network.slow.after(inputs, full, more[0])
-            drive = torch.cat((drive, drives(network, states)), 3)
-        for number, block in enumerate(fused(network)):
-            h = seen.fused(block, h, x, drive[:, number])
-        h = network.norm(h)
-        new = self.given
-        made = torch.stack(seen.made, 1)[..., :new, :]
-        found = [network.span_head(h)[:, :new], h[:, :new], lower[:, :new], made]
-        if states is not None:
-            found.append(states[:, -1])
-        if self.watched:
-            found.append(torch.stack(seen.weights, 1)[:, :, :new])
-        return tuple(found)
+    def forward(self, ids: Tensor, places: Tensor) -> tuple[Tensor, ...]:
+        """Embed, and ask."""
+        h = self.network.embedding(ids)
+        asked = _asked(block_of(self.network, 0), h)
+        return h, _normed(self.network.input_norm, h), asked, self.network.turns[:, places[0]]
 
 
-class _Seen:
-    """What attention sees: caches of the layers, one after the other, and the new tokens."""
+class LayerGraph(nn.Module):
+    """New tokens, from attention of one layer to that of the next.
 
-    def __init__(self, turns: Tensor, slots: Tensor, unseen: Tensor, caches: list[Tensor]) -> None:
-        self.turns, self.slots, self.unseen = turns, slots, unseen
-        self.caches = caches
-        self.made: list[Tensor] = []
-        self.weights: list[Tensor] = []
+    Takes what was attended to and the representations, [1, tokens, width]; in the upper half also
+    the input [1, tokens, width], what each stream sees of the slow tier [streams, 2, width], and
+    the stream of each token, int64 [tokens]. Gives the representations before the next layer's
+    attention, and what that takes; the first of the upper half also what the slow tier reads.
+    """
 
-    def fast(self, block: FastBlock, x: Tensor) -> Tensor:
-        x = x + self._attention(block.attention, block.attention_norm(x))
-        return x + block.mlp(block.mlp_norm(x))
+    def __init__(self, network: Network, number: int) -> None:
+        super().__init__()
+        self.network = network
+        self.number = number
 
-    def fused(self, block: FusedBlock, h: Tensor, x: Tensor, drive: Tensor) -> Tensor:
-        """`drive` is [rows, 2, chunks, width]."""
-        rows, new, width = h.shape
-        shape = (rows, drive.shape[2], -1, width)
-        gate = block.gate_input(x) + block.gate_fast(block.fast_norm(h))
-        gate = torch.sigmoid(gate.reshape(shape) + drive[:, 0, :, None])
-        mixed = gate * block.from_input(x).reshape(shape) + (1 - gate) * drive[:, 1, :, None]
-        return self.fast(block.block, h + mixed.reshape(rows, new, width))
+    def forward(self, mixed: Tensor, h: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
+        """End the layer before, and ask for this one."""
+        network, first = self.network, len(self.network.lower)
+        lower = h = _ended(block_of(network, self.number - 1), mixed, h)
+        if self.number >= first:
+            x, drive, streams = more
+            h = _fused(fused(network)[self.number - first], h, x, drive[streams][None])
+        asked = _asked(block_of(network, self.number), h)
+        return (h, asked, lower) if self.number == first else (h, asked)
 
-    def _attention(self, attention: Attention, x: Tensor) -> Tensor:
-        rows, new, width = x.shape
-        heads = attention.heads
-        parts = attention.query_key_value(x).view(rows, new, 3, heads, width // heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        query, key = rotate(query, self.turns), rotate(key, self.turns)
-        made = torch.stack((key, value), 1).to(self.caches[0].dtype)
-        self.made.append(made)
-        key, value = made.to(query.dtype).unbind(1)
-        old_key, old_value = self.caches.pop(0).to(query.dtype), self.caches.pop(0).to(query.dtype)
-        slots = self.slots[:, None, :, None].expand(-1, heads, -1, width // heads)
-        every_key, every_value = old_key.scatter(2, slots, key), old_value.scatter(2, slots, value)
-        query = query * (width // heads) ** -0.5
-        near = (query @ every_key.transpose(2, 3)).masked_fill(self.unseen, _FAR)
-        weights = near.softmax(-1)
-        self.weights.append(weights.mean(1))
-        mixed = weights @ every_value
-        return attention.out(mixed.transpose(1, 2).reshape(rows, new, width))
+
+class LastGraph(nn.Module):
+    """New tokens, from attention of the last layer on.
+
+    Takes what was attended to and the representations, [1, tokens, width]. Gives tag logits
+    [1, tokens, 21] and the last representations [1, tokens, width].
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, mixed: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """End the last layer, and tag."""
+        network = self.network
+        block = block_of(network, network.config.layers - 1)
+        h = _normed(network.norm, _ended(block, mixed, h))
+        return network.span_head(h), h
+
+
+def block_of(network: Network, number: int) -> FastBlock:
+    """The fast block of a layer."""
+    first = len(network.lower)
+    if number < first:
+        lower: FastBlock = network.lower[number]  # type: ignore[assignment]
+        return lower
+    upper: FastBlock = fused(network)[number - first].block
+    return upper
+
+
+def _asked(block: FastBlock, h: Tensor) -> Tensor:
+    """What a layer's attention takes."""
+    asked: Tensor = block.attention.query_key_value(_normed(block.attention_norm, h))
+    return asked
+
+
+def _ended(block: FastBlock, mixed: Tensor, h: Tensor) -> Tensor:
+    """A layer from attention on."""
+    h = h + block.attention.out(mixed)
+    ended: Tensor = h + block.mlp(_normed(block.mlp_norm, h))
+    return ended
+
+
+def _fused(block: FusedBlock, h: Tensor, x: Tensor, drive: Tensor) -> Tensor:
+    """What a fused block takes in; `drive` is [1, tokens, 2, width]."""
+    gate = block.gate_input(x) + block.gate_fast(_normed(block.fast_norm, h))
+    gate = torch.sigmoid(gate + drive[:, :, 0])
+    return h + (gate * block.from_input(x) + (1 - gate) * drive[:, :, 1])
+
+
+def _normed(norm: Norm, x: Tensor) -> Tensor:
+    """RMSNorm in the form that ONNX Runtime knows as one operator."""
+    return x / (x.pow(2).mean(-1, keepdim=True) + EPSILON).sqrt() * norm.weight

@@ -25,6 +25,7 @@ _SPELLED: Final = re.compile(
     r"(?<![\w])(?:\+?[\s,.()/-]{0,3}(?:(?:(?:double|triple)\s)?(?:zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)(?![a-z])|\d)){7,24}(?!\w)",
     re.IGNORECASE,
 )
+_LEAST_SPELLED: Final = 7
 _SPELLED_PART: Final = re.compile(
     r"(?:(double|triple)\s)?(zero|oh|nought|one|two|three|four|five|six|seven|eight|nine)|(\d)",
     re.IGNORECASE,
@@ -36,6 +37,7 @@ _BUNCHED: Final = re.compile(
     r"(?<![\w.+-])(?P<g>[\dOolI]{1,6})(?:(?P<m>\s?[-._|*/,~·•:]\s?|\s{1,3}|\s/\s)[\dOolI]{1,6}){2,10}(?![\w])"
 )
 _AT: Final = r"(?:\s?[\[({<]\s?(?:at|a|@|arroba)\s?[\])}>]\s?|\s(?:at|AT|At|a t|arroba|\(a\))\s|[_-](?:at|AT)[_-]|\s@\s|\s?@\s?)"
+_SOME_AT: Final = re.compile(_AT)
 _DOT: Final = r"(?:\s?[\[({<]\s?(?:dot|d|\.|punto|point)\s?[\])}>]\s?|\s(?:dot|DOT|Dot|d o t|punto)\s|[_-](?:dot|DOT)[_-]|\s\.\s|\.)"
 _ENDS: Final = "com|org|net|edu|gov|io|co|uk|de|fr|es|it|nl|eu|info|biz|ca|au|in|jp|ch|at|be|se|no|dk|fi|pl|pt|br|mx|us|dev|app|ai|me|tv|cc|xyz|online|tech"
 _MAIL: Final = re.compile(
@@ -89,6 +91,10 @@ def found(text: str) -> Iterator[Hit]:
 
 def spelled(text: str) -> Iterator[Hit]:
     """Digits in words: card numbers, social security and telephone numbers."""
+    if text.isascii():
+        plain = text.lower()
+        if sum(map(plain.count, (*_WORDS, *"0123456789"))) < _LEAST_SPELLED:
+            return
     for match in _SPELLED.finditer(text):
         if match[0].isascii() and not re.search("[A-Za-z]{2}", match[0]):
             continue
@@ -161,7 +167,7 @@ def _kind(text: str, start: int, digits: str) -> str:
 
 def spoken_mails(text: str) -> Iterator[Hit]:
     """Mail addresses with "at" and "dot" in words or brackets."""
-    if not re.search(r"(?i)at|@|arroba|\(a\)", text):
+    if not re.search(r"(?i)at|@|arroba|\(a\)", text) or not _SOME_AT.search(text):
         return
     for match in _MAIL.finditer(text):
         value = match[0]

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from operators.dlp.rules.hit import Hit
+from operators.dlp.rules.words import folded, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ _TERM: Final = re.compile(
 _CAPITAL: Final = re.compile(
     r"(?<![\w-])(?:Confidential Information|(?:Receiving|Disclosing) Part(?:y|ies))(?![\w_-])"
 )
+_TERMS: Final = ("disclos", "nda", "confidential", "attorney", "trade secret", "receiving part")
+"""Words without which no phrase puts anything under confidentiality."""
 _SURE: Final = re.compile(
     r"disclosure agree|strictly|privilege|proprietary|work[- ]product|confidentiality (?:agree|undert)|\bM?NDAs?$",
     re.IGNORECASE,
@@ -40,6 +43,8 @@ _DATE: Final = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}$|^\d+(?:\.\d+){1,3}
 
 def terms(text: str) -> Iterator[Hit]:
     """Phrases that put something under confidentiality; in code and constants they only support."""
+    if not names(folded(text), _TERMS):
+        return
     for pattern in (_TERM, _CAPITAL):
         for match in pattern.finditer(text):
             value = match[0]

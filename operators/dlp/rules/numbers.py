@@ -31,6 +31,7 @@ from stdnum.us import itin
 from stdnum.za import idnr as za_idnr
 
 from operators.dlp.rules.hit import Hit, cued
+from operators.dlp.rules.words import folded, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,32 +86,32 @@ _SHOWN: Final = frozenset(
         "123-45-6788",
     )
 )
-_NATIONAL: Final[tuple[tuple[str, str, str, Any], ...]] = (
-    ("gb-nino", r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Da-d]", r"\bnino\b|national insurance|\b(?-i:NI)\b", None),
-    ("gb-nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", r"\bnhs\b", nhs),
-    ("br-cpf", r"\d{3}\.?\d{3}\.?\d{3}-?\d{2}", r"\bcpf\b", cpf),
-    ("es-dni", r"\d{8}[ -]?[A-Za-z]", r"\bdni\b|\bnif\b", dni),
-    ("es-nie", r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]", r"\bnie\b|\bnif\b", nie),
-    ("it-cf", r"[A-Za-z]{6}\d{2}[A-Za-z]\d{2}[A-Za-z]\d{3}[A-Za-z]", r"codice|fiscale|\bc\.?f\.?\b", codicefiscale),
-    ("fr-nir", r"[12] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}", r"s[ée]cu|\bnir\b|insee|social", nir),
-    ("de-idnr", r"\d{2} ?\d{3} ?\d{3} ?\d{3}", r"steuer|\bidnr\b|tax id|\btin\b", idnr),
-    ("nl-bsn", r"\d{9}", r"\bbsn\b|burgerservice|\bsofi", bsn),
-    ("pl-pesel", r"\d{11}", r"pesel", pesel),
-    ("ca-sin", r"\d{3}[ -]?\d{3}[ -]?\d{3}", r"\bsin\b|social insurance", sin),
-    ("au-tfn", r"\d{3} ?\d{3} ?\d{2,3}", r"\btfn\b|tax file", tfn),
-    ("in-aadhaar", r"\d{4}[ -]?\d{4}[ -]?\d{4}", r"aadh?aar|\buid(?:ai)?\b", aadhaar),
-    ("in-pan", r"[A-Z]{5}\d{4}[A-Z]", r"\bpan\b|permanent account", pan),
-    ("se-pnr", r"(?:\d{2})?\d{6}[-+]?\d{4}", r"person(?:nummer|al)|\bpnr\b", personnummer),
-    ("no-fnr", r"\d{6} ?\d{5}", r"f[øo]dselsnummer|\bfnr\b|personnummer", fodselsnummer),
-    ("dk-cpr", r"\d{6}-?\d{4}", r"\bcpr\b", cpr),
-    ("fi-hetu", r"\d{6}[-+A]\d{3}[0-9A-Z]", r"\bhetu\b|henkil", hetu),
-    ("be-nn", r"\d{2}[.]?\d{2}[.]?\d{2}[-]?\d{3}[.]?\d{2}", r"rijksregister|registre national|\binsz\b|national number", nn),
-    ("ie-pps", r"\d{7}[A-Z]{1,2}", r"\bpps", pps),
-    ("pt-nif", r"\d{9}", r"\bnif\b|contribuinte", nif),
-    ("ro-cnp", r"\d{13}", r"\bcnp\b", cnp),
-    ("hr-oib", r"\d{11}", r"\boib\b", oib),
-    ("za-id", r"\d{13}", r"\bid\b|identity", za_idnr),
-    ("us-itin", r"9\d{2}-\d{2}-\d{4}", r"\bitin\b|tax", itin),
+_NATIONAL: Final[tuple[tuple[str, str, str, Any, tuple[str, ...]], ...]] = (
+    ("gb-nino", r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Da-d]", r"\bnino\b|national insurance|\b(?-i:NI)\b", None, ("nino", "national insurance", "ni")),
+    ("gb-nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", r"\bnhs\b", nhs, ("nhs",)),
+    ("br-cpf", r"\d{3}\.?\d{3}\.?\d{3}-?\d{2}", r"\bcpf\b", cpf, ("cpf",)),
+    ("es-dni", r"\d{8}[ -]?[A-Za-z]", r"\bdni\b|\bnif\b", dni, ("dni", "nif")),
+    ("es-nie", r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]", r"\bnie\b|\bnif\b", nie, ("nie", "nif")),
+    ("it-cf", r"[A-Za-z]{6}\d{2}[A-Za-z]\d{2}[A-Za-z]\d{3}[A-Za-z]", r"codice|fiscale|\bc\.?f\.?\b", codicefiscale, ("codice", "fiscale", "cf", "c.f")),
+    ("fr-nir", r"[12] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}", r"s[ée]cu|\bnir\b|insee|social", nir, ("secu", "sécu", "nir", "insee", "social")),
+    ("de-idnr", r"\d{2} ?\d{3} ?\d{3} ?\d{3}", r"steuer|\bidnr\b|tax id|\btin\b", idnr, ("steuer", "idnr", "tax id", "tin")),
+    ("nl-bsn", r"\d{9}", r"\bbsn\b|burgerservice|\bsofi", bsn, ("bsn", "burgerservice", "sofi")),
+    ("pl-pesel", r"\d{11}", r"pesel", pesel, ("pesel",)),
+    ("ca-sin", r"\d{3}[ -]?\d{3}[ -]?\d{3}", r"\bsin\b|social insurance", sin, ("sin", "social insurance")),
+    ("au-tfn", r"\d{3} ?\d{3} ?\d{2,3}", r"\btfn\b|tax file", tfn, ("tfn", "tax file")),
+    ("in-aadhaar", r"\d{4}[ -]?\d{4}[ -]?\d{4}", r"aadh?aar|\buid(?:ai)?\b", aadhaar, ("aadhaar", "aadaar", "uid")),
+    ("in-pan", r"[A-Z]{5}\d{4}[A-Z]", r"\bpan\b|permanent account", pan, ("pan", "permanent account")),
+    ("se-pnr", r"(?:\d{2})?\d{6}[-+]?\d{4}", r"person(?:nummer|al)|\bpnr\b", personnummer, ("personnummer", "personal", "pnr")),
+    ("no-fnr", r"\d{6} ?\d{5}", r"f[øo]dselsnummer|\bfnr\b|personnummer", fodselsnummer, ("fødselsnummer", "fodselsnummer", "fnr", "personnummer")),
+    ("dk-cpr", r"\d{6}-?\d{4}", r"\bcpr\b", cpr, ("cpr",)),
+    ("fi-hetu", r"\d{6}[-+A]\d{3}[0-9A-Z]", r"\bhetu\b|henkil", hetu, ("hetu", "henkil")),
+    ("be-nn", r"\d{2}[.]?\d{2}[.]?\d{2}[-]?\d{3}[.]?\d{2}", r"rijksregister|registre national|\binsz\b|national number", nn, ("rijksregister", "registre national", "insz", "national number")),
+    ("ie-pps", r"\d{7}[A-Z]{1,2}", r"\bpps", pps, ("pps",)),
+    ("pt-nif", r"\d{9}", r"\bnif\b|contribuinte", nif, ("nif", "contribuinte")),
+    ("ro-cnp", r"\d{13}", r"\bcnp\b", cnp, ("cnp",)),
+    ("hr-oib", r"\d{11}", r"\boib\b", oib, ("oib",)),
+    ("za-id", r"\d{13}", r"\bid\b|identity", za_idnr, ("id",)),
+    ("us-itin", r"9\d{2}-\d{2}-\d{4}", r"\bitin\b|tax", itin, ("itin", "tax")),
 )  # fmt: skip
 _NUMBER: Final = r"(?:\s*(?:no|nr|num|number|nummer|n[°ºr]|id|#)\.?)*[\s\"':=#(>|]*(?:(?:is|was|:|=|->)\s*)?[\s\"'(]*"
 _CUED: Final = tuple(
@@ -120,9 +121,14 @@ _CUED: Final = tuple(
             rf"(?:{cue})[\w /'’.-]{{0,16}}?{_NUMBER}(?P<v>{shape})(?![\w]|[.,-]\d)", re.IGNORECASE
         ),
         check,
+        words,
     )
-    for name, shape, cue, check in _NATIONAL
+    for name, shape, cue, check, words in _NATIONAL
 )
+_DOCUMENTS: Final = ("pass", "travel", "driv", "dl", "licen", "pasaporte")
+"""Words without which no travel document or driving licence is named."""
+_SOME_DIGITS: Final = re.compile(r"(?:\d\D*){4}")
+"""No number of a person has fewer."""
 _PASSPORT: Final = re.compile(
     r"(?:passport|travel document|reisepass\w*|passeport|pasaporte|passaporto|driv(?:er|ing)(?:['’]?s)?[ _-]licen[cs]e|\bdln?\b|licen[cs]e)"
     r"(?:[ _]?(?:no|nr|num|number|#|id)\b\.?)+[\s\"':=#(>|]*(?:is\s+)?[\s\"'(]*"
@@ -200,14 +206,19 @@ def social(text: str) -> Iterator[Hit]:
 
 def national(text: str) -> Iterator[Hit]:
     """Identity, tax and insurance numbers of other countries, where a word names them."""
-    for name, pattern, check in _CUED:
+    if not _SOME_DIGITS.search(text):
+        return
+    plain = folded(text)
+    for name, pattern, check, words in _CUED:
+        if not names(plain, words):
+            continue
         for match in pattern.finditer(text):
             valid = check is not None and _holds(check.is_valid, match["v"])
             if valid or check is None:
                 yield Hit(*match.span("v"), "SSN", name, validated=valid, adds=True)
             else:
                 yield Hit(*match.span("v"), "SSN", name, validated=False, adds=False)
-    for pattern in (_PASSPORT, _PASS_BARE):
+    for pattern in (_PASSPORT, _PASS_BARE) if names(plain, _DOCUMENTS) else ():
         for match in pattern.finditer(text):
             yield Hit(*match.span("v"), "SSN", "document", validated=False, adds=True)
 

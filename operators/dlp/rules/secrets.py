@@ -15,6 +15,7 @@ from operators.dlp.rules.placeholders import (
     is_placeholder,
     looks_drawn,
 )
+from operators.dlp.rules.words import folded, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,14 @@ _KEY_SAID: Final = re.compile(
     r"(?:\bis\b|[:=]|->|=>)\s*[\"'`“]?(?P<v>[A-Za-z0-9_./+~-]{16,200}={0,2})(?![\w])",
     re.IGNORECASE,
 )
+_SECRETIVE: Final = ("pass", "pwd", "secret", "key", "token", "credential")
+"""Words without which no name says that its value is secret."""
+_TOLD: Final = (
+    *_SECRETIVE, "pw", "pin", "kennwort", "contrase", "mot de passe", "senha", "wachtwoord", "clave",
+)  # fmt: skip
+"""Words without which no sentence tells a secret."""
+_CARRYING: Final = ("Bearer", "bearer", "Token", "token", "X-", "?", "&", "Basic")
+"""Words without which no header or URL carries a secret."""
 _NOT_SECRET: Final = re.compile(
     r"(?:public|publishable|token[_-]?(?:type|ur[il]|endpoint|count|len(?:gth)?|id|name|limit|s$)|secret[_-]?(?:name|ref|id|version|arn|path)|key[_-]?(?:id|name|size|length|path|file|type|usage|alias|word)"
     r"|(?:pass(?:word)?|token|secret)[_-]?(?:file|path|hash|policy|field|length|regex|pattern|min|max|reset|prompt|hint|label|placeholder|url|type|env|var|expir\w*|ttl|header|prefix|format|error|msg|message|validator|strength|input|hasher|change|confirm)"
@@ -144,6 +153,17 @@ def pairs(text: str) -> Iterator[Hit]:
 
 def assigned(text: str) -> Iterator[Hit]:
     """Values that a name in code, settings or a command line calls a secret."""
+    yield from _named(text)
+    if not names(text, ("--", "sshpass", "curl ")):
+        return
+    for match in _OPTION.finditer(text):
+        if not _hollow(match["v"]) and classes(match["v"]) > 1:
+            yield Hit(*match.span("v"), "SECRET", "option", validated=False, adds=True)
+
+
+def _named(text: str) -> Iterator[Hit]:
+    if not names(text, "=:") or not names(folded(text), _SECRETIVE):
+        return
     for match in _QUOTED.finditer(text):
         sure = _is_secret(match["name"], match["v"])
         if sure is not None:
@@ -153,13 +173,12 @@ def assigned(text: str) -> Iterator[Hit]:
         if sure is not None:
             drawn = looks_drawn(match["v"]) or classes(match["v"]) >= _STRONG
             yield Hit(*match.span("v"), "SECRET", "assigned", validated=False, adds=sure and drawn)
-    for match in _OPTION.finditer(text):
-        if not _hollow(match["v"]) and classes(match["v"]) > 1:
-            yield Hit(*match.span("v"), "SECRET", "option", validated=False, adds=True)
 
 
 def carried(text: str) -> Iterator[Hit]:
     """Tokens in headers and in the query of URLs."""
+    if not names(text, _CARRYING):
+        return
     for match in _HEADER.finditer(text):
         value = match["v"]
         if not _hollow(value) and looks_drawn(value, 20):
@@ -171,6 +190,8 @@ def carried(text: str) -> Iterator[Hit]:
 
 def said(text: str) -> Iterator[Hit]:
     """Passwords and keys that a sentence tells."""
+    if not names(folded(text), _TOLD):
+        return
     for match in _SAID.finditer(text):
         start, end = match.span("v")
         end = _without_tail(text, start, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from operators.dlp.calibration import Calibration
 from operators.dlp.decoding import Found
 from operators.dlp.fuse import fuse
+from operators.dlp.rules import disguises, legal, numbers, secrets
 from operators.dlp.rules.find import find
 from operators.dlp.rules.placeholders import is_placeholder
 from operators.dlp.rules.plausible import is_supported, is_vetoed
@@ -248,3 +250,48 @@ def test_basic_credentials_are_read(credentials: str, reported_as: int) -> None:
 def test_a_signature_of_parameters_is_no_connection_string() -> None:
     """Defaults of a function's parameters hold nothing."""
     assert reported("def f(self, host=None, port=None, db=None, password=None, x=1):") == []
+
+
+CUES = (
+    "nino", "national insurance", "NI", "nhs", "cpf", "dni", "nif", "nie", "codice", "fiscale", "cf",
+    "c.f.", "sécu", "nir", "insee", "social", "steuer", "idnr", "tax id", "tin", "bsn", "sofi",
+    "burgerservice", "pesel", "sin", "social insurance", "tfn", "tax file", "aadhaar", "aadaar",
+    "uidai", "pan", "permanent account", "personnummer", "personal", "pnr", "fødselsnummer", "fnr",
+    "cpr", "hetu", "henkilö", "rijksregister", "registre national", "insz", "national number",
+    "pps", "contribuinte", "cnp", "oib", "id", "identity", "itin", "tax", "passport no",
+    "travel document nr", "reisepass nr", "passeport num", "pasaporte no", "driver's license no",
+    "driving licence number", "dl no", "dln #", "licence no", "password", "passphrase", "pwd", "pw",
+    "passwort", "kennwort", "contraseña", "mot de passe", "senha", "wachtwoord", "clave", "pin",
+    "api key", "api_key", "secret", "token", "credential", "client_secret", "--password", "Bearer",
+    "curl -u ada:", "?sig=", "&key=", "X-Api-Key:", "Basic", "strictly confidential", "MNDA",
+    "attorney work product", "non-disclosure agreement", "trade secrets", "Receiving Party",
+    "Confidential Information", "ring me: double", "ada at boreal dot", "ada [at] boreal [dot]",
+)  # fmt: skip
+VALUES = (
+    "QQ123456C", "943 476 5919", "529.982.247-25", "12345678Z", "X1234567L", "RSSMRA85T10A562S",
+    "1 84 12 76 451 089 46", "86095742719", "111222333", "44051401359", "046 454 286", "ABCPE1234F",
+    "811228-9874", "010180-0126", "131052-308T", "85.07.30-033.61", "1234567FA", "8001015009087",
+    "912-70-1234", "K08251934", "D1234567", "is Heron4242!", '= "tr0ub4dor&Zebra"', f": {KEY}", KEY,
+    "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "five one two five five five oh one two three", "com", "",
+)  # fmt: skip
+
+
+def twisted(text: str) -> list[str]:
+    """A text in cases and letters that patterns take for it."""
+    alike = str.maketrans({"i": "ı", "s": "ſ", "k": "\u212a"})
+    return [text, text.upper(), text.title(), text.translate(alike), text.replace("i", "İ")]
+
+
+def test_words_looked_for_first_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the case, and in letters that count as others: all that the patterns find stays."""
+    texts = [f"{form} {value}" for cue in CUES for form in twisted(cue) for value in VALUES]
+    found = [find(text) for text in texts]
+    for module in (numbers, secrets, legal):
+        monkeypatch.setattr(module, "names", lambda *_: True)
+    monkeypatch.setattr(numbers, "_SOME_DIGITS", re.compile(""))
+    monkeypatch.setattr(disguises, "_SOME_AT", re.compile(""))
+    monkeypatch.setattr(disguises, "_LEAST_SPELLED", 0)
+    assert found == [find(text) for text in texts]
+    kinds = {hit.rule for hits in found for hit in hits}
+    assert len({kind for kind in kinds if re.fullmatch("[a-z]{2}-[a-z]+", kind)}) > 20
+    assert {"document", "assigned", "said", "option", "header", "term", "spelled"} <= kinds

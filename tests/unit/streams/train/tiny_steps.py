@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from operators.dlp.network.model import Outputs
 
 CONFIG = NetworkConfig(
-    vocabulary=48, width=16, layers=2, heads=2, hidden=32, slow_blocks=2, memory=8
+    vocabulary=48, width=32, layers=2, heads=2, hidden=32, slow_blocks=2, memory=8
 )
 LENGTHS = (512, 130)
 CHECKED = 100
@@ -48,11 +48,9 @@ def write(
     folder: Path,
     precision: Precision = Precision.FLOAT,
     reach: Mapping[str, float] | None = None,
-    *,
-    half: bool = True,
 ) -> None:
     """The causal graphs and the start, with their file of weights."""
-    graphs = step_graphs.step_graphs(made, reach or {}, precision, half=half)
+    graphs = step_graphs.step_graphs(made, reach or {}, precision)
     start = onnx_graphs.start_graph(made)
     graphs["start.onnx"] = onnx_graphs.rewritten(start, made, {}, precision)
     files, weights = onnx_graphs.shared(graphs, step_graphs.WEIGHTS)
