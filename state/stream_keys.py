@@ -48,6 +48,11 @@ class StreamKey(NamedTuple):
         return f"{self.tenant}/{self.stream_id}"
 
 
+def tenant_prefixes(tenant: str) -> tuple[bytes, ...]:
+    """Prefixes of all records of a tenant's streams."""
+    return tuple(kind + _part(tenant) for kind in (_HEAD, _CHECKPOINT, _JUDGEMENT, _ENDED))
+
+
 def head_key(stream: StreamKey) -> bytes:
     """Key of what every unit of work writes of a stream."""
     return _HEAD + _stream_part(stream)
@@ -120,4 +125,9 @@ def _malformed(key: bytes) -> StateError:
 
 
 def _stream_part(stream: StreamKey) -> bytes:
-    return b"".join(_LENGTH.pack(len(name)) + name for name in map(str.encode, stream))
+    return b"".join(map(_part, stream))
+
+
+def _part(name: str) -> bytes:
+    encoded = name.encode()
+    return _LENGTH.pack(len(encoded)) + encoded
