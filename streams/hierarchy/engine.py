@@ -21,14 +21,16 @@ from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
 from state import stream_keys
 from streams.hierarchy.driver import Driver, DriverConfig
-from streams.hierarchy.members import StreamTenant
+from streams.hierarchy.members import StreamTenant, counts_of, names_version
 from streams.hierarchy.observer import PredictionType, SentSpan, Verdict
+from streams.hierarchy.sealed import StreamTable
 from streams.hierarchy.step import Op, ended_us
 from streams.kafka.reader import Record
 from streams.kafka.topics import TOKENS_ROLE, tokens_application
 from streams.shard.cell_formats import STREAMS
 from streams.shard.judging import Judging
 from streams.shard.unit import UnitOfWork
+from streams.shard.vault import erased
 from streams.verdicts import confidence
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from operators.hierarchy.pace import Plan
     from state import cells
     from state.audit.chain import Chain
+    from state.encryption.names import Names
+    from state.encryption.sealing import OpenedRecords
     from state.stream_keys import StreamKey
     from streams.hierarchy.codecs import TokenCodecs
     from streams.hierarchy.model import StreamModel
@@ -126,7 +130,9 @@ class TokenEngine(Judging[StreamTenant]):
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
-        self._table: Table
+        # Tenants whose records are to be encrypted.
+        self._in_the_clear: list[str] = []
+        self._table: StreamTable
         self.driver: Driver
 
     @property
@@ -140,12 +146,17 @@ class TokenEngine(Judging[StreamTenant]):
         Raises:
             StateError: a record cannot be read.
         """
-        self._table = table
-        self.driver = Driver(self._model, self._config, table, self._observer, self._executor)
-        for key, value in table.items(stream_keys.head_prefix()):
+        self._table = StreamTable(table, self._vault, self._names, f"streams of {self.label}")
+        self.driver = Driver(self._model, self._config, self._table, self._observer, self._executor)
+        for key, value in self._table.items(stream_keys.head_prefix()):
             self._calendar.touch(stream_keys.stream_of(key), unpacked(value)[0]["time_us"])
-        for key, value in table.items(stream_keys.ended_prefix()):
+        for key, value in self._table.items(stream_keys.ended_prefix()):
             self._calendar.end(stream_keys.stream_of(key), ended_us(value))
+        for tenant in self._in_the_clear:
+            at = self.members[tenant]
+            lying = dict(self._table.lying(tenant))
+            at.changed, at.left = dict(lying), list(lying)
+        self._in_the_clear.clear()
         clock = table.get(stream_keys.clock_key())
         if clock is not None:
             self._calendar.now_us = _CLOCK.unpack(clock)[0]
@@ -184,6 +195,7 @@ class TokenEngine(Judging[StreamTenant]):
             self.driver.partials = replace(self._config.partials, every_us=every_us)
         self.driver.make_room(self._most_bytes())
         outcomes = self.driver.run(ops)
+        self._table.check()
         driven = time.perf_counter()
         unit.outputs = {"verdicts": [], "audit": []}
         self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
@@ -191,7 +203,7 @@ class TokenEngine(Judging[StreamTenant]):
         for key, outcome in outcomes.items():
             told += self._settle(unit, key, ops[key], outcome, records, refused)
         for key in self._calendar.expired():
-            unit.state[stream_keys.ended_key(key)] = None
+            self._changed(key, {stream_keys.ended_key(key): None})
         unit.state[stream_keys.clock_key()] = _CLOCK.pack(self._calendar.now_us)
         refused.sort(key=lambda item: item[0])
         grown = self._audit(unit, told)
@@ -291,9 +303,13 @@ class TokenEngine(Judging[StreamTenant]):
         refused: list[tuple[int, BadMessage]],
     ) -> list[_Told]:
         """Put what became of a stream into the unit, and return its verdicts."""
+        if self.is_erased(key.tenant):  # its keys were destroyed meanwhile
+            error = erased(key.tenant)
+            refused += [(op.source, error) for op in ops if op.piece is not None]
+            return []
         codecs = self._token_codecs
         told = [_Told(one.turn, key, one.time_us, codecs.said(key, one)) for one in outcome.said]
-        unit.state |= outcome.state
+        self._changed(key, outcome.state)
         refused += [
             (op.source, BadMessage(Reason.BAD_FIELD, str(error))) for op, error in outcome.rejected
         ]
@@ -348,14 +364,38 @@ class TokenEngine(Judging[StreamTenant]):
         writer: cells.CellWriter,
         arrays: Mapping[str, np.ndarray] | None,
     ) -> StreamTenant:
-        return StreamTenant(chain, versions, writer, arrays)
+        counts = counts_of(arrays)
+        names = self._vault.names(writer.tenant, names_version(counts))
+        at = StreamTenant(chain, versions, writer, counts, names)
+        at.touched = arrays is None
+        return at
+
+    def _admitted(self, tenant: str) -> StreamTenant:
+        """Return a tenant that is served; one whose keys were destroyed is not, at once."""
+        if self.is_erased(tenant):
+            raise erased(tenant)
+        return super()._admitted(tenant)
+
+    def _names(self, tenant: str) -> Names | None:
+        at = self.members.get(tenant)
+        return None if at is None else at.names
+
+    def _changed(self, key: StreamKey, state: Mapping[bytes, bytes | None]) -> None:
+        at = self.members[key.tenant]
+        at.changed |= state
+        at.touched = True
+
+    def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put a tenant back as the last unit of work left it; see ``Judging``."""
+        super().load(store, tenant, arrays)
+        if self._vault.on and not store.sealed(tenant):
+            self._in_the_clear.append(tenant)
 
     def settle(self) -> UnitOfWork:
         """Erase tenants whose keys were destroyed, their streams too; see ``Settling``."""
         unit = super().settle()
         for tenant in unit.erased:
-            for prefix in stream_keys.tenant_prefixes(tenant):
-                unit.state |= dict.fromkeys((key for key, _ in self._table.items(prefix)), None)
+            unit.state |= dict.fromkeys((key for key, _ in self._table.lying(tenant)), None)
         return unit
 
     def forget(self, tenant: str) -> None:

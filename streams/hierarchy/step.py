@@ -41,7 +41,7 @@ class Table(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """The value at a key, or None."""
 
-    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Records whose key starts with a prefix, in the order of keys."""
 
 

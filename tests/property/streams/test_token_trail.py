@@ -1,7 +1,9 @@
-"""However a log of pieces is cut into units, evicted and restored, the same chains follow."""
+"""However a log of pieces is cut into units, evicted, sealed and restored, the same follows."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.streams.hierarchy.test_engine import IDLE_S, ShardOfTokens, token
+from tests.unit.streams.hierarchy.test_sealed import Site
 from tests.unit.streams.trails import audit_values
 
 if TYPE_CHECKING:
@@ -57,11 +60,20 @@ def outcome(shard: ShardOfTokens) -> tuple[Any, ...]:
 
 @settings(deadline=None, max_examples=12)
 @given(logs(), st.randoms(use_true_random=False))
-def test_cuts_evictions_and_restarts_change_no_byte_of_a_chain(log: list[Any], rng: Random) -> None:
-    """Verdicts, audit records and heads are those of one undisturbed unit of work."""
+def test_cuts_evictions_restarts_and_encryption_change_no_byte(log: list[Any], rng: Random) -> None:
+    """Verdicts, audit records and heads of chains are those of one undisturbed unit of work."""
     whole = ShardOfTokens(**ALONE)
     whole.take(*log)
-    cut, left = ShardOfTokens(**ALONE), list(log)
+    with TemporaryDirectory() as folder:
+        site = Site(Path(folder))
+        for keys in (None, site.keys()):
+            cut = disturbed(ShardOfTokens(keys, **ALONE), log, rng)
+            assert outcome(cut) == outcome(whole)
+
+
+def disturbed(cut: ShardOfTokens, log: list[Any], rng: Random) -> ShardOfTokens:
+    """Let a shard read a log in units, with evictions and restarts, and return it."""
+    left = list(log)
     while left:
         count = rng.randrange(1, 6)
         cut.most_bytes = rng.choice((0, 10**9))
@@ -69,4 +81,4 @@ def test_cuts_evictions_and_restarts_change_no_byte_of_a_chain(log: list[Any], r
         del left[:count]
         if rng.random() < 0.3:
             cut.open()
-    assert outcome(cut) == outcome(whole)
+    return cut
