@@ -113,10 +113,13 @@ class CellWriter:
     Args:
         tenant: whose cell it is.
         stored: layouts that the store has, from `manifests`; none for a new cell.
+
+    Attributes:
+        tenant: as given.
     """
 
     def __init__(self, tenant: str, stored: Mapping[str, Manifest] | None = None) -> None:
-        self._tenant = tenant
+        self.tenant = tenant
         self._stored = dict(stored or {})
 
     def records(
@@ -141,7 +144,7 @@ class CellWriter:
         Raises:
             StateError: an array cannot be stored, or a changed block lies outside of it.
         """
-        tenant = self._tenant
+        tenant = self.tenant
         for name, array in arrays.items():
             manifest = manifest_of(name, array, block_bytes(name))
             stored = self._stored.get(name)
@@ -159,14 +162,14 @@ class CellWriter:
     def keys(self) -> Iterator[bytes]:
         """Keys of all records that the store has of the cell. O(blocks)."""
         for name, manifest in self._stored.items():
-            yield manifest_key(self._tenant, name)
-            yield from (block_key(self._tenant, name, n) for n in range(manifest.blocks))
+            yield manifest_key(self.tenant, name)
+            yield from (block_key(self.tenant, name, n) for n in range(manifest.blocks))
 
     def _beyond(
         self, name: str, stored: Manifest | None, blocks: int
     ) -> Iterator[tuple[bytes, None]]:
         for number in range(blocks, stored.blocks if stored else 0):
-            yield block_key(self._tenant, name, number), None
+            yield block_key(self.tenant, name, number), None
 
 
 def tenants(store: Records) -> list[str]:

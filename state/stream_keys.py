@@ -10,6 +10,9 @@ A key is one type byte, then which stream, then a number where there are many::
 
     tenant, stream    length (u16 BE)  utf-8
 
+Where state is encrypted a keyed hash stands in the place of the stream's name (``renamed``), and
+the name in the record (``streams.hierarchy.sealed``).
+
 The source offset stands at ``state.cell_keys.offset_key``, as in the shards of events.
 """
 
@@ -46,6 +49,12 @@ class StreamKey(NamedTuple):
     def name(self) -> str:
         """One name for both, for logs."""
         return f"{self.tenant}/{self.stream_id}"
+
+
+def tenant_prefixes(tenant: str) -> tuple[bytes, ...]:
+    """Prefixes of all records of a tenant's streams."""
+    part = _part(tenant.encode())
+    return tuple(kind + part for kind in (_HEAD, _CHECKPOINT, _JUDGEMENT, _ENDED))
 
 
 def head_key(stream: StreamKey) -> bytes:
@@ -99,17 +108,48 @@ def stream_of(key: bytes) -> StreamKey:
     Raises:
         StateError: the key holds none.
     """
+    tenant, name, number = _parts(key)
+    if number:
+        raise _malformed(key)
+    try:
+        return StreamKey(tenant, name.decode())
+    except UnicodeDecodeError as error:
+        raise _malformed(key) from error
+
+
+def names_of(key: bytes) -> tuple[str, bytes]:
+    """Tenant of a record of a stream, and what stands in the key for the stream's name.
+
+    Raises:
+        StateError: the key is of no stream.
+    """
+    tenant, name, _ = _parts(key)
+    return tenant, name
+
+
+def renamed(key: bytes, name: bytes) -> bytes:
+    """A key of a record of a stream, or a prefix of one, with another name for the stream.
+
+    Raises:
+        StateError: the key is of no stream.
+    """
+    tenant, _, number = _parts(key)
+    return key[:1] + _part(tenant.encode()) + _part(name) + number
+
+
+def _parts(key: bytes) -> tuple[str, bytes, bytes]:
     names, at = [], 1
     try:
         for _ in StreamKey._fields:
             start = at + _LENGTH.size
             at = start + _LENGTH.unpack_from(key, at)[0]
-            names.append(key[start:at].decode())
+            names.append(key[start:at])
+        tenant = names[0].decode()
     except (struct.error, UnicodeDecodeError) as error:
         raise _malformed(key) from error
-    if at != len(key):
+    if at > len(key):
         raise _malformed(key)
-    return StreamKey(*names)
+    return tenant, names[1], key[at:]
 
 
 def _malformed(key: bytes) -> StateError:
@@ -120,4 +160,8 @@ def _malformed(key: bytes) -> StateError:
 
 
 def _stream_part(stream: StreamKey) -> bytes:
-    return b"".join(_LENGTH.pack(len(name)) + name for name in map(str.encode, stream))
+    return b"".join(_part(name.encode()) for name in stream)
+
+
+def _part(name: bytes) -> bytes:
+    return _LENGTH.pack(len(name)) + name

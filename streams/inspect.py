@@ -36,6 +36,10 @@ from streams.kafka.topics import (
     CALL_S,
     OUTPUT_ROLES,
     SOURCE_ROLE,
+    TOKENS_CHECKPOINTS_ROLE,
+    TOKENS_OUTPUT_ROLES,
+    TOKENS_ROLE,
+    TOKENS_TABLE_NAME,
     admin,
     changelog_name,
     partition_counts,
@@ -106,7 +110,7 @@ class ShardReport:
     """One shard.
 
     Attributes:
-        source: role of the topic that it takes: ``events`` or ``messages``.
+        source: role of the topic that it takes: ``events``, ``messages`` or ``tokens``.
         shard: partition number.
         start: first offset of the source partition.
         end: last stable offset of the source partition.
@@ -221,6 +225,11 @@ def _topics(settings: Settings, client: AdminClient, counts: dict[str, int]) -> 
         ours = (MESSAGES_ROLE, *output_roles(settings).values())
         roles |= {settings.topics.name(role): role for role in ours}
         roles[messages_changelog(settings.application_id)] = "messages-changelog"
+    if settings.hierarchy.enabled:
+        ours = (TOKENS_ROLE, *TOKENS_OUTPUT_ROLES.values())
+        roles |= {settings.topics.name(role): role for role in ours}
+        tokens = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
+        roles[tokens] = "tokens-changelog"
     partitions = [TopicPartition(name, p) for name in roles for p in range(counts.get(name, 0))]
     starts = _offsets(client, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
     ends = _offsets(client, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -301,6 +310,8 @@ def _kinds(settings: Settings) -> list[_Kind]:
     if settings.messages.enabled:
         ours = messages_application(group)
         found.append(_Kind(MESSAGES_ROLE, ours, settings.messages_dir, CHECKPOINTS_ROLE))
+    if settings.hierarchy.enabled:
+        found.append(_Kind(TOKENS_ROLE, group, settings.tokens_dir, TOKENS_CHECKPOINTS_ROLE))
     return found
 
 

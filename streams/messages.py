@@ -12,7 +12,7 @@ from schemas.reasons import Reason
 from schemas.single_object import HEADER_BYTES, MARKER, header_of
 from schemas.wire import WireCodec
 from streams.kafka.topics import MAX_RECORD_BYTES, SOURCE_ROLE
-from streams.shard.encode import MessageCodecs
+from streams.shard.encode import MessageCodecs, TrailCodecs
 from streams.shard.quarantine import QuarantineEncoder
 
 if TYPE_CHECKING:
@@ -104,6 +104,42 @@ def reading_codec(
         return Codec(schema)
     registry = registry or SchemaRegistry(settings.registry.url)
     return WireCodec(schema, registry, topic, may_register=False)
+
+
+class VerdictCodecs(TrailCodecs):
+    """The codecs of a shard that judges.
+
+    Args:
+        settings: of a worker.
+        audit, checkpoints: roles of the topics of its audit trail.
+        quarantine_bytes: largest record that the quarantine topic takes.
+        registry: that the settings name, if they name one.
+
+    Attributes:
+        verdict: encodes bare verdicts; ``verdict_header`` stands before them.
+
+    Raises:
+        ConfigError: the registry cannot be used.
+        RegistryUnavailable: the registry does not answer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        audit: str,
+        checkpoints: str,
+        quarantine_bytes: int,
+        registry: SchemaRegistry | None,
+    ) -> None:
+        super().__init__(
+            codec_of(settings, "audit_checkpoint", checkpoints, registry),
+            QuarantineEncoder(
+                codec_of(settings, "quarantine", "quarantine", registry), quarantine_bytes
+            ),
+            codec_of(settings, "audit_record", audit, registry).header(),
+        )
+        self.verdict = Codec("verdict")
+        self.verdict_header = codec_of(settings, "verdict", "verdicts", registry).header()
 
 
 class PlainReader:

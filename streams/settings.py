@@ -334,16 +334,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    @model_validator(mode="after")
-    def _streams_are_in_the_clear(self) -> Settings:
-        if self.hierarchy.enabled and self.encryption.mode != "off":
-            raise ValueError(
-                f"encryption.mode is {self.encryption.mode}, and the state of token streams, which "
-                "holds text, cannot be encrypted yet: unset hierarchy.enabled, or run the streams "
-                "as an application of their own without encryption"
-            )
-        return self
-
     @property
     def messages_dir(self) -> Path:
         """Folder of the RocksDB tables of shards of messages, one sub-folder a shard."""

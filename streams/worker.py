@@ -154,7 +154,9 @@ class Worker:
         if settings.hierarchy.enabled:
             from streams.hierarchy.worker import TokenStream  # noqa: PLC0415 - see above
 
-            yield TokenStream(settings, shards, quarantine_bytes, self.metrics, end_process)
+            yield TokenStream(
+                settings, self._keys, shards, quarantine_bytes, self.metrics, end_process
+            )
 
     def _make_engine(self, number: int) -> Engine:
         settings = self.settings

@@ -15,7 +15,7 @@ before follows from the log alone, whatever the clocks of workers say.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -67,6 +67,22 @@ class Calendar(Generic[K]):
     def forget(self, stream: K) -> None:
         """A stream has not begun after all."""
         self._open.pop(stream, None)
+
+    def drop(self, unwanted: Callable[[K], bool]) -> list[K]:
+        """Forget streams, open or ended. O(streams).
+
+        Args:
+            unwanted: which of them.
+
+        Returns:
+            Those of them that were open.
+        """
+        gone = list(filter(unwanted, self._open))
+        for stream in gone:
+            del self._open[stream]
+        for stream in list(filter(unwanted, self._ended)):
+            del self._ended[stream]
+        return gone
 
     def advance(self, time_us: int) -> list[K]:
         """Let the shard's time reach that of a piece; O(log n) for each stream told.

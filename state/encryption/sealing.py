@@ -255,8 +255,22 @@ class OpenedRecords:
 
 
 def _cipher(key: Secret, tenant: str, place: SealPlace, salt: bytes) -> AESGCM:
+    return AESGCM(derived(key, tenant, place, _LABEL, salt))
+
+
+def derived(
+    key: Secret, tenant: str, place: SealPlace, label: bytes, salt: bytes | None = None
+) -> bytes:
+    """Derive 256 bits from a data key, for one use in one shard; see above.
+
+    Args:
+        key: the tenant's data key.
+        tenant: whose.
+        place: where it is used.
+        label: of the use; no two have the same.
+        salt: drawn for it, where there is one.
+    """
     application = place.application_id.encode()
     about = _PLACE.pack(place.shard, key.version, len(application)) + application
-    info = _LABEL + about + tenant.encode()
-    derived = HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=salt, info=info)
-    return AESGCM(derived.derive(key.reveal()))
+    info = label + about + tenant.encode()
+    return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=salt, info=info).derive(key.reveal())

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import heapq
+import tempfile
 import threading
 import time
+from functools import cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from schemas.codec import Codec
+from state.secrets import FileSecrets
 from streams.bench.dlp import texts
 from streams.hierarchy.engine import TokenEngine
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.worker import driver_config, token_codecs
 from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
+from streams.keys import CellKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +52,13 @@ class MemoryTable(dict[bytes, bytes]):
                 self[key] = value
 
 
+@cache
+def _keys() -> CellKeys:
+    """Secrets of no use elsewhere; what a shard of tokens needs of them is read at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return CellKeys(FileSecrets.initialise(Path(folder) / "secrets"), "bench")
+
+
 class Shard:
     """A shard of tokens, its log and its table in memory.
 
@@ -70,8 +82,9 @@ class Shard:
     ) -> None:
         self.engine = TokenEngine(
             number, model, token_codecs(settings, model, MAX_RECORD_BYTES),
-            driver_config(settings), observer, source_topic="tokens", idle_us=10**15,
-            remember_us=10**15, most_bytes=lambda: most_bytes, executor=executor,
+            driver_config(settings), observer, keys=_keys(), application_id="bench",
+            max_tenants=1, source_topic="tokens", idle_us=10**15, remember_us=10**15,
+            most_bytes=lambda: most_bytes, executor=executor,
         )  # fmt: skip
         self._table = MemoryTable()
         self.engine.open(self._table)

@@ -38,12 +38,15 @@ class Trail(StrEnum):
 
     EVENTS = "events"
     MESSAGES = "messages"
+    TOKENS = "tokens"
 
 
 OfTrail = Annotated[
     Trail,
     typer.Option(
-        "--of", metavar="TOPIC", help="Of the topics: events, or messages for the verdicts' trail."
+        "--of",
+        metavar="TOPIC",
+        help="Of the topics: events; messages or tokens for the trails of their verdicts.",
     ),
 ]
 
@@ -75,20 +78,21 @@ def read_settings(**overrides: Any) -> Settings:
 def audit_topics(settings: Settings, trail: Trail = Trail.EVENTS) -> AuditTopics:
     """Return where an audit trail of an application lies."""
     from streams.audit_reader import AuditTopics  # noqa: PLC0415 - the Kafka client takes a while
-    from streams.gate.topics import (  # noqa: PLC0415 - the same
-        AUDIT_ROLE,
-        CHECKPOINTS_ROLE,
-        messages_application,
-    )
+    from streams.gate import topics as gate  # noqa: PLC0415 - the same
+    from streams.kafka import topics  # noqa: PLC0415 - the same
 
-    if trail is Trail.MESSAGES:
-        return AuditTopics(
-            settings.topics.name(AUDIT_ROLE),
-            settings.topics.name(CHECKPOINTS_ROLE),
-            messages_application(settings.application_id),
-        )
-    return AuditTopics(
-        settings.topics.name("audit"),
-        settings.topics.name("audit-checkpoints"),
-        settings.application_id,
-    )
+    application = settings.application_id
+    records, checkpoints, name = {
+        Trail.EVENTS: ("audit", "audit-checkpoints", application),
+        Trail.MESSAGES: (
+            gate.AUDIT_ROLE,
+            gate.CHECKPOINTS_ROLE,
+            gate.messages_application(application),
+        ),
+        Trail.TOKENS: (
+            topics.TOKENS_AUDIT_ROLE,
+            topics.TOKENS_CHECKPOINTS_ROLE,
+            topics.tokens_application(application),
+        ),
+    }[trail]
+    return AuditTopics(settings.topics.name(records), settings.topics.name(checkpoints), name)

@@ -95,8 +95,9 @@ def command(
 
     Reads every record once and checks its hash, the chain, the conditions on its contents, and that
     every signed checkpoint has the tree root and chain head of the records; of the topics, also
-    that each shard's root is that of all its cells. On the topics it looks at the trails of events
-    and of messages. One that grows meanwhile is verified up to where it stood at the start.
+    that each shard's root is that of all its cells. On the topics it looks at the trails of
+    events, of messages and of tokens. One that grows meanwhile is verified up to where it stood at
+    the start.
 
     Exit codes: 0 all holds; 3 all holds, and at some step a margin was below zero; 4 something was
     tampered with; 5 all that is there holds, but its end is not signed, or nothing is there.
@@ -226,9 +227,10 @@ def verify_topics(
                 "makes it; or set topics.prefix to where your trail is"
             )
     trails = [topics]
-    of_messages = audit_topics(settings, Trail.MESSAGES)
-    if {of_messages.records, of_messages.checkpoints} <= counts.keys():
-        trails.append(of_messages)
+    for kind in (Trail.MESSAGES, Trail.TOKENS):
+        trail = audit_topics(settings, kind)
+        if {trail.records, trail.checkpoints} <= counts.keys():
+            trails.append(trail)
     shards = counts[topics.records]
     if shard is not None and not 0 <= shard < shards:
         raise ConfigError(f"--shard {shard}: there are {shards}, from 0")

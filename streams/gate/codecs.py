@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.codec import Codec
 from schemas.confluent import SchemaRegistry
-from streams.gate.topics import AUDIT_ROLE, CHECKPOINTS_ROLE, MESSAGES_ROLE, VERDICTS_ROLE
+from streams.gate.topics import AUDIT_ROLE, CHECKPOINTS_ROLE, MESSAGES_ROLE
 from streams.kafka.topics import MAX_RECORD_BYTES, SOURCE_ROLE
-from streams.messages import codec_of, reading_codec
-from streams.shard.encode import TrailCodecs
-from streams.shard.quarantine import QuarantineEncoder
+from streams.messages import VerdictCodecs, codec_of, reading_codec
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-class GateCodecs(TrailCodecs):
+class GateCodecs(VerdictCodecs):
     """The codecs of a shard of messages.
 
     Args:
@@ -25,7 +22,7 @@ class GateCodecs(TrailCodecs):
 
     Attributes:
         message: reads messages.
-        verdict: encodes bare verdicts; ``verdict_header`` stands before them.
+        verdict, verdict_header: see ``VerdictCodecs``.
         redacted: encodes redacted messages.
         event: encodes linked verdicts.
 
@@ -36,16 +33,8 @@ class GateCodecs(TrailCodecs):
 
     def __init__(self, settings: Settings, quarantine_bytes: int = MAX_RECORD_BYTES) -> None:
         registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
-        super().__init__(
-            codec_of(settings, "audit_checkpoint", CHECKPOINTS_ROLE, registry),
-            QuarantineEncoder(
-                codec_of(settings, "quarantine", "quarantine", registry), quarantine_bytes
-            ),
-            codec_of(settings, "audit_record", AUDIT_ROLE, registry).header(),
-        )
+        super().__init__(settings, AUDIT_ROLE, CHECKPOINTS_ROLE, quarantine_bytes, registry)
         source = settings.topics.name(MESSAGES_ROLE)
         self.message = reading_codec(settings, "message", source, registry)
-        self.verdict = Codec("verdict")
-        self.verdict_header = codec_of(settings, "verdict", VERDICTS_ROLE, registry).header()
         self.redacted = codec_of(settings, "message", "redacted", registry)
         self.event = codec_of(settings, "event", SOURCE_ROLE, registry)

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from operators.dlp.policy import GRAVITY, Decision
-from schemas.errors import BadMessage, Bug, StateError
+from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
-from state import cell_keys, cells, changelog
-from state.audit.chain import Chain
 from state.audit.leaf import REPEAT, mark_row
 from streams import verdicts
 from streams.gate.judged import Judged
@@ -33,12 +30,9 @@ from streams.gate.reading import (
     scannable,
 )
 from streams.gate.topics import messages_application, shard_label
-from streams.keys import KeyVersions
 from streams.shard.cell_formats import VERDICTS
-from streams.shard.settling import Settling
-from streams.shard.tenant import VERSIONS_ARRAY
+from streams.shard.judging import Judging
 from streams.shard.unit import UnitOfWork
-from streams.shard.vault import erased
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,13 +40,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from operators.dlp.verdict import Verdict
+    from state import cells
+    from state.audit.chain import Chain
     from state.encryption.sealing import OpenedRecords
     from streams.dlp.live import LiveScanner
     from streams.gate.codecs import GateCodecs
     from streams.gate.reading import News
     from streams.gate.settings import MessageSettings
     from streams.kafka.fetch import SourceRecord
-    from streams.keys import CellKeys
+    from streams.keys import CellKeys, KeyVersions
     from streams.shard.unit import Message
 
 MOST_SPANS: Final = 10_000
@@ -73,7 +69,7 @@ class _Scanned(NamedTuple):
     shift: float
 
 
-class MessageEngine(Settling[Judged]):
+class MessageEngine(Judging[Judged]):
     """The tenants of one shard of messages.
 
     Args:
@@ -109,11 +105,10 @@ class MessageEngine(Settling[Judged]):
         dimension: int,
     ) -> None:
         application = messages_application(application_id)
-        super().__init__(shard, keys, codecs, application, source_topic, None)
+        super().__init__(shard, keys, codecs, application, source_topic, max_tenants)
         self._settings = settings
         self._scanner = scanner
         self._gate_codecs = codecs
-        self._max_tenants = max_tenants
         self._dimension = dimension
         self._read = MessageReader(codecs.message, settings.max_message_bytes)
         self.awaited: frozenset[int] = frozenset()
@@ -152,17 +147,7 @@ class MessageEngine(Settling[Judged]):
                 continue
             if tenant is not None:
                 signed[tenant] = None
-        for tenant in signed:
-            unit.state[cell_keys.chain_key(tenant)] = self.members[tenant].chain.to_bytes()
-        self._sign(unit, list(signed))
-        self.next_offset = unit.next_offset
-        unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
-        unit.quarantined = Counter(error.reason for error, _ in rejected)
-        unit.quarantine = [
-            self._codecs.quarantine(error, self._source_topic, self.shard, record)
-            for error, record in rejected
-        ]
-        self.add_checkpoint(unit)
+        self._close(unit, signed, rejected)
         self._look_for_awaited()
         return unit
 
@@ -215,13 +200,9 @@ class MessageEngine(Settling[Judged]):
         started = time.perf_counter()
         message, verdict = scanned.incoming.message, scanned.verdict
         bare = self._gate_codecs.verdict.encode(self._verdict_record(scanned))
-        digest = verdicts.verdict_digest(bare)
         encoded = time.perf_counter()
-        leaves = verdicts.verdict_leaves(at.steps, [message["time_us"]], [digest])
-        values = at.chain.append(leaves)
-        at.memory.steps += 1
+        [digest] = self._append(unit, message["tenant"], at, [message["time_us"]], [bare])
         unit.seconds["audit"] += time.perf_counter() - encoded
-        unit.outputs["audit"] += self._codecs.audit(message["tenant"], values)
         unit.outputs["verdicts"].append(
             {"key": message["id"].encode(), "value": self._gate_codecs.verdict_header + bare}
         )
@@ -311,75 +292,25 @@ class MessageEngine(Settling[Judged]):
         # A copy at once: others ask while the shard's own thread adds tenants.
         return {name: at.memory for name, at in tuple(self.members.items())}
 
-    def _admitted(self, tenant: str) -> Judged:
-        """Return a tenant that is served, or that may be.
-
-        Raises:
-            BadMessage: there is no room for another one, or its keys were destroyed.
-        """
-        if tenant in self.members:
-            return self.members[tenant]
-        if self.is_erased(tenant):
-            raise erased(tenant)
-        if len(self.members) >= self._max_tenants:
-            raise BadMessage(
-                Reason.UNKNOWN_TENANT,
-                f"the shard serves stream.max_tenants = {self._max_tenants} tenants already",
-            )
-        return self._new(tenant)
-
-    def member(self, tenant: str) -> Judged:
-        """Return a tenant, without memory if it is new."""
-        if tenant not in self.members:
-            self.members[tenant] = self._new(tenant)
-        return self.members[tenant]
-
-    def _new(self, tenant: str) -> Judged:
-        self._vault.admit(tenant)
-        versions = self._keys.current
-        chain = Chain(self._log_name(tenant))
-        return Judged(chain, versions, cells.CellWriter(tenant), self._memory(tenant, versions))
-
-    def _memory(self, tenant: str, versions: KeyVersions) -> TenantMemory:
-        salt = self._keys.seeds(tenant, self.shard, versions).hash_salt
-        return TenantMemory(self._settings.threads, self._settings.repeat_window, salt)
+    def _made(
+        self,
+        chain: Chain,
+        versions: KeyVersions,
+        writer: cells.CellWriter,
+        arrays: Mapping[str, np.ndarray] | None,
+    ) -> Judged:
+        salt = self._keys.seeds(writer.tenant, self.shard, versions).hash_salt
+        memory = TenantMemory(self._settings.threads, self._settings.repeat_window, salt)
+        if arrays is not None:
+            memory.load(arrays)
+        return Judged(chain, versions, writer, memory)
 
     def forget(self, tenant: str) -> None:
         """Drop all that is known of a tenant beside its memory: there is nothing."""
 
-    # -- state ------------------------------------------------------------------------------------
-
-    def add_checkpoint(self, unit: UnitOfWork) -> None:
-        """Add to the unit all state that changed since the last checkpoint."""
-        self._add_members(unit)
-
-    def check_settings(self, store: cells.Records) -> None:
-        """Take what the shard commits to beside its tenants; no setting is part of the state."""
-        self.restore_snapshots(store.get(cell_keys.snapshots_key()))
-
     def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Put a tenant back as the last unit of work left it.
-
-        Raises:
-            StateError: it has arrays but no audit chain, or either is damaged.
-        """
-        chain = store.get(cell_keys.chain_checkpoint_key(tenant))
-        if chain is None:
-            raise StateError(
-                f"shard {self.label} has arrays of tenant {tenant!r} but no audit chain: delete "
-                "the state folder, it will be restored from the changelog"
-            )
-        found = dict(arrays)
-        versions = KeyVersions(*found.pop(VERSIONS_ARRAY).tolist())
-        memory = self._memory(tenant, versions)
-        memory.load(found)
-        self._vault.admit(tenant)
-        # What lies there in the clear is written anew as a whole, encrypted.
-        anew = self._vault.on and not store.sealed(tenant)
-        writer = cells.CellWriter(tenant, None if anew else cells.manifests(store, tenant))
-        at = Judged(Chain.from_bytes(self._log_name(tenant), chain), versions, writer, memory)
-        at.touched = anew
-        self.members[tenant] = at
+        """Put a tenant back as the last unit of work left it; see ``Judging``."""
+        super().load(store, tenant, arrays)
         self._look_for_awaited()
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.gate.memory import block_bytes
-from streams.shard.tenant import VERSIONS_ARRAY, Member
+from streams.shard.judging import JudgedTenant
+from streams.shard.tenant import VERSIONS_ARRAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from streams.keys import KeyVersions
 
 
-class Judged(Member):
+class Judged(JudgedTenant):
     """A tenant whose messages are judged."""
 
     __slots__ = ("memory",)
@@ -33,6 +34,10 @@ class Judged(Member):
     def steps(self) -> int:
         """Verdicts so far."""
         return self.memory.steps
+
+    def count(self, verdicts: int) -> None:
+        """Count verdicts that have become steps of the chain."""
+        self.memory.steps += verdicts
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Records of what changed since the last call."""

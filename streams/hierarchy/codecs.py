@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from operators.dlp.dsl import KINDS
 from operators.hierarchy.records import Opening
 from operators.hierarchy.session import Operation, Piece
+from schemas.confluent import SchemaRegistry
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
 from state.stream_keys import MAX_NAME_BYTES, StreamKey
+from streams.kafka.topics import TOKENS_AUDIT_ROLE, TOKENS_CHECKPOINTS_ROLE, TOKENS_ROLE
+from streams.messages import VerdictCodecs, codec_of, reading_codec
 from streams.verdicts import STREAM, Target, error_record, verdict_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas.codec import Codec
-    from schemas.reading import Record
     from streams.hierarchy.step import Outcome, Said
     from streams.kafka.fetch import SourceRecord
-    from streams.shard.quarantine import QuarantineEncoder
-    from streams.shard.unit import Message
+    from streams.settings import Settings
     from streams.verdicts import Judge
 
 AHEAD_US: Final = 60_000_000
@@ -31,13 +31,6 @@ IDLE: Final = "weir-idle"
 """Source of an END that means: if no piece has come after the one of its time."""
 _MICROSECOND: Final = 1_000
 _AUDIENCES: Final = {"external": True, "internal": False}
-
-
-class Reader(Protocol):
-    """Decodes records of the topic; ``schemas.codec.Codec`` and ``WireCodec`` do."""
-
-    def decode(self, data: bytes | None) -> Record:
-        """Return the record that the bytes hold."""
 
 
 class Arrived(NamedTuple):
@@ -58,37 +51,33 @@ class Arrived(NamedTuple):
     if_idle: bool
 
 
-class TokenCodecs:
+class TokenCodecs(VerdictCodecs):
     """The codecs of a shard of tokens.
 
     Args:
-        reader: of pieces.
-        token: encodes pieces.
-        verdict: encodes verdicts.
-        quarantine: encodes messages that could not be used.
+        settings: of a worker.
         tokenizer: bytes of the model's tokenizer.
         judge: named in verdicts.
-        max_bytes: larger pieces are refused unread.
+        quarantine_bytes: largest record that the quarantine topic takes.
+
+    Raises:
+        ConfigError: the registry cannot be used.
+        RegistryUnavailable: the registry does not answer.
     """
 
     def __init__(
-        self,
-        reader: Reader,
-        token: Codec,
-        verdict: Codec,
-        quarantine: QuarantineEncoder,
-        *,
-        tokenizer: bytes,
-        judge: Judge,
-        max_bytes: int,
+        self, settings: Settings, *, tokenizer: bytes, judge: Judge, quarantine_bytes: int
     ) -> None:
-        self._reader = reader
-        self._token = token
-        self._verdict = verdict
-        self.quarantine = quarantine
+        registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
+        super().__init__(
+            settings, TOKENS_AUDIT_ROLE, TOKENS_CHECKPOINTS_ROLE, quarantine_bytes, registry
+        )
+        source = settings.topics.name(TOKENS_ROLE)
+        self._reader = reading_codec(settings, "token", source, registry)
+        self._token = codec_of(settings, "token", TOKENS_ROLE, registry)
         self._tokenizer = hashlib.sha256(tokenizer).hexdigest()
         self._judge = judge
-        self._max_bytes = max_bytes
+        self._max_bytes = settings.stream.max_event_bytes
 
     def read(self, record: SourceRecord) -> Arrived:
         """Decode a piece.
@@ -136,8 +125,8 @@ class TokenCodecs:
                 f"token ids of another vocabulary than that of the model, {self._tokenizer}",
             )
 
-    def verdict(self, key: StreamKey, said: Said) -> Message:
-        """Encode a verdict."""
+    def said(self, key: StreamKey, said: Said) -> bytes:
+        """Encode a verdict, bare."""
         record = verdict_record(
             _target(key),
             self._judge,
@@ -151,10 +140,10 @@ class TokenCodecs:
             late=said.late,
             repeated=said.repeated,
         )
-        return {"key": key.stream_id.encode(), "value": self._verdict.encode(record)}
+        return self.verdict.encode(record)
 
-    def failure(self, key: StreamKey, outcome: Outcome) -> Message:
-        """Encode the verdict on a stream that was given up."""
+    def failure(self, key: StreamKey, outcome: Outcome) -> bytes:
+        """Encode the verdict on a stream that was given up, bare."""
         head = outcome.head
         record = error_record(
             _target(key),
@@ -164,7 +153,7 @@ class TokenCodecs:
             position=0 if head is None else head.arrivals.expected,
             sequence=0 if head is None else head.told.verdicts,
         )
-        return {"key": key.stream_id.encode(), "value": self._verdict.encode(record)}
+        return self.verdict.encode(record)
 
     def idle_end(self, key: StreamKey, time_us: int) -> bytes:
         """Encode the end of a stream that is idle since a piece."""

@@ -1,56 +1,89 @@
 """The streams of one shard, without Kafka: records of ``tokens`` in, a unit of work out.
 
 Every unit of work carries all that changed, so a restart steps nothing again: it goes on from the
-table (docs/decisions/0055).
+table (docs/decisions/0055). Each verdict is a step of its tenant's audit chain, in the order of the
+pieces that brought verdicts about (docs/decisions/0062).
 """
 
 from __future__ import annotations
 
 import struct
 import time
-from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from operators.hierarchy.calendar import Calendar
 from operators.hierarchy.pace import Step as Pace
 from operators.hierarchy.packed import unpacked
 from operators.hierarchy.records import Opening
-from schemas.errors import BadMessage
+from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
-from state import cell_keys, changelog, stream_keys
+from state import stream_keys
 from streams.hierarchy.driver import Driver, DriverConfig
+from streams.hierarchy.members import StreamTenant, counts_of, names_version
 from streams.hierarchy.observer import PredictionType, SentSpan, Verdict
+from streams.hierarchy.sealed import StreamTable
 from streams.hierarchy.step import Op, ended_us
 from streams.kafka.reader import Record
+from streams.kafka.topics import TOKENS_ROLE, tokens_application
+from streams.shard.cell_formats import STREAMS
+from streams.shard.judging import Judging
 from streams.shard.unit import UnitOfWork
+from streams.shard.vault import erased
 from streams.verdicts import confidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    import numpy as np
+
     from operators.hierarchy.pace import Plan
+    from state import cells
+    from state.audit.chain import Chain
+    from state.encryption.names import Names
+    from state.encryption.sealing import OpenedRecords
     from state.stream_keys import StreamKey
     from streams.hierarchy.codecs import TokenCodecs
     from streams.hierarchy.model import StreamModel
     from streams.hierarchy.observer import StreamObserver
     from streams.hierarchy.step import Outcome, Said, Table
     from streams.kafka.fetch import SourceRecord
+    from streams.keys import CellKeys, KeyVersions
 
 _MILLISECOND: Final = 1_000
 _CLOCK: Final = struct.Struct("<q")
 
 
-class TokenEngine:
+class _Told(NamedTuple):
+    """A verdict as it goes out.
+
+    Attributes:
+        turn: of what brought it about.
+        key: of its stream.
+        time_us: of the newest piece that it rests on.
+        value: its bare Avro bytes.
+    """
+
+    turn: int
+    key: StreamKey
+    time_us: int
+    value: bytes
+
+
+class TokenEngine(Judging[StreamTenant]):
     """The streams of one shard.
 
     Args:
         shard: partition number.
         model: reads streams.
-        codecs: reads pieces; encodes verdicts and quarantine records.
+        codecs: reads pieces; encodes verdicts, their trail and quarantine records.
         config: how streams are driven.
         observer: told what happens to streams.
+        keys: secrets by tenant; signs.
+        application_id: of the whole application.
+        max_tenants: pieces of further ones are quarantined.
         source_topic: named in quarantine records.
         idle_us: of event time without a piece after which a stream ends.
         remember_us: of event time for which an ended stream is remembered.
@@ -60,13 +93,10 @@ class TokenEngine:
         plan: is told how many pieces wait, and gives what is to be done; None: nothing changes.
 
     Attributes:
-        shard: partition number.
-        next_offset: source offset that the streams have reached; None before the first piece.
-        tenants: cells; there are none.
-        max_unit_bytes: no bound of its own on the bytes of a unit of work.
-        unsettled: no keys of cells can be destroyed.
         driver: of the streams, once the shard is open.
     """
+
+    formats = STREAMS
 
     def __init__(
         self,
@@ -76,6 +106,9 @@ class TokenEngine:
         config: DriverConfig,
         observer: StreamObserver,
         *,
+        keys: CellKeys,
+        application_id: str,
+        max_tenants: int,
         source_topic: str,
         idle_us: int,
         remember_us: int,
@@ -84,17 +117,12 @@ class TokenEngine:
         pace: Callable[[], Pace] = lambda: Pace.NORMAL,
         plan: Callable[[int], Plan] | None = None,
     ) -> None:
-        self.shard = shard
-        self.label = f"tokens-{shard}"
-        self.max_unit_bytes: int | None = None
-        self.unsettled = False
-        self.next_offset: int | None = None
-        self.tenants: Mapping[str, object] = {}
+        application = tokens_application(application_id)
+        super().__init__(shard, keys, codecs, application, source_topic, max_tenants)
         self._model = model
-        self._codecs = codecs
+        self._token_codecs = codecs
         self._config = config
         self._observer = observer
-        self._source_topic = source_topic
         self._most_bytes = most_bytes
         self._executor = executor
         self._pace = pace
@@ -102,24 +130,36 @@ class TokenEngine:
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
+        # Tenants whose records are to be encrypted.
+        self._in_the_clear: list[str] = []
+        self._table: StreamTable
         self.driver: Driver
 
+    @property
+    def label(self) -> int | str:
+        """The shard's name in metrics and logs."""
+        return f"{TOKENS_ROLE}-{self.shard}"
+
     def open(self, table: Table) -> None:
-        """Go on from what was committed. O(open and ended streams).
+        """Go on from what was committed; tenants have been loaded. O(open and ended streams).
 
         Raises:
             StateError: a record cannot be read.
         """
-        self.driver = Driver(self._model, self._config, table, self._observer, self._executor)
-        for key, value in table.items(stream_keys.head_prefix()):
+        self._table = StreamTable(table, self._vault, self._names, f"streams of {self.label}")
+        self.driver = Driver(self._model, self._config, self._table, self._observer, self._executor)
+        for key, value in self._table.items(stream_keys.head_prefix()):
             self._calendar.touch(stream_keys.stream_of(key), unpacked(value)[0]["time_us"])
-        for key, value in table.items(stream_keys.ended_prefix()):
+        for key, value in self._table.items(stream_keys.ended_prefix()):
             self._calendar.end(stream_keys.stream_of(key), ended_us(value))
+        for tenant in self._in_the_clear:
+            at = self.members[tenant]
+            lying = dict(self._table.lying(tenant))
+            at.changed, at.left = dict(lying), list(lying)
+        self._in_the_clear.clear()
         clock = table.get(stream_keys.clock_key())
         if clock is not None:
             self._calendar.now_us = _CLOCK.unpack(clock)[0]
-        committed = table.get(cell_keys.offset_key())
-        self.next_offset = None if committed is None else changelog.decode_offset(committed)
 
     def seen(self, key: StreamKey) -> Said | None:
         """What there is to say of a stream as of the last unit of work; None: it is not open."""
@@ -133,15 +173,18 @@ class TokenEngine:
         """Open streams and the time of the newest piece of each."""
         return self._calendar.open_since()
 
-    def process(self, records: Sequence[SourceRecord]) -> UnitOfWork:
+    def process(self, records: Sequence[SourceRecord], *, emit: bool = True) -> UnitOfWork:
         """Read pieces in the order of the log.
 
         Args:
             records: continue where the last call ended; their offsets rise.
+            emit: always true: there is nothing to do silently again.
 
         Returns:
-            The unit of work; it must be in the table before this is called again.
+            The unit of work, a checkpoint; it must be in the table before this is called again.
         """
+        if not emit:
+            raise Bug(f"shard {self.label} was to read streams again")
         started = time.perf_counter()
         unit = UnitOfWork(next_offset=records[-1].offset + 1, records=len(records))
         refused: list[tuple[int, BadMessage]] = []
@@ -152,22 +195,19 @@ class TokenEngine:
             self.driver.partials = replace(self._config.partials, every_us=every_us)
         self.driver.make_room(self._most_bytes())
         outcomes = self.driver.run(ops)
+        self._table.check()
         driven = time.perf_counter()
-        unit.outputs["verdicts"] = []
+        unit.outputs = {"verdicts": [], "audit": []}
         self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
+        told: list[_Told] = []
         for key, outcome in outcomes.items():
-            self._settle(unit, key, ops[key], outcome, records, refused)
-        refused.sort(key=lambda item: item[0])
-        unit.quarantined = Counter(error.reason for _, error in refused)
-        unit.quarantine += [
-            self._codecs.quarantine(error, self._source_topic, self.shard, records[at])
-            for at, error in refused
-        ]
+            told += self._settle(unit, key, ops[key], outcome, records, refused)
         for key in self._calendar.expired():
-            unit.state[stream_keys.ended_key(key)] = None
+            self._changed(key, {stream_keys.ended_key(key): None})
         unit.state[stream_keys.clock_key()] = _CLOCK.pack(self._calendar.now_us)
-        self.next_offset = unit.next_offset
-        unit.state[cell_keys.offset_key()] = changelog.encode_offset(unit.next_offset)
+        refused.sort(key=lambda item: item[0])
+        grown = self._audit(unit, told)
+        self._close(unit, grown, [(error, records[at]) for at, error in refused])
         self._seconds = time.perf_counter() - started
         unit.seconds = {
             "decode": decoded - started,
@@ -175,6 +215,24 @@ class TokenEngine:
             "encode": time.perf_counter() - driven,
         }
         return unit
+
+    def _audit(self, unit: UnitOfWork, told: list[_Told]) -> Iterable[str]:
+        """Put verdicts out in the order of the log, and into chains; whose have grown.
+
+        That order is not the one in which streams were driven, which depends on where units end.
+        """
+        told.sort(key=lambda one: one.turn)
+        header = self._token_codecs.verdict_header
+        unit.outputs["verdicts"] = [
+            {"key": one.key.stream_id.encode(), "value": header + one.value} for one in told
+        ]
+        of: dict[str, list[_Told]] = {}
+        for one in told:
+            of.setdefault(one.key.tenant, []).append(one)
+        for tenant, own in of.items():
+            times, values = [one.time_us for one in own], [one.value for one in own]
+            self._append(unit, tenant, self.members[tenant], times, values)
+        return of
 
     def committed(self) -> None:
         """Tell of the verdicts of the last unit of work, which has been committed."""
@@ -212,22 +270,25 @@ class TokenEngine:
         """What happens to each stream, time-outs included, in the order of the log."""
         calendar = self._calendar
         late = 0
+        turn = count()
         ops: dict[StreamKey, list[Op]] = {}
         for at, record in enumerate(records):
             try:
-                key, piece, opening, _, if_idle = self._codecs.read(record)
+                key, piece, opening, _, if_idle = self._token_codecs.read(record)
+                # A tenant has its place once one of its pieces could be read.
+                self.members[key.tenant] = self._admitted(key.tenant)
             except BadMessage as error:
                 refused.append((at, error))
                 continue
-            for idle in calendar.advance(piece.time_us):
-                ops.setdefault(idle, []).append(Op(-1, None, Opening()))
+            for idle in sorted(calendar.advance(piece.time_us)):
+                ops.setdefault(idle, []).append(Op(-1, None, Opening(), next(turn)))
             if calendar.has_ended(key):
                 late += 1
                 continue
             if if_idle and calendar.newest(key) != piece.time_us:
                 continue
             calendar.touch(key, piece.time_us)
-            ops.setdefault(key, []).append(Op(at, piece, opening))
+            ops.setdefault(key, []).append(Op(at, piece, opening, next(turn)))
             unit.steps += 1
         self._observer.left_out(late)
         return ops
@@ -240,20 +301,28 @@ class TokenEngine:
         outcome: Outcome,
         records: Sequence[SourceRecord],
         refused: list[tuple[int, BadMessage]],
-    ) -> None:
-        """Put what became of a stream into the unit."""
-        unit.outputs["verdicts"] += [self._codecs.verdict(key, said) for said in outcome.said]
-        unit.state |= outcome.state
+    ) -> list[_Told]:
+        """Put what became of a stream into the unit, and return its verdicts."""
+        if self.is_erased(key.tenant):  # its keys were destroyed meanwhile
+            error = erased(key.tenant)
+            refused += [(op.source, error) for op in ops if op.piece is not None]
+            return []
+        codecs = self._token_codecs
+        told = [_Told(one.turn, key, one.time_us, codecs.said(key, one)) for one in outcome.said]
+        self._changed(key, outcome.state)
         refused += [
             (op.source, BadMessage(Reason.BAD_FIELD, str(error))) for op, error in outcome.rejected
         ]
         self._observer.left_out(outcome.late)
         if outcome.error is not None:
             self._give_up(unit, key, ops, outcome, records, refused)
+            value = codecs.failure(key, outcome)
+            told.append(_Told(ops[-1].turn, key, outcome.time_us, value))
         if outcome.ended:
             self._calendar.end(key, outcome.time_us)
         elif not outcome.state:
             self._calendar.forget(key)
+        return told
 
     def _give_up(
         self,
@@ -272,11 +341,64 @@ class TokenEngine:
         )
         error.__traceback__ = outcome.error.__traceback__
         refused += [(op.source, error) for op in ops if op.source >= 0]
-        unit.outputs["verdicts"].append(self._codecs.failure(key, outcome))
-        buffered = self._codecs.buffered(key, outcome)
+        buffered = self._token_codecs.buffered(key, outcome)
         if buffered is not None:
             last = records[-1]
             source = Record(last.offset, last.timestamp, key.stream_id.encode(), buffered)
             unit.quarantine.append(
                 self._codecs.quarantine(error, self._source_topic, self.shard, source)
             )
+
+    # -- tenants ----------------------------------------------------------------------------------
+
+    @property
+    def tenants(self) -> Mapping[str, StreamTenant]:
+        """The tenants, for metrics and inspection."""
+        # A copy at once: others ask while the shard's own thread adds tenants.
+        return dict(tuple(self.members.items()))
+
+    def _made(
+        self,
+        chain: Chain,
+        versions: KeyVersions,
+        writer: cells.CellWriter,
+        arrays: Mapping[str, np.ndarray] | None,
+    ) -> StreamTenant:
+        counts = counts_of(arrays)
+        names = self._vault.names(writer.tenant, names_version(counts))
+        at = StreamTenant(chain, versions, writer, counts, names)
+        at.touched = arrays is None
+        return at
+
+    def _admitted(self, tenant: str) -> StreamTenant:
+        """Return a tenant that is served; one whose keys were destroyed is not, at once."""
+        if self.is_erased(tenant):
+            raise erased(tenant)
+        return super()._admitted(tenant)
+
+    def _names(self, tenant: str) -> Names | None:
+        at = self.members.get(tenant)
+        return None if at is None else at.names
+
+    def _changed(self, key: StreamKey, state: Mapping[bytes, bytes | None]) -> None:
+        at = self.members[key.tenant]
+        at.changed |= state
+        at.touched = True
+
+    def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put a tenant back as the last unit of work left it; see ``Judging``."""
+        super().load(store, tenant, arrays)
+        if self._vault.on and not store.sealed(tenant):
+            self._in_the_clear.append(tenant)
+
+    def settle(self) -> UnitOfWork:
+        """Erase tenants whose keys were destroyed, their streams too; see ``Settling``."""
+        unit = super().settle()
+        for tenant in unit.erased:
+            unit.state |= dict.fromkeys((key for key, _ in self._table.lying(tenant)), None)
+        return unit
+
+    def forget(self, tenant: str) -> None:
+        """Let go of a tenant's streams."""
+        for key in self._calendar.drop(lambda key: key.tenant == tenant):
+            self.driver.forget(key)

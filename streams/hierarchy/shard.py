@@ -27,11 +27,10 @@ class TokenShard(Shard):
         return cast("TokenEngine", self._engine)
 
     def _load(self) -> int:
-        """Go on from the table."""
+        """Go on from the table: nothing is stepped, and chains stand where they were committed."""
+        stepped = super()._load()
         self.streams.open(self.store)
-        if self.streams.next_offset is None:
-            self._check_fresh()
-        return 0
+        return stepped
 
     def _unit(self, records: list[Any], loop: AbstractEventLoop) -> UnitOfWork:  # noqa: ARG002 - the base class names it
         """Read, commit, then write the table: it is never ahead of the changelog."""

@@ -41,7 +41,7 @@ class Table(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """The value at a key, or None."""
 
-    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Records whose key starts with a prefix, in the order of keys."""
 
 
@@ -52,11 +52,13 @@ class Op(NamedTuple):
         source: number of the record that it comes from; -1 for a time-out.
         piece: what has come; None for a time-out.
         opening: what is known of a stream that begins with it.
+        turn: its place among all that happens in a unit of work, in the order of the log.
     """
 
     source: int
     piece: Piece | None
     opening: Opening
+    turn: int = 0
 
 
 class Said(NamedTuple):
@@ -72,6 +74,7 @@ class Said(NamedTuple):
         missing, late, repeated: units that were.
         buffer: first token of the segment, its tokens, and code points of its text.
         revised, withdrawn: spans that a verdict before had otherwise, or had and this has not.
+        turn: of what brought it about.
     """
 
     number: int
@@ -86,6 +89,7 @@ class Said(NamedTuple):
     buffer: tuple[int, int, int]
     revised: int
     withdrawn: int
+    turn: int
 
 
 @dataclass(slots=True)
@@ -148,6 +152,7 @@ class Step:
         self.outcome = Outcome()
         self.ending = False
         self.due = False
+        self._turn = 0
 
     def read(self) -> None:
         """Read what comes next, as far as it can be before something else has to be done."""
@@ -160,6 +165,7 @@ class Step:
             if edits and self.live.is_behind:
                 return  # an edit goes back to checkpoints, which are taken as tokens are encoded
             self.left.pop(0)
+            self._turn = op.turn
             try:
                 if piece is not None:
                     self._take(piece)
@@ -260,6 +266,7 @@ class Step:
             buffer=(at.text.buffer.first, len(at.text.buffer.tokens), len(at.text.text)),
             revised=told.names.revised - before.revised,
             withdrawn=told.names.withdrawn - before.withdrawn,
+            turn=self._turn,
         )
 
 

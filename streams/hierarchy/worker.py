@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import structlog
 
 from operators.hierarchy.buffer import BufferConfig, Policy
 from operators.hierarchy.told import PartialConfig
-from schemas.confluent import SchemaRegistry
 from streams.hierarchy.codecs import TokenCodecs
 from streams.hierarchy.driver import DriverConfig
 from streams.hierarchy.engine import TokenEngine
@@ -26,9 +25,7 @@ from streams.kafka.topics import (
     TOKENS_TABLE_NAME,
     changelog_name,
 )
-from streams.messages import codec_of, reading_codec
 from streams.shard.commit import ShardProducer
-from streams.shard.quarantine import QuarantineEncoder
 from streams.shards import Shards
 from streams.standby import Standbys
 from streams.watchdog import watchdog_of
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from state.store import ShardStore
+    from streams.keys import CellKeys
     from streams.metrics import Metrics
     from streams.settings import Settings
 
@@ -72,17 +70,11 @@ def token_codecs(settings: Settings, model: StreamModel, quarantine_bytes: int) 
         ConfigError: the registry cannot be used.
         RegistryUnavailable: the registry does not answer.
     """
-    registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
     return TokenCodecs(
-        reading_codec(settings, "token", settings.topics.name(TOKENS_ROLE), registry),
-        codec_of(settings, "token", TOKENS_ROLE, registry),
-        codec_of(settings, "verdict", "verdicts", registry),
-        QuarantineEncoder(
-            codec_of(settings, "quarantine", "quarantine", registry), quarantine_bytes
-        ),
+        settings,
         tokenizer=model.package.tokenizer,
         judge=model.judge_of,
-        max_bytes=settings.stream.max_event_bytes,
+        quarantine_bytes=quarantine_bytes,
     )
 
 
@@ -91,6 +83,7 @@ class TokenStream:
 
     Args:
         settings: of the worker.
+        keys: secrets of the application.
         partitions: of the topic.
         quarantine_bytes: largest record that the quarantine topic takes.
         metrics: of the worker.
@@ -111,12 +104,14 @@ class TokenStream:
     def __init__(
         self,
         settings: Settings,
+        keys: CellKeys,
         partitions: int,
         quarantine_bytes: int,
         metrics: Metrics,
         failed: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
+        self._keys = keys
         self._metrics = metrics
         self._failed = failed
         hierarchy = settings.hierarchy
@@ -178,6 +173,9 @@ class TokenStream:
             self._codecs,
             driver_config(settings),
             self._observer,
+            keys=self._keys,
+            application_id=settings.application_id,
+            max_tenants=settings.stream.max_tenants,
             source_topic=self.source,
             idle_us=hierarchy.idle_seconds * _SECOND,
             remember_us=hierarchy.remember_seconds * _SECOND,
@@ -192,13 +190,13 @@ class TokenStream:
             number,
             self.source,
             self._changelog,
-            {role: settings.topics.name(role) for role in TOKENS_OUTPUT_ROLES},
+            {role: settings.topics.name(of) for role, of in TOKENS_OUTPUT_ROLES.items()},
             settings.stream.transaction_timeout_s,
             settings.stream.broker_patience_s,
             name=f"{settings.application_id}-{engine.label}",
         )
         return TokenShard(
-            cast("Any", engine),  # of an engine of cells it has what a shard without snapshots uses
+            engine,
             store,
             producer,
             PartitionReader(settings.broker, settings.stream.broker_patience_s),

@@ -29,7 +29,15 @@ SOURCE_ROLE = "events"
 OUTPUT_ROLES = ("predictions", "audit", "audit-checkpoints", "quarantine")
 TABLE_NAME = "state"
 TOKENS_ROLE = "tokens"
-TOKENS_OUTPUT_ROLES = ("verdicts", "quarantine")
+TOKENS_AUDIT_ROLE = "tokens-audit"
+TOKENS_CHECKPOINTS_ROLE = "tokens-audit-checkpoints"
+TOKENS_OUTPUT_ROLES = {
+    "verdicts": "verdicts",
+    "audit": TOKENS_AUDIT_ROLE,
+    "audit-checkpoints": TOKENS_CHECKPOINTS_ROLE,
+    "quarantine": "quarantine",
+}
+"""Role in a unit of work → role of its topic, of all that shards of tokens write."""
 TOKENS_TABLE_NAME = "streams"
 
 MAX_RECORD_BYTES = 10_000_000
@@ -43,6 +51,8 @@ TOPIC_CONFIG: dict[str, dict[str, str]] = {
     # An audit trail that is compacted or expires can no longer be verified.
     "audit": FOREVER,
     "audit-checkpoints": FOREVER,
+    TOKENS_AUDIT_ROLE: FOREVER,
+    TOKENS_CHECKPOINTS_ROLE: FOREVER,
     "quarantine": {
         "cleanup.policy": "delete",
         "retention.ms": "-1",
@@ -67,6 +77,11 @@ class Topics(NamedTuple):
 def changelog_name(application_id: str, table: str = TABLE_NAME) -> str:
     """Return the name of a table's changelog, as Faust names it; that of the cells by default."""
     return f"{application_id}-{table}-changelog"
+
+
+def tokens_application(application_id: str) -> str:
+    """Return under which name shards of tokens sign and seal: it begins their chains' origins."""
+    return f"{application_id}-{TOKENS_ROLE}"
 
 
 def admin(broker: BrokerSettings) -> AdminClient:
@@ -197,7 +212,7 @@ def prepare_topics(settings: Settings) -> Topics:
     if settings.hierarchy.enabled:
         tokens = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
         needed[tokens] = (shards, copies, CHANGELOG_CONFIG)
-        for role in (TOKENS_ROLE, *TOKENS_OUTPUT_ROLES):
+        for role in (TOKENS_ROLE, *TOKENS_OUTPUT_ROLES.values()):
             needed[settings.topics.name(role)] = (shards, copies, TOPIC_CONFIG.get(role, {}))
     check_partitions(source, shards, {name: counts.get(name) for name in needed}, changelog)
     create_topics(client, {name: spec for name, spec in needed.items() if name not in counts})

@@ -80,3 +80,6 @@ CELLS: Final = CellFormats(_with_time_of_reference)
 
 VERDICTS: Final = CellFormats()
 """What is kept of scanned messages."""
+
+STREAMS: Final = CellFormats()
+"""What is kept of tenants whose streams are read."""

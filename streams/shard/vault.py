@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import BadMessage
 from schemas.reasons import Reason
+from state.encryption.names import Names
 from state.encryption.sealing import OpenedRecords, Opener, SealPlace, seal
 
 if TYPE_CHECKING:
@@ -28,11 +29,14 @@ class Vault:
         keys: of the application.
         application_id: whose records they are.
         shard: partition number.
+
+    Attributes:
+        accept_clear: whether records may lie in the clear.
     """
 
     def __init__(self, keys: CellKeys, application_id: str, shard: int) -> None:
         self._store = keys.data_keys
-        self._accept_clear = keys.accept_clear
+        self.accept_clear = keys.accept_clear or keys.data_keys is None
         self._place = SealPlace(application_id, shard)
         self._current: dict[str, Secret] = {}
         self._looked = 0
@@ -74,6 +78,21 @@ class Vault:
         key = self._current.get(tenant)
         return {} if key is None else {"data": key.version}
 
+    def names(self, tenant: str, version: int) -> Names | None:
+        """Return what hides a tenant's names in keys of records; None without encryption.
+
+        Args:
+            tenant: whose.
+            version: of its data key; 0: the one that the vault seals with now.
+
+        Raises:
+            SecretError: the key cannot be had.
+        """
+        if self._store is None:
+            return None
+        key = self._store.get(tenant, version) if version else self._current[tenant]
+        return Names(key, tenant, self._place)
+
     def forget(self, tenant: str) -> None:
         """Drop the key of a tenant that was erased."""
         self._current.pop(tenant, None)
@@ -111,7 +130,7 @@ class Vault:
         return OpenedRecords(
             records,
             self.opener(where, application_id),
-            accept_clear=self._accept_clear or self._store is None,
+            accept_clear=self.accept_clear,
             where=where,
         )
 

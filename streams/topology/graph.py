@@ -101,7 +101,9 @@ def topology_of(settings: Settings) -> Topology:
             "state in every unit of work",
         ),
         f"weir-{TOKENS_ROLE}": Kept(
-            TOKENS_TABLE_NAME, TOKENS_OUTPUT_ROLES, "streams, written with each unit"
+            TOKENS_TABLE_NAME,
+            tuple(TOKENS_OUTPUT_ROLES.values()),
+            "streams, written with each unit",
         ),
     }
     nodes: list[Node] = []

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from random import Random
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from schemas.codec import Codec
+from state.audit.leaf import RECORD_DTYPE, VERDICT
+from streams.audit_reader import leaf_of
+from streams.cli.main import app
 from streams.feed import FedEvent
-from streams.kafka.topics import prepare_topics
+from streams.kafka.topics import TOKENS_AUDIT_ROLE, prepare_topics
+from streams.verdicts import verdict_digest
 from tests.integration.streams.token_streams import (
     finals,
     interleaved,
@@ -60,6 +68,25 @@ def assert_undisturbed(tokens: Stream, streams: int) -> None:
         assert own[-1]["status"] == "FINAL"
 
 
+def assert_audited(tokens: Stream) -> None:
+    """Each verdict is one step of its tenant's chain, in the topic's order; the trail verifies."""
+    read, steps = Codec("verdict"), 0
+    audited = tokens.values(TOKENS_AUDIT_ROLE)
+    for values, records in zip(tokens.values("verdicts"), audited, strict=True):
+        leaves = np.frombuffer(b"".join(map(leaf_of, records)), RECORD_DTYPE)["leaf"]
+        digests = [verdict_digest(bytes(read.strip(value or b"")[0])) for value in values]
+        assert leaves["format"].tolist() == [VERDICT] * len(digests)
+        assert [row.tobytes() for row in leaves["event_digest"]] == digests
+        steps += len(digests)
+    result = CliRunner().invoke(app, ["verify", "--json"], env=tokens.environment)
+    assert result.exit_code in {0, 5}, result.output  # nothing is there of events
+    reports = [json.loads(line) for line in result.stdout.splitlines()]
+    of_tokens = [one for one in reports if "-tokens/acme/" in one["origin"]]
+    assert {one["outcome"] for one in of_tokens} == {"OK"}
+    assert sum(one["records"] for one in of_tokens) == steps > 0
+    assert not any(one["failures"] for one in reports)
+
+
 def test_worker_killed_at_any_stage_of_a_commit_leaves_no_trace(tokens: Stream) -> None:
     """Killed -9 before, in and after a transaction: one final verdict a stream, the right one."""
     tokens.environment["WEIR_STREAM__MAX_UNIT_EVENTS"] = "30"
@@ -72,6 +99,7 @@ def test_worker_killed_at_any_stage_of_a_commit_leaves_no_trace(tokens: Stream) 
     wait_for_finals(tokens, 30)
     assert last.terminate() == 0
     assert_undisturbed(tokens, 30)
+    assert_audited(tokens)
 
 
 @pytest.mark.long
@@ -92,6 +120,7 @@ def test_ten_kills_leave_no_trace_in_two_hundred_streams(tokens: Stream) -> None
     wait_for_finals(tokens, 200)
     assert last.terminate() == 0
     assert_undisturbed(tokens, 200)
+    assert_audited(tokens)
 
 
 def test_what_cannot_be_used_is_quarantined(tokens: Stream) -> None:

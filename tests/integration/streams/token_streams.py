@@ -14,6 +14,7 @@ from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.worker import buffer_config, driver_config, token_codecs
 from streams.kafka.topics import MAX_RECORD_BYTES
+from streams.keys import CellKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,8 +113,9 @@ def undisturbed(
     codecs = token_codecs(settings, model, MAX_RECORD_BYTES)
     engine = TokenEngine(
         partition, model, codecs, driver_config(settings), StreamObserver(),
-        source_topic="tokens", idle_us=10**12, remember_us=10**12, most_bytes=lambda: 10**9,
-        executor=ThreadPoolExecutor(1),
+        keys=CellKeys.open(settings), application_id=settings.application_id,
+        max_tenants=settings.stream.max_tenants, source_topic="tokens", idle_us=10**12,
+        remember_us=10**12, most_bytes=lambda: 10**9, executor=ThreadPoolExecutor(1),
     )  # fmt: skip
     engine.open(MemoryTable())
     unit = engine.process(records)

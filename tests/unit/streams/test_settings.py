@@ -146,10 +146,6 @@ def test_variables_that_are_no_settings_are_left_alone(
         ({"learner": {"fusion": {"lambda_max": 0.0}}}, r"fusion\.lambda_max"),
         ({"application_id": "a/b"}, "application_id"),
         ({"stream": {"max_unit_events": 0}}, r"stream\.max_unit_events"),
-        (
-            {"encryption": {"mode": "on", "keys": "keys"}, "hierarchy": {"enabled": True}},
-            "unset hierarchy.enabled",
-        ),
     ],
 )
 def test_what_cannot_be_or_contradicts_is_refused_with_its_name(

@@ -65,6 +65,15 @@ def test_messages_have_an_agent_and_a_table_of_their_own() -> None:
     assert not {target for _, target in plain} & {"allowed", "blocked"}
 
 
+def test_streams_have_an_agent_a_table_and_a_trail_of_their_own() -> None:
+    """Beside those of the events."""
+    edges = edges_by_name(topology_of(settings(hierarchy={"enabled": True})))
+    ours = {target for source, target in edges if source == "weir-tokens"}
+    trail = {"tokens-audit", "tokens-audit-checkpoints"}
+    assert ours == trail | {"verdicts", "quarantine", "streams"}
+    assert ("streams", "weir-streams-changelog") in edges
+
+
 def test_graph_is_the_applications() -> None:
     """Agents, tables, changelogs and outputs are those that a worker would have."""
     topology = topology_of(settings())

@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from schemas.codec import Codec
 from schemas.errors import StateError
-from schemas.single_object import HEADER_BYTES
 from state import cell_keys
-from state.audit.checkpoint import CheckpointNote
 from state.audit.leaf import ERASURE, VERDICT
-from state.audit.report import Locator, Outcome
-from state.audit.verify import in_blocks, verify_log
+from state.audit.report import Outcome
 from state.encryption.key_store import KeyStore
 from state.encryption.places import KeyFolder
 from state.encryption.sealing import FORMAT
@@ -30,12 +26,10 @@ from tests.unit.streams.gate.under_test import (
     outputs,
     run,
 )
+from tests.unit.streams.trails import verified
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from state.audit.report import VerifyReport
-    from streams.shard.unit import UnitOfWork
 
 
 @pytest.fixture
@@ -56,26 +50,11 @@ def test_the_trail_of_verdicts_verifies(lab: GateLab) -> None:
     """Under a name of its own, by the signed checkpoints of its units."""
     engine = lab.engine()
     units = run(engine, [*conversation(7), *conversation(2)], [2, 3])
-    report = verified(lab, units)
+    origin = "test-messages/acme/0"
+    report = verified(units, "acme", origin, lab.keys.signer.verifier)
     assert report.outcome is Outcome.OK
     assert (report.records, report.checkpoints, report.steps) == (9, 3, (1, 7))
-    assert report.origin == "test-messages/acme/0"
-
-
-def verified(lab: GateLab, units: list[UnitOfWork]) -> VerifyReport:
-    """Verify what units wrote of a tenant."""
-    records = [
-        (Locator("audit", 0, place), one["value"][HEADER_BYTES:])
-        for place, one in enumerate(outputs(units)["audit"])
-    ]
-    read = Codec("audit_checkpoint").decode
-    notes = [
-        (Locator("checkpoints", 0, place), CheckpointNote.of_record(read(one["value"])))
-        for place, unit in enumerate(units)
-        for one in unit.outputs.get("audit-checkpoints", [])
-    ]
-    origin = "test-messages/acme/0"
-    return verify_log(origin, in_blocks(records), notes, [lab.keys.signer.verifier])
+    assert report.origin == origin
 
 
 def test_encryption_seals_what_is_remembered_and_changes_no_verdict(lab: GateLab) -> None:

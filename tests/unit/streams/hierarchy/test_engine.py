@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,13 @@ from streams.hierarchy.worker import driver_config, token_codecs
 from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.settings import load_settings
-from tests.unit.streams.hierarchy.under_test import MemoryTable, model
+from streams.shard import restore
+from tests.unit.streams.hierarchy.under_test import MemoryTable, model, secrets
+
+if TYPE_CHECKING:
+    from streams.hierarchy.model import StreamModel
+    from streams.keys import CellKeys
+    from streams.shard.unit import UnitOfWork
 
 SECOND = 1_000_000
 IDLE_S = 300
@@ -30,10 +36,17 @@ pytestmark = pytest.mark.slow
 class ShardOfTokens:
     """An engine, its log and its table."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, keys: CellKeys | None = None, made: StreamModel | None = None, **settings: Any
+    ) -> None:
+        self.keys = keys or secrets()
+        self.model = made or model()
+        self.most_bytes = 10**9
+        self.settings = load_settings(**settings)
         self.table = MemoryTable()
         self.offset = 0
         self.late = 0
+        self.units: list[UnitOfWork] = []
         self.open()
 
     def open(self) -> None:
@@ -44,12 +57,16 @@ class ShardOfTokens:
             def left_out(self, pieces: int) -> None:
                 shard.late += pieces
 
-        settings = load_settings()
+        settings = self.settings
         self.engine = TokenEngine(
-            0, model(), token_codecs(settings, model(), MAX_RECORD_BYTES), driver_config(settings),
-            Told(), source_topic="tokens", idle_us=IDLE_S * SECOND, remember_us=KEPT_S * SECOND,
-            most_bytes=lambda: 10**9, executor=ThreadPoolExecutor(1),
+            0, self.model, token_codecs(settings, self.model, MAX_RECORD_BYTES),
+            driver_config(settings), Told(), keys=self.keys, application_id="test",
+            max_tenants=settings.stream.max_tenants, source_topic="tokens",
+            idle_us=IDLE_S * SECOND, remember_us=KEPT_S * SECOND,
+            most_bytes=lambda: shard.most_bytes, executor=ThreadPoolExecutor(1),
         )  # fmt: skip
+        reached, committed = restore.load_records(self.engine, self.table, "table")
+        assert reached == committed
         self.engine.open(self.table)
 
     def take(self, *pieces: dict[str, Any] | bytes, ahead_s: int = 0) -> list[dict[str, Any]]:
@@ -61,11 +78,8 @@ class ShardOfTokens:
             records.append(Record(self.offset, at_ms, None, value))
             self.offset += 1
         self.unit = self.engine.process(records)
-        for key, written in self.unit.state.items():
-            if written is None:
-                self.table.pop(key, None)
-            else:
-                self.table[key] = written
+        self.table.write(self.unit.state)
+        self.units.append(self.unit)
         decode = Codec("verdict").decode
         return [decode(message["value"]) for message in self.unit.outputs["verdicts"]]
 

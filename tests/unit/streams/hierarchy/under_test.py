@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from operators.hierarchy.buffer import BufferConfig
 from operators.hierarchy.records import Opening
 from operators.hierarchy.session import Operation, Piece
+from state.secrets import FileSecrets
 from state.stream_keys import StreamKey
 from streams.hierarchy.driver import Driver, DriverConfig
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.step import Op
+from streams.keys import CellKeys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +34,13 @@ def model() -> StreamModel:
     return StreamModel.load(BufferConfig())
 
 
+@cache
+def secrets() -> CellKeys:
+    """Secrets of an application; a shard of tokens reads what it needs of them at once."""
+    with TemporaryDirectory() as folder:
+        return CellKeys(FileSecrets.initialise(Path(folder) / "secrets"), "test")
+
+
 class MemoryTable(dict[bytes, bytes]):
     """A table in memory."""
 
@@ -40,11 +51,15 @@ class MemoryTable(dict[bytes, bytes]):
     def commit(self, outcomes: Mapping[StreamKey, Outcome]) -> None:
         """Write what became of streams, as the unit of work would."""
         for outcome in outcomes.values():
-            for key, value in outcome.state.items():
-                if value is None:
-                    self.pop(key, None)
-                else:
-                    self[key] = value
+            self.write(outcome.state)
+
+    def write(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Apply changes."""
+        for key, value in changes.items():
+            if value is None:
+                self.pop(key, None)
+            else:
+                self[key] = value
 
 
 class Streams:
