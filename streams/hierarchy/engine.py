@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from streams.hierarchy.observer import StreamObserver
     from streams.hierarchy.step import Outcome, Said, Table
     from streams.kafka.fetch import SourceRecord
+    from streams.shard.unit import Message
 
 _MILLISECOND: Final = 1_000
 _CLOCK: Final = struct.Struct("<q")
@@ -58,6 +59,7 @@ class TokenEngine:
         executor: where segments are scanned while others are read.
         pace: gives what the worker does less now.
         plan: is told how many pieces wait, and gives what is to be done; None: nothing changes.
+        event: makes the event of a final verdict; None: verdicts make none.
 
     Attributes:
         shard: partition number.
@@ -83,6 +85,7 @@ class TokenEngine:
         executor: Executor,
         pace: Callable[[], Pace] = lambda: Pace.NORMAL,
         plan: Callable[[int], Plan] | None = None,
+        event: Callable[[StreamKey, Said], Message] | None = None,
     ) -> None:
         self.shard = shard
         self.label = f"tokens-{shard}"
@@ -99,6 +102,7 @@ class TokenEngine:
         self._executor = executor
         self._pace = pace
         self._plan = plan
+        self._event = event
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
@@ -153,7 +157,7 @@ class TokenEngine:
         self.driver.make_room(self._most_bytes())
         outcomes = self.driver.run(ops)
         driven = time.perf_counter()
-        unit.outputs["verdicts"] = []
+        unit.outputs = {"verdicts": [], "events": []}
         self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
         for key, outcome in outcomes.items():
             self._settle(unit, key, ops[key], outcome, records, refused)
@@ -243,6 +247,9 @@ class TokenEngine:
     ) -> None:
         """Put what became of a stream into the unit."""
         unit.outputs["verdicts"] += [self._codecs.verdict(key, said) for said in outcome.said]
+        if self._event is not None:
+            finals = [said for said in outcome.said if said.final]
+            unit.outputs["events"] += [self._event(key, said) for said in finals]
         unit.state |= outcome.state
         refused += [
             (op.source, BadMessage(Reason.BAD_FIELD, str(error))) for op, error in outcome.rejected

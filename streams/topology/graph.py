@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.errors import Bug
 from streams.app import Fed, build_app
 from streams.gate.topics import MESSAGES_ROLE, MESSAGES_TABLE_NAME, output_roles
+from streams.hierarchy import linked
 from streams.kafka.topics import (
     OUTPUT_ROLES,
     SOURCE_ROLE,
     TABLE_NAME,
-    TOKENS_OUTPUT_ROLES,
     TOKENS_ROLE,
     TOKENS_TABLE_NAME,
 )
@@ -101,7 +101,7 @@ def topology_of(settings: Settings) -> Topology:
             "state in every unit of work",
         ),
         f"weir-{TOKENS_ROLE}": Kept(
-            TOKENS_TABLE_NAME, TOKENS_OUTPUT_ROLES, "streams, written with each unit"
+            TOKENS_TABLE_NAME, linked.output_roles(settings), "streams, written with each unit"
         ),
     }
     nodes: list[Node] = []

@@ -65,6 +65,14 @@ def test_messages_have_an_agent_and_a_table_of_their_own() -> None:
     assert not {target for _, target in plain} & {"allowed", "blocked"}
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_streams_have_an_agent_and_a_table_of_their_own(*, link: bool) -> None:
+    """The events that final verdicts become are drawn if wanted."""
+    edges = edges_by_name(topology_of(settings(hierarchy={"enabled": True, "link": link})))
+    ours = {target for source, target in edges if source == "weir-tokens"}
+    assert ours == {"verdicts", "quarantine", "streams"} | ({"events"} if link else set())
+
+
 def test_graph_is_the_applications() -> None:
     """Agents, tables, changelogs and outputs are those that a worker would have."""
     topology = topology_of(settings())
