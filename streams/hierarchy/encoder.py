@@ -7,6 +7,7 @@ streams that shared them: in eight bits to the bit, on one machine (docs/decisio
 from __future__ import annotations
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -122,31 +123,42 @@ class StepEngine:
         return [self._encoded(one) for one in streams]
 
     def watch(
-        self, cache: SegmentCache, ids: NDArray[np.int64]
-    ) -> tuple[Encoded, NDArray[np.float32]]:
-        """Encode new tokens of one stream, at least one, and say what the last one attends to.
+        self, cache: SegmentCache, ids: NDArray[np.int64], rows: Sequence[int]
+    ) -> tuple[Encoded, list[NDArray[np.float32]]]:
+        """Encode new tokens of one stream, and say what some of them attend to.
 
-        The same bits as `encode` gives, in calls of at most 32 tokens.
+        The same bits as `encode` gives; calls that those tokens are in take at most 32.
 
         Args:
             cache: takes the tokens in.
             ids: of the tokens.
+            rows: numbers of some of them, from 0, in order.
 
         Returns:
-            What they gave, and how much the last one attends to each token of its segment up to
+            What they gave, and how much each of those attends to each token of its segment up to
             itself, by layer, the mean of the heads: [layers, tokens].
 
         Raises:
-            InvalidInput: the segment has no room for them, or there are none.
+            InvalidInput: the segment has no room for them.
         """
-        if not 0 < len(ids) <= cache.left:
+        if len(ids) > cache.left:
             raise InvalidInput(f"{len(ids)} tokens for a segment with room for {cache.left}")
-        one = _Waiting(cache, ids, [], [])
-        weights = np.zeros(0, np.float32)
+        one, done, left = _Waiting(cache, ids, [], []), 0, deque(rows)
+        weights: list[NDArray[np.float32]] = []
         while len(one.ids):
             taken = min(len(one.ids), WATCHED, self.shape.chunk - cache.filled)
-            attention = self._call(WATCHED, [(one, taken)], watched=True)[-1]
-            weights = attention[0, :, taken - 1, : cache.count]
+            if not left or left[0] >= done + taken:
+                until = (left[0] if left else len(ids)) - done
+                size, taken = call(cache.filled, until, self.shape.chunk)
+                self._call(size, [(one, taken)])
+                done += taken
+                continue
+            before = cache.count
+            attention = self._call(WATCHED, [(one, taken)], watched=True)[-1][0]
+            while left and left[0] < done + taken:
+                row = left.popleft() - done
+                weights.append(attention[:, row, : before + row + 1].copy())
+            done += taken
         return self._encoded(one), weights
 
     def read(self, caches: Sequence[SegmentCache]) -> list[Reading]:

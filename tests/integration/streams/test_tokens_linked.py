@@ -87,7 +87,8 @@ def test_final_verdicts_are_predicted_and_labels_teach(linked: Stream) -> None:
     stream = linked
     stream.produce(interleaved(STREAMS, WORDS), role="tokens")
     for stage in ("stepped", "open-transaction", "committed"):
-        assert stream.start(crash=stage).wait_ended() == -9
+        # It may have kernels to compile first.
+        assert stream.start(crash=stage).process.wait(PATIENCE_S) == -9
     worker = stream.start()
     stream.until(lambda: len(events(stream)) >= STREAMS, "events of all streams", PATIENCE_S)
     stream.until(lambda: formats(stream)[FORMAT] >= STREAMS, "predictions of all of them")
