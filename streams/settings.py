@@ -327,10 +327,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _linked_verdicts_are_our_events(self) -> Settings:
-        if self.messages.link and self.mapping is not None:
+        linked = [name for name in ("messages", "hierarchy") if getattr(self, name).link]
+        if linked and self.mapping is not None:
             raise ValueError(
-                "messages.link writes events of our own schema, and mapping says that the events "
-                "topic holds foreign ones: unset one of the two"
+                f"{linked[0]}.link writes events of our own schema, and mapping says that the "
+                "events topic holds foreign ones: unset one of the two"
             )
         return self
 

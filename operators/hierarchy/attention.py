@@ -194,7 +194,7 @@ def _sums(weights: Any, rows: Any, count: int, width: int, out: Any) -> None:
 def attend(
     batch: Batch,
     scratch: Scratch,
-    watched: int,
+    watched: NDArray[np.int64],
     weights: NDArray[np.float32],
     mixed: NDArray[np.float32],
 ) -> None:
@@ -203,9 +203,9 @@ def attend(
     Args:
         batch: the tokens.
         scratch: space of this thread.
-        watched: number of a token that is looked at; -1: of none.
-        weights: what it attends to, the mean of the heads, is added here, float32 [tokens of its
-            segment].
+        watched: for each token, the row of what it attends to; -1: it is not wanted.
+        weights: to these rows what tokens attend to is added, the mean of the heads, float32
+            [rows, tokens of a segment].
         mixed: the result, float32 [tokens, heads, head].
 
     Complexity: tokens by tokens before them by width; memory is read once a stream.
@@ -233,6 +233,7 @@ def attend(
                 _sums(scratch.weights, every_value, seen, head, out)
                 for d in range(head):
                     out[d] /= total
-                if token == watched:
+                row = watched[token]
+                if row >= 0:
                     for j in range(seen):
-                        weights[j] += scratch.weights[j] / (total * _F(heads))
+                        weights[row, j] += scratch.weights[j] / (total * _F(heads))

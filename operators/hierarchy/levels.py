@@ -157,6 +157,15 @@ class Levels:
         """End a level."""
         _close(self._weights, self._arrays, level, self._scratch)
 
+    @property
+    def begun(self) -> int:
+        """Tokens in the sentence that has not ended."""
+        return int(self._arrays.counts[SENTENCE])
+
+    def carried(self, level: int) -> Doubles:
+        """Representation of the last part that ended of a level, [width]; a copy."""
+        return np.array(self._arrays.carried[level])
+
     def read(self, segments: NDArray[np.floating]) -> LevelReading:
         """Scores and representations as of now; changes nothing.
 

@@ -117,6 +117,15 @@ class Outline:
         """Let the document's recurrence take its step: a segment is closed."""
         self._levels.close(DOCUMENT)
 
+    @property
+    def begun(self) -> int:
+        """Tokens in the sentence that has not ended."""
+        return self._levels.begun
+
+    def carried(self, level: int) -> NDArray[np.float64]:
+        """Representation of the last sentence (0), paragraph, topic or document (3) that ended."""
+        return self._levels.carried(level)
+
     def read(self, segments: NDArray[np.floating]) -> LevelReading:
         """Scores and representations as of now; changes nothing.
 

@@ -86,7 +86,7 @@ def sustained(rate: int, seconds: float) -> dict[str, Any]:
 def _calls(logs: StreamLogs) -> dict[str, Callable[[int], object]]:
     return {
         "taken": lambda place: logs.taken(Taken(STREAM, place, [7], ["word"], 100)),
-        "wants_state": lambda place: logs.wants_state(STREAM, place),
+        "wanted_states": lambda place: logs.wanted_states(STREAM, range(place, place + 1)),
         "encoded": lambda place: logs.encoded(Encoded(STREAM, place, 1, 0.012, 0.004)),
     }
 

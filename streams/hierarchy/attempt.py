@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from streams.hierarchy import states
 from streams.hierarchy.observer import (
     BoundaryType,
     Encoded,
     Ended,
     FailureType,
-    State,
-    StateType,
     StreamObserver,
     Taken,
+    Updated,
 )
 from streams.hierarchy.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from numpy.typing import NDArray
 
     from operators.hierarchy.buffer import Token
     from state.stream_keys import StreamKey
@@ -123,15 +121,16 @@ class Attempt:
         started = self._clock()
         while left:
             waiting = [(step, step.live.waiting()) for step in left]
+            for step in left:
+                if step.live.updates:
+                    self._note_updates(step, self._clock() - started)
             waiting = [(step, tokens) for step, tokens in waiting if tokens]
             left = [step for step, _ in waiting]
             ids = [np.array([token.id for token in tokens], np.int64) for _, tokens in waiting]
             begun = self._clock()
-            for step, tokens in waiting:
-                self._note(step, tokens)
-            found = self._model.steps.encode(
-                [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
-            )
+            wanted = [self._note(step, tokens) for step, tokens in waiting]
+            pairs = [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
+            found = self._model.steps.encode(pairs, wanted)
             ended = self._clock()
             for (step, tokens), encoded, new in zip(waiting, found, ids, strict=True):
                 step.live.encoded(tokens, encoded)
@@ -139,29 +138,34 @@ class Attempt:
                 self._observer.encoded(
                     Encoded(name, position, len(new), ended - started, ended - begun)
                 )
-                self._note_states(step, encoded.hidden)
+            for step, encoded, rows in zip(left, found, wanted, strict=True):
+                for state in states.of_tokens(step, encoded, rows):
+                    self._observer.state(state)
         for step in steps:
             self._note_boundaries(step)
 
-    def _note(self, step: Step, tokens: Sequence[Token]) -> None:
-        """Tell of new tokens."""
+    def _note(self, step: Step, tokens: Sequence[Token]) -> Sequence[int]:
+        """Tell of new tokens; gives which of the tokens, from 0, are to be watched."""
         live = step.live
         first, new = live.unnoted(tokens)
-        if new:
-            texts = [live.text_at(token.start, token.end) for token in new]
-            ids = [token.id for token in new]
-            buffered = live.cache.count + len(tokens)
-            self._observer.taken(Taken(step.key.name, first, ids, texts, buffered))
+        if not new:
+            return ()
+        texts = [live.text_at(token.start, token.end) for token in new]
+        ids = [token.id for token in new]
+        buffered = live.cache.count + len(tokens)
+        self._observer.taken(Taken(step.key.name, first, ids, texts, buffered))
+        wanted = self._observer.wanted_states(step.key.name, range(first, first + len(new)))
+        return [position - live.tokens for position in wanted]
 
-    def _note_states(self, step: Step, hidden: NDArray[np.float32]) -> None:
-        """Tell of the representations that are wanted."""
+    def _note_updates(self, step: Step, seconds: float) -> None:
+        """Tell of levels that have been updated, and of those that are wanted what they are."""
         live, name = step.live, step.key.name
-        first = live.tokens - len(hidden)
-        for row, vector in enumerate(hidden):
-            if self._observer.wants_state(name, first + row):
-                kept = vector.copy()
-                size = live.cache.nbytes
-                self._observer.state(State(name, first + row, StateType.TOKEN, kept, None, size))
+        position, highest = live.updates[-1].position, max(one.level for one in live.updates)
+        self._observer.updated(Updated(name, position, states.LEVELS[highest], seconds))
+        for one in live.updates:
+            if self._observer.wanted_states(name, range(one.position, one.position + 1)):
+                self._observer.state(states.of_level(step, one))
+        live.updates.clear()
 
     def _note_boundaries(self, step: Step) -> None:
         """Tell of sentences and paragraphs that have ended."""

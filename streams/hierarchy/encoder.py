@@ -9,7 +9,8 @@ machine (docs/decisions/0052, 0067).
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -39,10 +40,13 @@ class Encoded(NamedTuple):
     Attributes:
         spans: tag logits, [tokens, 21].
         hidden: last representations, [tokens, width].
+        attention: of tokens of which it was wanted, in order, to each token of the segment up to
+            themselves, by layer, the mean of the heads: [layers, tokens].
     """
 
     spans: NDArray[np.float32]
     hidden: NDArray[np.float32]
+    attention: Sequence[NDArray[np.float32]] = ()
 
 
 class Reading(NamedTuple):
@@ -63,8 +67,15 @@ class Reading(NamedTuple):
 class _Waiting:
     cache: SegmentCache
     ids: NDArray[np.int64]
-    spans: list[NDArray[np.float32]]
-    hidden: list[NDArray[np.float32]]
+    wanted: deque[int]
+    done: int = 0
+    spans: list[NDArray[np.float32]] = field(default_factory=list)
+    hidden: list[NDArray[np.float32]] = field(default_factory=list)
+    attention: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        return len(self.ids) - self.done
 
 
 class StepEngine:
@@ -106,55 +117,36 @@ class StepEngine:
         before = self._engine.start(None) if state is None else state
         return SegmentCache(self.shape, before, self._drives(before[None])[0])
 
-    def encode(self, waiting: Sequence[tuple[SegmentCache, NDArray[np.int64]]]) -> list[Encoded]:
+    def encode(
+        self,
+        waiting: Sequence[tuple[SegmentCache, NDArray[np.int64]]],
+        wanted: Sequence[Sequence[int]] | None = None,
+    ) -> list[Encoded]:
         """Encode new tokens; the caches take them in.
 
         Args:
             waiting: caches, each but once, and the ids of their new tokens.
+            wanted: of each of them, tokens whose attention is wanted, from 0, in order; None: of
+                none. It changes no bit.
 
         Raises:
             InvalidInput: a segment has no room for its tokens.
         """
-        streams = [_Waiting(cache, ids, [], []) for cache, ids in waiting]
+        rows = wanted or [()] * len(waiting)
+        pairs = zip(waiting, rows, strict=True)
+        streams = [_Waiting(cache, ids, deque(some)) for (cache, ids), some in pairs]
         for one in streams:
             if len(one.ids) > one.cache.left:
                 raise InvalidInput(
                     f"{len(one.ids)} tokens for a segment of {one.cache.shape.segment} that has "
                     f"{one.cache.count}: flush it first"
                 )
-        while left := [one for one in streams if len(one.ids)]:
+        while left := [one for one in streams if one.left]:
             taken = call(
-                [one.cache.filled for one in left], [len(one.ids) for one in left], self.shape.chunk
+                [one.cache.filled for one in left], [one.left for one in left], self.shape.chunk
             )
             self._call([(one, new) for one, new in zip(left, taken, strict=True) if new])
-        return [self._encoded(one) for one in streams]
-
-    def watch(
-        self, cache: SegmentCache, ids: NDArray[np.int64]
-    ) -> tuple[Encoded, NDArray[np.float32]]:
-        """Encode new tokens of one stream, at least one, and say what the last one attends to.
-
-        The same bits as `encode` gives.
-
-        Args:
-            cache: takes the tokens in.
-            ids: of the tokens.
-
-        Returns:
-            What they gave, and how much the last one attends to each token of its segment up to
-            itself, by layer, the mean of the heads: [layers, tokens].
-
-        Raises:
-            InvalidInput: the segment has no room for them, or there are none.
-        """
-        if not 0 < len(ids) <= cache.left:
-            raise InvalidInput(f"{len(ids)} tokens for a segment with room for {cache.left}")
-        one = _Waiting(cache, ids, [], [])
-        weights = np.zeros((self.shape.layers, cache.count + len(ids)), np.float32)
-        while len(one.ids):
-            (new,) = call([cache.filled], [len(one.ids)], self.shape.chunk)
-            self._call([(one, new)], weights if new == len(one.ids) else None)
-        return self._encoded(one), weights
+        return [_encoded(one) for one in streams]
 
     def read(self, caches: Sequence[SegmentCache]) -> list[Reading]:
         """Scores, memory and slow state as of the last token of each segment, one at least each."""
@@ -165,30 +157,15 @@ class StepEngine:
         """Load every graph and run it once."""
         self.encode([(self.begin(), np.full(_LEAST, 3, np.int64))])
 
-    def _encoded(self, one: _Waiting) -> Encoded:
-        empty = np.zeros((0, 0), np.float32)
-        return Encoded(
-            np.concatenate(one.spans) if one.spans else empty,
-            np.concatenate(one.hidden) if one.hidden else empty,
-        )
-
-    def _call(
-        self, group: list[tuple[_Waiting, int]], weights: NDArray[np.float32] | None = None
-    ) -> None:
-        """One call.
-
-        Args:
-            group: streams, and how many of their waiting tokens are taken.
-            weights: what the last token attends to is put here, [layers, tokens of its segment].
-        """
+    def _call(self, group: list[tuple[_Waiting, int]]) -> None:
+        """One call: streams, and how many of their waiting tokens are taken."""
         caches = [one.cache for one, _ in group]
         for cache, (_, taken) in zip(caches, group, strict=True):
             cache.reserve(taken)
-        counts = [taken for _, taken in group]
         ids, places, streams = self._rows(group)
         first, *layers, last = self._layers
         hidden, entry, asked, turns = first.run(None, {"ids": ids[None], "places": places[None]})
-        attention = _Attention(self, caches, counts, turns, weights)
+        attention = _Attention(self, group, turns)
         drives = np.ascontiguousarray(np.stack([cache.drive for cache in caches], 1))
         lowest = self.shape.layers - len(drives)
         lower = hidden
@@ -200,12 +177,13 @@ class StepEngine:
             lower = more[0] if more else lower
         mixed = attention(self.shape.layers - 1, asked)
         spans, hidden = last.run(None, {"mixed": mixed, "before": hidden})
+        attention.tell()
         self._take(group, spans[0], hidden[0], lower[0])
 
     def _rows(self, group: list[tuple[_Waiting, int]]) -> tuple[NDArray[np.int64], ...]:
         """Ids, places and streams of all tokens of a call."""
         counts = [taken for _, taken in group]
-        ids = np.concatenate([one.ids[:taken] for one, taken in group])
+        ids = np.concatenate([one.ids[one.done : one.done + taken] for one, taken in group])
         spans = [(one.cache.count, one.cache.count + taken) for one, taken in group]
         places = np.concatenate([np.arange(*span) for span in spans])
         rows = ids, places, np.repeat(np.arange(len(group)), counts)
@@ -224,7 +202,7 @@ class StepEngine:
         ended, done = [], 0
         for one, taken in group:
             rows = slice(done, done + taken)
-            one.ids = one.ids[taken:]
+            one.done += taken
             one.spans.append(spans[rows])
             one.hidden.append(hidden[rows])
             one.cache.take(lower[rows], hidden[rows])
@@ -268,32 +246,33 @@ class _Attention:
 
     Args:
         engine: whose scratch is used.
-        caches: of the streams, with room for their new tokens.
-        counts: of those.
+        group: streams, with room for their new tokens, and how many they are.
         turns: cosines and sines of their places, [2, tokens, head / 2].
-        weights: what the last token attends to is put here; None: it is not wanted.
     """
 
     def __init__(
-        self,
-        engine: StepEngine,
-        caches: list[SegmentCache],
-        counts: list[int],
-        turns: NDArray[np.float32],
-        weights: NDArray[np.float32] | None,
+        self, engine: StepEngine, group: list[tuple[_Waiting, int]], turns: NDArray[np.float32]
     ) -> None:
-        self._caches = caches
+        caches = [one.cache for one, _ in group]
         self._scratch = engine.scratch
         self._like = np.uint16(0) if engine.shape.half else np.float32(0)
         self._turns = turns
         self._heads = engine.shape.heads, engine.shape.head
-        self._first = np.cumsum([0, *counts])
+        self._first = np.cumsum([0, *(taken for _, taken in group)])
         self._past = np.array([cache.count for cache in caches])
         self._rooms = np.array([cache.room for cache in caches])
         self._keys = np.array([_address(cache.keys) for cache in caches])
         self._values = np.array([_address(cache.values) for cache in caches])
         self._strides = np.array([cache.keys.strides[0] for cache in caches])
-        self._weights = weights
+        self._watched = np.full(self._first[-1], -1)
+        self._wanted: list[tuple[_Waiting, int]] = []
+        for (one, taken), first in zip(group, self._first.tolist(), strict=False):
+            while one.wanted and one.wanted[0] < one.done + taken:
+                row = one.wanted.popleft() - one.done
+                self._watched[first + row] = len(self._wanted)
+                self._wanted.append((one, one.cache.count + row + 1))
+        sizes = max(1, len(self._wanted)), engine.shape.segment
+        self._weights = np.zeros((engine.shape.layers, *sizes), np.float32)
 
     def __call__(self, layer: int, asked: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the tokens attend to, [1, tokens, width]; their keys and values are kept."""
@@ -310,11 +289,22 @@ class _Attention:
             self._values + at,
             self._like,
         )
-        if self._weights is None:
-            attend(batch, self._scratch, -1, mixed[0, 0], mixed)
-        else:
-            attend(batch, self._scratch, int(self._first[-1]) - 1, self._weights[layer], mixed)
+        attend(batch, self._scratch, self._watched, self._weights[layer], mixed)
         return mixed.reshape(1, tokens, -1)
+
+    def tell(self) -> None:
+        """Give the streams what their tokens attended to."""
+        for row, (one, seen) in enumerate(self._wanted):
+            one.attention.append(self._weights[:, row, :seen].copy())
+
+
+def _encoded(one: _Waiting) -> Encoded:
+    empty = np.zeros((0, 0), np.float32)
+    return Encoded(
+        np.concatenate(one.spans) if one.spans else empty,
+        np.concatenate(one.hidden) if one.hidden else empty,
+        one.attention,
+    )
 
 
 def _address(array: NDArray[Any]) -> int:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from streams.hierarchy.step import Outcome, Said, Table
     from streams.kafka.fetch import SourceRecord
     from streams.keys import CellKeys, KeyVersions
+    from streams.shard.unit import Message
 
 _MILLISECOND: Final = 1_000
 _CLOCK: Final = struct.Struct("<q")
@@ -91,6 +92,7 @@ class TokenEngine(Judging[StreamTenant]):
         executor: where segments are scanned while others are read.
         pace: gives what the worker does less now.
         plan: is told how many pieces wait, and gives what is to be done; None: nothing changes.
+        event: makes the event of a final verdict; None: verdicts make none.
 
     Attributes:
         driver: of the streams, once the shard is open.
@@ -116,6 +118,7 @@ class TokenEngine(Judging[StreamTenant]):
         executor: Executor,
         pace: Callable[[], Pace] = lambda: Pace.NORMAL,
         plan: Callable[[int], Plan] | None = None,
+        event: Callable[[StreamKey, Said], Message] | None = None,
     ) -> None:
         application = tokens_application(application_id)
         super().__init__(shard, keys, codecs, application, source_topic, max_tenants)
@@ -127,6 +130,7 @@ class TokenEngine(Judging[StreamTenant]):
         self._executor = executor
         self._pace = pace
         self._plan = plan
+        self._event = event
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
@@ -197,7 +201,7 @@ class TokenEngine(Judging[StreamTenant]):
         outcomes = self.driver.run(ops)
         self._table.check()
         driven = time.perf_counter()
-        unit.outputs = {"verdicts": [], "audit": []}
+        unit.outputs = {"verdicts": [], "audit": [], "events": []}
         self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
         told: list[_Told] = []
         for key, outcome in outcomes.items():
@@ -309,6 +313,9 @@ class TokenEngine(Judging[StreamTenant]):
             return []
         codecs = self._token_codecs
         told = [_Told(one.turn, key, one.time_us, codecs.said(key, one)) for one in outcome.said]
+        if self._event is not None:
+            finals = [said for said in outcome.said if said.final]
+            unit.outputs["events"] += [self._event(key, said) for said in finals]
         self._changed(key, outcome.state)
         refused += [
             (op.source, BadMessage(Reason.BAD_FIELD, str(error))) for op, error in outcome.rejected

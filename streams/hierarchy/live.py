@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from operators.dlp.fuse import Origin
+from operators.dlp.tags import SCORES
 from operators.hierarchy import session, text
 from operators.hierarchy.boundaries import Level
+from operators.hierarchy.levels import DOCUMENT, PARAGRAPH, SENTENCE, TOPIC
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Kept, Opening
 from operators.hierarchy.session import Session
 from operators.hierarchy.spans import Part, part, united
@@ -58,6 +60,20 @@ class Turn(NamedTuple):
 
     place: int
     chance: float
+
+
+class Update(NamedTuple):
+    """A level that has ended, or the document, which has taken a step.
+
+    Attributes:
+        level: one of `operators.hierarchy.levels`.
+        position: number of the last token in it.
+        representation: of it, [width].
+    """
+
+    level: int
+    position: int
+    representation: NDArray[np.float64]
 
 
 class Back(NamedTuple):
@@ -136,6 +152,7 @@ class Live:
         self._noted_place = -1
         self.boundaries: list[Boundary] = []
         self.turns: list[Turn] = []
+        self.updates: list[Update] = []
         self._outline = model.above.outline()
         # Number of the first token that is not in the outline; tokens from there on, encoded.
         self._pooled = 0
@@ -381,10 +398,22 @@ class Live:
             self.boundaries.append(boundary)
         if boundary.level is Level.PARAGRAPH:
             self._outline.paragraph()
+            if unknown:
+                self._updated(PARAGRAPH, self._pooled)
             return
+        start = self._pooled - self._outline.begun
         chance = self._outline.sentence()
-        if unknown and self._outline.begins_topic(chance):
+        if not unknown:
+            return
+        if self._outline.begins_topic(chance):
             self.turns.append(Turn(boundary.start, chance))
+            self._updated(PARAGRAPH, start)
+            self._updated(TOPIC, start)
+        self._updated(SENTENCE, self._pooled)
+
+    def _updated(self, level: int, end: int) -> None:
+        """Note what a level has become, whose last token is the one before a number."""
+        self.updates.append(Update(level, end - 1, self._outline.carried(level)))
 
     def _pool_to(self, place: int) -> None:
         while self._ahead and self._ahead[0][0].end <= place:
@@ -410,6 +439,9 @@ class Live:
             self._pool()
         self._ahead.clear()
         self._outline.flush()
+        # What the document would be if all in it ended here: its topic rarely does.
+        document = self._outline.read(np.zeros(len(SCORES))).levels[DOCUMENT]
+        self.updates.append(Update(DOCUMENT, self._pooled - 1, document))
         chunk = (flush.next - flush.first) // self.model.reading.config.chunk
         self._begin_segment(self.cache.states[chunk], flush.next)
         # One segment at most is not judged yet: what partial verdicts rest on does not depend on

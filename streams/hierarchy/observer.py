@@ -100,7 +100,8 @@ class State(NamedTuple):
         position: number of the last token in it.
         type: what it is of.
         representation: [width].
-        attention: of that token over those before it, mean over heads, [tokens]; None above tokens.
+        attention: of that token over its segment up to itself, mean over heads and layers,
+            [tokens]; None above tokens.
         cache_bytes: of the stream's caches.
     """
 
@@ -193,7 +194,7 @@ class Updated(NamedTuple):
         stream: its id.
         position: number of the last token before.
         type: the highest level that took part.
-        seconds: it took.
+        seconds: from when the worker had those tokens until it was done.
     """
 
     stream: str
@@ -269,9 +270,9 @@ class StreamObserver:
     def taken(self, what: Taken) -> None:
         """Tokens are in the buffer."""
 
-    def wants_state(self, stream: str, position: int) -> bool:  # noqa: ARG002 - others ask for both
-        """Whether the representation there is to be told; attention is worked out for it only."""
-        return False
+    def wanted_states(self, stream: str, positions: range) -> Sequence[int]:  # noqa: ARG002 - others ask for both
+        """At which of some positions representations are to be told; and attention, of tokens."""
+        return ()
 
     def state(self, what: State) -> None:
         """A representation that was wanted."""
@@ -316,9 +317,12 @@ class Observers(StreamObserver):
         for one in self._told:
             one.taken(what)
 
-    def wants_state(self, stream: str, position: int) -> bool:
-        """Whether anyone wants the representation there."""
-        return any(one.wants_state(stream, position) for one in self._told)
+    def wanted_states(self, stream: str, positions: range) -> Sequence[int]:
+        """At which of some positions anyone wants the representations."""
+        wanted: set[int] = set()
+        for one in self._told:
+            wanted.update(one.wanted_states(stream, positions))
+        return sorted(wanted) if wanted else ()
 
     def state(self, what: State) -> None:
         """A representation that was wanted."""

@@ -68,6 +68,11 @@ class HierarchySettings(Section):
         description="read the topic tokens, made if it is missing with the partitions of the "
         "events; takes some 200 MB for the model, and all workers of an application must agree",
     )
+    link: bool = Field(
+        default=False,
+        description="let each final verdict be an event of the tenant, which the learner predicts "
+        "and analysts' labels teach",
+    )
     model: Path | None = Field(default=None, description="folder; default: the model shipped")
     policy: Path | None = Field(default=None, description="file; default: the policy shipped")
     memory_mb: Positive = Field(

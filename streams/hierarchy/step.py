@@ -67,6 +67,7 @@ class Said(NamedTuple):
     Attributes:
         number: of it among those of its stream, from 0.
         final: whether it is the last one.
+        kind: of the stream: chat, mail and so on.
         found: the verdict.
         names: of its spans.
         time_us: of the newest piece that it rests on.
@@ -79,6 +80,7 @@ class Said(NamedTuple):
 
     number: int
     final: bool
+    kind: str
     found: Verdict
     names: tuple[int, ...]
     time_us: int
@@ -256,6 +258,7 @@ class Step:
         return Said(
             number=told.verdicts - 1,
             final=final,
+            kind=self.live.opening.kind,
             found=found.verdict_of([one.span for one in called]),
             names=tuple(one.name for one in called),
             time_us=at.time_us,

@@ -12,6 +12,7 @@ from operators.hierarchy.told import PartialConfig
 from streams.hierarchy.codecs import TokenCodecs
 from streams.hierarchy.driver import DriverConfig
 from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.linked import VerdictEvents, output_roles
 from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import Observers, StreamObserver
@@ -20,7 +21,6 @@ from streams.hierarchy.shard import TokenShard
 from streams.hierarchy.silence import Silence
 from streams.kafka.reader import PartitionReader
 from streams.kafka.topics import (
-    TOKENS_OUTPUT_ROLES,
     TOKENS_ROLE,
     TOKENS_TABLE_NAME,
     changelog_name,
@@ -117,6 +117,7 @@ class TokenStream:
         hierarchy = settings.hierarchy
         self.model = StreamModel.load(buffer_config(settings), hierarchy.model, hierarchy.policy)
         self._codecs = token_codecs(settings, self.model, quarantine_bytes)
+        self._event = VerdictEvents.wanted(settings)
         self.pacing = Pacing(settings.pace)
         # One for each core that the shards' own threads do not need all the time.
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge")
@@ -183,6 +184,7 @@ class TokenStream:
             executor=self._judging,
             pace=lambda: self.pacing.pace.step,
             plan=lambda waiting: self.pacing.plan(waiting, self._observer),
+            event=self._event,
         )
         producer = ShardProducer(
             settings.broker,
@@ -190,7 +192,7 @@ class TokenStream:
             number,
             self.source,
             self._changelog,
-            {role: settings.topics.name(of) for role, of in TOKENS_OUTPUT_ROLES.items()},
+            {role: settings.topics.name(of) for role, of in output_roles(settings).items()},
             settings.stream.transaction_timeout_s,
             settings.stream.broker_patience_s,
             name=f"{settings.application_id}-{engine.label}",

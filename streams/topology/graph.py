@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.errors import Bug
 from streams.app import Fed, build_app
 from streams.gate.topics import MESSAGES_ROLE, MESSAGES_TABLE_NAME, output_roles
+from streams.hierarchy import linked
 from streams.kafka.topics import (
     OUTPUT_ROLES,
     SOURCE_ROLE,
     TABLE_NAME,
-    TOKENS_OUTPUT_ROLES,
     TOKENS_ROLE,
     TOKENS_TABLE_NAME,
 )
@@ -102,7 +102,7 @@ def topology_of(settings: Settings) -> Topology:
         ),
         f"weir-{TOKENS_ROLE}": Kept(
             TOKENS_TABLE_NAME,
-            tuple(TOKENS_OUTPUT_ROLES.values()),
+            tuple(linked.output_roles(settings).values()),
             "streams, written with each unit",
         ),
     }

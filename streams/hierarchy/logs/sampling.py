@@ -7,7 +7,10 @@ another log takes the same; what a smaller share takes, a larger one takes too.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _RANGE: Final = 1 << 64
 
@@ -28,6 +31,12 @@ class Sampler:
     def takes_any(self) -> bool:
         """Whether the share is more than nothing."""
         return self._below > 0
+
+    def taken(self, stream: str, positions: range) -> Sequence[int]:
+        """At which of some positions what happens is logged; about 1 µs each, less if none is."""
+        if not self._below:
+            return ()
+        return [position for position in positions if self.takes(stream, position)]
 
     def takes(self, stream: str, position: int) -> bool:
         """Whether what happens there is logged; about 1 µs."""

@@ -125,9 +125,9 @@ class StreamLogs(StreamObserver):
             now = self._clock()
             self._offer(records.InputStream, count, count, lambda: self._tokens(now, what))
 
-    def wants_state(self, stream: str, position: int) -> bool:
-        """Whether the representation there is one of those that are logged."""
-        return self._samplers["model_state"].takes(stream, position)
+    def wanted_states(self, stream: str, positions: range) -> Sequence[int]:
+        """At which of some positions representations are logged."""
+        return self._samplers["model_state"].taken(stream, positions)
 
     def state(self, what: State) -> None:
         """Log a representation."""

@@ -65,12 +65,14 @@ def test_messages_have_an_agent_and_a_table_of_their_own() -> None:
     assert not {target for _, target in plain} & {"allowed", "blocked"}
 
 
-def test_streams_have_an_agent_a_table_and_a_trail_of_their_own() -> None:
-    """Beside those of the events."""
-    edges = edges_by_name(topology_of(settings(hierarchy={"enabled": True})))
+@pytest.mark.parametrize("link", [False, True])
+def test_streams_have_an_agent_a_table_and_a_trail_of_their_own(*, link: bool) -> None:
+    """Beside those of the events; the events that final verdicts become are drawn if wanted."""
+    edges = edges_by_name(topology_of(settings(hierarchy={"enabled": True, "link": link})))
     ours = {target for source, target in edges if source == "weir-tokens"}
     trail = {"tokens-audit", "tokens-audit-checkpoints"}
-    assert ours == trail | {"verdicts", "quarantine", "streams"}
+    wanted = trail | {"verdicts", "quarantine", "streams"}
+    assert ours == wanted | ({"events"} if link else set())
     assert ("streams", "weir-streams-changelog") in edges
 
 

@@ -93,7 +93,9 @@ class Streams:
         parts = zip(self.asked, caches, counts, strict=True)
         asked = np.concatenate([one[c.count : c.count + new] for one, c, new in parts])
         mixed = np.zeros(asked[:, 0].shape, np.float32)
-        weights = np.zeros(SEGMENT, np.float32)
+        weights = np.zeros((1, SEGMENT), np.float32)
+        watched = np.full(len(asked), -1)
+        watched[-1] = 0
         keys = np.array([cache.keys.ctypes.data for cache in caches])
         values = np.array([cache.values.ctypes.data for cache in caches])
         first = np.cumsum([0, *counts])
@@ -101,11 +103,12 @@ class Streams:
         like = np.uint16(0) if self.shape.half else np.float32(0)
         turns = np.ascontiguousarray(self.turns[:, places])
         batch = Batch(asked, turns, first, past, rooms, keys, values, like)
-        attend(batch, Scratch.of(SEGMENT, self.shape.head), len(asked) - 1, weights, mixed)
+        attend(batch, Scratch.of(SEGMENT, self.shape.head), watched, weights, mixed)
         for number, (cache, new) in enumerate(zip(caches, counts, strict=True)):
             self.mixed[number].append(mixed[first[number] : first[number + 1]])
             cache.count += new
-        return weights
+        seen: NDArray[np.float32] = weights[0]
+        return seen
 
     def wanted(self, number: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """What a stream's tokens attend to in double precision, and by what weights."""

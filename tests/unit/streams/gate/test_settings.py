@@ -28,7 +28,8 @@ def test_a_route_can_be_changed_and_none_can_be_forgotten() -> None:
         load_settings(messages={"routes": routes})
 
 
-def test_verdicts_are_not_linked_to_events_of_another_schema() -> None:
+@pytest.mark.parametrize("section", ["messages", "hierarchy"])
+def test_verdicts_are_not_linked_to_events_of_another_schema(section: str) -> None:
     """They would be quarantined, every one."""
-    with pytest.raises(ConfigError, match=r"messages\.link"):
-        load_settings(messages={"link": True}, mapping=Path("mapping.yaml"))
+    with pytest.raises(ConfigError, match=rf"{section}\.link"):
+        load_settings(**{section: {"link": True}}, mapping=Path("mapping.yaml"))

@@ -105,10 +105,10 @@ def test_failure_in_a_shared_call_is_its_streams_alone() -> None:
     encode = streams.model.steps.encode
     poison = {streams.model.reading.tokenizer.encode(" poison").ids[-1]}
 
-    def fails(waiting: Any) -> Any:
+    def fails(waiting: Any, wanted: Any = None) -> Any:
         if any(poison & set(ids.tolist()) for _, ids in waiting):
             raise RuntimeError("a kernel failed")
-        return encode(waiting)
+        return encode(waiting, wanted)
 
     streams.model.steps.encode = fails  # type: ignore[method-assign]
     bad, good = "the poison is here " + TEXT, TEXT

@@ -184,11 +184,16 @@ def test_watched_token_attends_to_what_came_before(
     plain, watched, done = engine.begin(), engine.begin(), 0
     for size in (5, 70, 1, 54):
         part = ids[done : done + size]
-        done += size
+        rows = sorted({0, size // 3, size - 1})
         (wanted,) = engine.encode([(plain, part)])
-        found, weights = engine.watch(watched, part)
+        assert wanted.attention == []
+        beside = engine.begin()
+        other, found = engine.encode([(beside, ids[:9]), (watched, part)], [[4], rows])
+        assert len(other.attention) == 1
         assert np.array_equal(found.spans, wanted.spans)
         assert np.array_equal(watched.values, plain.values)
-        assert weights.shape == (engine.shape.layers, done)
-        assert np.abs(weights.sum(1) - 1).max() < 1e-5
-        assert (weights > 0).all()
+        for row, weights in zip(rows, found.attention, strict=True):
+            assert weights.shape == (engine.shape.layers, done + row + 1)
+            assert np.abs(weights.sum(1) - 1).max() < 1e-5
+            assert (weights > 0).all()
+        done += size

@@ -161,7 +161,7 @@ class Simulated:
             self.observer.ended(Ended(self.name, kind, one.end, None, before, self.text[one.end :]))
         if ended:
             self.observer.updated(Updated(self.name, self.done, StateType.SENTENCE, seconds))
-        if self.observer.wants_state(self.name, self.done):
+        if self.observer.wanted_states(self.name, range(self.done, self.done + 1)):
             levels = self.outline.read(NOTHING).levels
             self.observer.state(State(self.name, self.done, StateType.TOKEN, levels[0], None, 0))
         if now - self.said_at >= plan.partial_ms / 1e3:

@@ -78,7 +78,7 @@ class Days:
             place = characters * (number + 1) // 8
             logs.taken(Taken(name, 4 * number, [1, 2, 3, 4], ["ab"] * 4, 4 * number + 4))
             logs.encoded(Encoded(name, 4 * number + 3, 4, took / 1e3, took / 2e3))
-            if logs.wants_state(name, number):
+            if logs.wanted_states(name, range(number, number + 1)):
                 vector = np.full(128, draws.random())
                 logs.state(State(name, number, StateType.TOKEN, vector, vector, 10**8))
             if number % 2:

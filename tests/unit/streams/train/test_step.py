@@ -111,20 +111,22 @@ def test_eight_bits_do_not_depend_on_other_streams(
 
 
 def test_being_watched_changes_no_bit(eight_bits: StepEngine, ids: NDArray[np.int64]) -> None:
-    """The same tags and caches; the last token attends to all before it and nothing else."""
+    """The same tags and caches; a token attends to all before it and itself, and nothing else."""
     plain, watched, done = eight_bits.begin(), eight_bits.begin(), 0
     for size in (5, 70, 1, 40, 64):
         part = ids[done : done + size]
-        done += size
+        rows = sorted({0, size // 3, size - 1}) if size != 40 else [37]
         (wanted,) = eight_bits.encode([(plain, part)])
-        found, weights = eight_bits.watch(watched, part)
+        (found,) = eight_bits.encode([(watched, part)], [rows])
         assert np.array_equal(found.spans, wanted.spans)
         assert np.array_equal(found.hidden, wanted.hidden)
+        for row, weights in zip(rows, found.attention, strict=True):
+            assert weights.shape == (tiny_steps.CONFIG.layers, done + row + 1)
+            assert np.abs(weights.sum(1) - 1).max() < 1e-5
+            assert (weights > 0).all()
+        done += size
         assert np.array_equal(watched.keys, plain.keys)
         assert np.array_equal(watched.values, plain.values)
-        assert weights.shape == (tiny_steps.CONFIG.layers, done)
-        assert np.abs(weights.sum(1) - 1).max() < 1e-5
-        assert (weights > 0).all()
 
 
 def test_graphs_are_added_to_an_exported_model(tmp_path: Path) -> None:

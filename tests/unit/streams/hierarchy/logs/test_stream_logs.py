@@ -199,7 +199,7 @@ def test_shares_are_kept_and_are_the_same_in_every_session(tmp_path: Path) -> No
         assert counts.dropped == {}
         found = lines(folder, "input_stream")
         taken.append([(one["session_id"].split("/")[1], one["token_position"]) for one in found])
-        assert all(logs.wants_state(*place) for place in taken[-1])
+        assert all(logs.wanted_states(name, range(at, at + 1)) for name, at in taken[-1])
     assert taken[0] == taken[1]
     assert abs(len(taken[0]) / 10_000 - 0.1) < 0.012
 
@@ -251,7 +251,7 @@ def test_what_is_not_logged_costs_next_to_nothing(tmp_path: Path) -> None:
     stream, text = "tenant/chat-4711", "text"
     calls: list[Callable[[int], object]] = [
         lambda place: logs.taken(Taken(stream, place, [1], [text], 1)),
-        lambda place: logs.wants_state(stream, place),
+        lambda place: logs.wanted_states(stream, range(place, place + 1)),
         lambda place: logs.encoded(Encoded(stream, place, 1, 0.01, 0.004)),
         lambda place: logs.updated(Updated(stream, place, StateType.SENTENCE, 0.01)),
         lambda place: logs.ended(Ended(stream, BoundaryType.SENTENCE, place, None, text, text)),
