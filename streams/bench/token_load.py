@@ -6,11 +6,12 @@ import heapq
 import threading
 import time
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.codec import Codec
 from streams.bench.dlp import texts
 from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.memory_table import MemoryTable
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.worker import driver_config, token_codecs
 from streams.kafka.reader import Record
@@ -29,22 +30,6 @@ _CHARACTERS: Final = 4
 """Of a token, on average; what is counted is what comes out."""
 _LONGEST: Final = 6_000
 START_US: Final = 1_700_000_000_000_000
-
-
-class MemoryTable(dict[bytes, bytes]):
-    """A table in memory."""
-
-    def items(self, prefix: bytes = b"") -> Any:
-        """Records whose key starts with a prefix, in the order of keys."""
-        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))
-
-    def write(self, changes: dict[bytes, bytes | None]) -> None:
-        """Apply the changes of a unit of work."""
-        for key, value in changes.items():
-            if value is None:
-                self.pop(key, None)
-            else:
-                self[key] = value
 
 
 class Shard:

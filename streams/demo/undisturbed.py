@@ -1,0 +1,70 @@
+"""The verdicts on conversations that arrive whole, without Kafka and without a crash."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.codec import Codec
+from streams.demo.keyboard import token
+from streams.demo.talks import is_final
+from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.memory_table import MemoryTable
+from streams.hierarchy.model import StreamModel
+from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.worker import buffer_config, driver_config, token_codecs
+from streams.kafka.reader import Record
+from streams.kafka.topics import MAX_RECORD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.demo.conversations import Conversation
+    from streams.settings import Settings
+
+_NEVER_US: Final = 10**15
+_WITHOUT_BOUND: Final = 10**12
+_TIME_US: Final = 1_700_000_000_000_000
+
+
+def undisturbed(
+    settings: Settings, conversations: Iterable[Conversation]
+) -> dict[str, dict[str, Any]]:
+    """Return the final verdict on each conversation that comes as one piece, by its name.
+
+    Some seconds for the model, and a tenth of a second a conversation.
+
+    Args:
+        settings: of the worker that is compared with this.
+        conversations: what is said.
+
+    Raises:
+        ModelUnusable: the model cannot be used.
+        PolicyUnusable: the policy cannot be used.
+    """
+    model = StreamModel.load(
+        buffer_config(settings), settings.hierarchy.model, settings.hierarchy.policy
+    )
+    encode, decode = Codec("token").encode, Codec("verdict").decode
+    pieces = [token(one, 0, one.text, _TIME_US, is_last=True) for one in conversations]
+    records = [
+        Record(number, _TIME_US // 1_000, piece["stream_id"].encode(), encode(piece))
+        for number, piece in enumerate(pieces)
+    ]
+    with ThreadPoolExecutor(1) as executor:
+        engine = TokenEngine(
+            0,
+            model,
+            token_codecs(settings, model, MAX_RECORD_BYTES),
+            driver_config(settings),
+            StreamObserver(),
+            source_topic="tokens",
+            idle_us=_NEVER_US,
+            remember_us=_NEVER_US,
+            most_bytes=lambda: _WITHOUT_BOUND,
+            executor=executor,
+        )
+        engine.open(MemoryTable())
+        unit = engine.process(records)
+    verdicts = (decode(message["value"]) for message in unit.outputs["verdicts"])
+    return {verdict["target_id"]: verdict for verdict in verdicts if is_final(verdict)}
