@@ -50,7 +50,7 @@ def command(
     bootstrap: Bootstrap = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Stream real data through a real broker, watch it learn, and chats judged as they are typed.
+    """Stream real data through a real broker and watch it learn.
 
     Starts Kafka, unless one runs, and a worker. Sends data sets that come with the River library as
     events, each as a tenant of its own, with a few broken messages among them. Then types four

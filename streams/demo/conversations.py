@@ -24,8 +24,7 @@ it's {email}
 Thanks. I can only see one charge from here
 no there are two, both went to card {card} and the second one is from tuesday
 Got it, I am sending the second one back now. 3 to 5 days
-ok thanks, that was quick
-"""
+ok thanks, that was quick"""
 _DEPLOY: Final = """\
 rollout is stuck again, orders pods keep restarting
 what do the logs say?
@@ -33,24 +32,21 @@ auth failed for the db. did somebody rotate the password?
 yes, on friday, sorry. here is the new one
 {uri}
 you should not paste that in here...
-i know i know. pods are up now
-"""
+i know i know. pods are up now"""
 _COUNSEL: Final = """\
 Hi Petra, before you talk to anyone: this is privileged, please keep it between us.
 We settled with Nordwell on Thursday, 410k, and the terms are under NDA.
 Two people from the Leeds site are named in the complaint, HR has not told them yet.
 Should I cc the works council?
 Not yet. File everything under matter {matter}
-And nobody outside legal until the papers are filed.
-"""
+And nobody outside legal until the papers are filed."""
 _LUNCH: Final = """\
 noodles or the salad place today?
 noodles, it's raining and the salad place has a queue out to the street
 ok. 12:30 downstairs?
 make it 12:45, my call always runs over
 fine. bringing Jo along, she is back from holiday
-great, then we need the big table
-"""
+great, then we need the big table"""
 
 
 class Part(NamedTuple):

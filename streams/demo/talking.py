@@ -68,6 +68,9 @@ class Talking:
         watch.verdicts = Follower(self._settings, "verdicts")
         rest_at = int(REST_SHARE * len(self._strokes)) if self._plan.crash else None
         watch.keyboard = keyboard = Keyboard(self._settings, self._strokes, rest_at)
+        if watch.quarantine is None:
+            watch.quarantine = Follower(self._settings, "quarantine")
+            watch.quarantine.start()
         watch.verdicts.start()
         watch.keyboard.start()
         step = watch.begin(f"Typing {count} conversations, which are judged meanwhile")

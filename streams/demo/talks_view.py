@@ -25,8 +25,10 @@ BESIDE_TEXT: Final = 4
 COLUMNS: Final = 2
 _BORDER: Final = 4
 _CURSOR: Final = "▌"
-_UNSEEN: Final = "dim"
+_QUIET: Final = "dim"
 _OTHER: Final = "white"
+_INK: Final = "#101010"
+"""Darker than what terminals and pictures call black."""
 
 # Wraps lines; prints nothing.
 _PAPER: Final = Console(file=StringIO(), width=200)
@@ -56,7 +58,7 @@ def _panel(talk: Talk, seconds: float | None, width: int, rows: int) -> Panel:
     one = talk.conversation
     content = Group(
         _last_lines(highlighted(talk), width - _BORDER, rows),
-        _decided(talk.newest),
+        _decided(talk),
         _found(talk.newest, seconds),
     )
     style = _style(talk.newest) if talk.is_judged else "default"
@@ -73,21 +75,18 @@ def _panel(talk: Talk, seconds: float | None, width: int, rows: int) -> Panel:
 
 
 def highlighted(talk: Talk) -> Text:
-    """Return what has been typed, with what was found; what no verdict rests on yet is dim.
+    """Return what has been typed, with what the newest verdict found in it.
 
     Args:
         talk: as it is now.
     """
     text = Text(talk.conversation.text[: talk.typed])
-    seen = 0
     if talk.newest is not None:
-        seen = talk.newest["position"]
         for span in talk.newest["spans"]:
             colour = COLOURS.get(span["type"], _OTHER)
-            text.stylize(f"black on {colour}", span["start"], span["end"])
-    text.stylize(_UNSEEN, seen)
+            text.stylize(f"{_INK} on {colour}", span["start"], span["end"])
     if not talk.is_judged:
-        text.append(_CURSOR, _UNSEEN)
+        text.append(_CURSOR, _QUIET)
     return text
 
 
@@ -98,15 +97,18 @@ def _last_lines(text: Text, width: int, rows: int) -> Text:
     return Text("\n").join([*lines, *[Text()] * (rows - len(lines))])
 
 
-def _decided(verdict: Verdict | None) -> Text:
+def _decided(talk: Talk) -> Text:
+    verdict = talk.newest
     if verdict is None:
-        return Text("no verdict yet", _UNSEEN)
+        return Text("no verdict yet", _QUIET)
     number = verdict["sequence"] + 1
-    which = f"final, the {ordinal(number)}" if is_final(verdict) else f"partial {number}"
+    read = verdict["position"] / len(talk.conversation.text)
+    partial = f"partial {number}, {read:.0%} read"
+    which = f"final, the {ordinal(number)}" if is_final(verdict) else partial
     return Text.assemble(
         (verdict["decision"].replace("_", " "), _style(verdict)),
         f" {verdict['confidence']:.0%}",
-        (f" · {which}", _UNSEEN),
+        (f" · {which}", _QUIET),
     )
 
 
@@ -116,7 +118,7 @@ def _found(verdict: Verdict | None, seconds: float | None) -> Text:
         shown = kind if count == 1 else f"{count} {kind}"
         parts += [(shown, COLOURS.get(kind, _OTHER)), ("  ", "")]
     if seconds is not None:
-        parts.append((milliseconds(seconds), _UNSEEN))
+        parts.append((milliseconds(seconds), _QUIET))
     line = Text.assemble(*parts)
     line.no_wrap = True
     return line
