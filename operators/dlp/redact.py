@@ -61,9 +61,14 @@ def redact(
     return "".join([*parts, text[done:]])
 
 
+def masked(value: str) -> str:
+    """A value in stars; its length and its white space stay."""
+    return "".join(char if char.isspace() else "*" for char in value)
+
+
 def _instead(value: str, kind: str, how: Redaction, key: bytes) -> str:
     if how is Redaction.MASK:
-        return "".join(char if char.isspace() else "*" for char in value)
+        return masked(value)
     if how is Redaction.REPLACE:
         return f"[{kind}]"
     digest = hmac.digest(key, f"{kind}\0{value}".encode(), hashlib.sha256)

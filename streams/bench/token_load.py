@@ -3,102 +3,27 @@
 from __future__ import annotations
 
 import heapq
-import tempfile
 import threading
 import time
-from functools import cache
-from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from schemas.codec import Codec
-from state.secrets import FileSecrets
 from streams.bench.dlp import texts
-from streams.hierarchy.engine import TokenEngine
 from streams.hierarchy.observer import StreamObserver
-from streams.hierarchy.worker import driver_config, token_codecs
-from streams.kafka.reader import Record
-from streams.kafka.topics import MAX_RECORD_BYTES
-from streams.keys import CellKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Executor
 
+    from streams.hierarchy.in_memory import ShardInMemory
     from streams.hierarchy.model import StreamModel
     from streams.hierarchy.observer import Encoded
-    from streams.settings import Settings
 
 _MICROSECOND: Final = 1e6
 _LONGEST: Final = 6_000
 START_US: Final = 1_700_000_000_000_000
-
-
-class MemoryTable(dict[bytes, bytes]):
-    """A table in memory."""
-
-    def items(self, prefix: bytes = b"") -> Any:
-        """Records whose key starts with a prefix, in the order of keys."""
-        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))
-
-    def write(self, changes: dict[bytes, bytes | None]) -> None:
-        """Apply the changes of a unit of work."""
-        for key, value in changes.items():
-            if value is None:
-                self.pop(key, None)
-            else:
-                self[key] = value
-
-
-@cache
-def _keys() -> CellKeys:
-    """Secrets of no use elsewhere; what a shard of tokens needs of them is read at once."""
-    with tempfile.TemporaryDirectory() as folder:
-        return CellKeys(FileSecrets.initialise(Path(folder) / "secrets"), "bench")
-
-
-class Shard:
-    """A shard of tokens, its log and its table in memory.
-
-    Args:
-        number: of it.
-        settings: of a worker.
-        model: reads streams.
-        executor: where segments are scanned meanwhile.
-        observer: told of tokens.
-        most_bytes: of streams in memory.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        settings: Settings,
-        model: StreamModel,
-        executor: Executor,
-        observer: StreamObserver,
-        most_bytes: int,
-    ) -> None:
-        self.engine = TokenEngine(
-            number, model, token_codecs(settings, model, MAX_RECORD_BYTES),
-            driver_config(settings), observer, keys=_keys(), application_id="bench",
-            max_tenants=1, source_topic="tokens", idle_us=10**15, remember_us=10**15,
-            most_bytes=lambda: most_bytes, executor=executor,
-        )  # fmt: skip
-        self._table = MemoryTable()
-        self.engine.open(self._table)
-        self._offset = 0
-
-    def take(self, values: list[bytes]) -> int:
-        """Do a unit of work; how many verdicts it gave."""
-        records = []
-        for value in values:
-            records.append(Record(self._offset, 10**13, None, value))
-            self._offset += 1
-        unit = self.engine.process(records)
-        self._table.write(unit.state)
-        return len(unit.outputs["verdicts"])
 
 
 class Writer:
@@ -191,7 +116,7 @@ class Load(threading.Thread):
 
     def __init__(
         self,
-        shard: Shard,
+        shard: ShardInMemory,
         clocked: Clocked,
         writers: list[Writer],
         warm_s: float,
@@ -245,7 +170,7 @@ class Load(threading.Thread):
             self.found.tokens.extend([at - last[stream]] * count)
 
 
-def filled(shard: Shard, writers: list[Writer], seed: int) -> None:
+def filled(shard: ShardInMemory, writers: list[Writer], seed: int) -> None:
     """Let streams have some text already, of any length, as in the middle of a day."""
     rng = Random(seed)  # noqa: S311 - the same lengths in every run
     for writer in writers:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,8 @@ from operators.hierarchy.text import Closed
 from streams.bench import machine
 from streams.bench.dlp import texts
 from streams.bench.measured import Measured, measured
-from streams.bench.token_load import Clocked, Latencies, Load, Shard, Writer, filled
+from streams.bench.token_load import Clocked, Latencies, Load, Writer, filled
+from streams.hierarchy.in_memory import ShardInMemory
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import StreamObserver
 from streams.settings import load_settings
@@ -79,7 +80,14 @@ def _latencies(settings: Settings, model: StreamModel, seed: int) -> Latencies:
     with ThreadPoolExecutor(SHARDS) as executor:
         for number in range(SHARDS):
             clocked = Clocked()
-            shard = Shard(number, settings, model, executor, clocked, MEMORY // SHARDS)
+            shard = ShardInMemory(
+                settings,
+                model,
+                number=number,
+                executor=executor,
+                observer=clocked,
+                most_bytes=MEMORY // SHARDS,
+            )
             names = range(number, STREAMS, SHARDS)
             writers = [Writer(model, f"{seed}-{name}", name, 1 / RATE) for name in names]
             filled(shard, writers, seed)
@@ -106,20 +114,10 @@ class Counted(StreamObserver):
         self.tokens += what.tokens
 
 
-class AtOnce(Executor):
-    """Runs what it is given before it answers: on one core nothing runs meanwhile."""
-
-    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a call."""
-        done: Future[Any] = Future()
-        done.set_result(call(*args, **kwargs))
-        return done
-
-
 def _throughput(settings: Settings, model: StreamModel, seed: int) -> tuple[float, float]:
     """Tokens a second, a partial verdict looked for every few: with caches, and running again."""
     counted = Counted()
-    shard = Shard(0, settings, model, AtOnce(), counted, 10 * MEMORY)
+    shard = ShardInMemory(settings, model, observer=counted)
     writers = [Writer(model, f"{seed}-{name}", name, 0.5) for name in range(TOGETHER)]
     filled(shard, writers, seed)
     counted.tokens = 0
@@ -158,7 +156,7 @@ def _rerun(model: StreamModel, seed: int) -> float:
 def _held(settings: Settings, model: StreamModel, params: dict[str, Any]) -> Measured:
     """Streams of any length that are in memory when it is full, and what the process grew by."""
     before = _resident()
-    shard = Shard(0, settings, model, AtOnce(), StreamObserver(), MEMORY)
+    shard = ShardInMemory(settings, model, most_bytes=MEMORY)
     driver = shard.engine.driver
     writers: list[Writer] = []
     while not driver.evictions:

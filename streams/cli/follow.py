@@ -79,7 +79,10 @@ def follow(settings: Settings, topic: str, start: Start) -> Iterator[list[TopicR
     consumer.assign([TopicPartition(topic, number, offset) for number in range(partitions)])
     try:
         while True:
-            messages = consumer.consume(POLL_MESSAGES, POLL_S)
+            # Of many messages the call waits for all: what comes alone is not held up for more.
+            messages = consumer.consume(1, POLL_S)
+            if messages:
+                messages += consumer.consume(POLL_MESSAGES, 0)
             yield [_record(message) for message in messages if message.error() is None]
             for message in messages:
                 error = message.error()

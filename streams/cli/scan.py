@@ -16,6 +16,7 @@ from schemas.sources.errors import UnreadableSource
 from streams.cli.console import messages, output, print_json
 from streams.cli.exit_codes import BLOCKED, REVIEWED
 from streams.cli.options import AsJson, flag
+from streams.cli.palette import COLOURS, DECISIONS
 from streams.dlp import package, policy_file, records
 from streams.dlp.scanner import NEVER, Scanner
 
@@ -28,25 +29,6 @@ EXAMPLES = (
 )
 
 _CODES = {Decision.REVIEW: REVIEWED, Decision.BLOCK: BLOCKED}
-_COLOURS = {
-    "SECRET": "red",
-    "DBURI": "red",
-    "PAN": "magenta",
-    "SSN": "magenta",
-    "EMAIL": "cyan",
-    "PHONE": "cyan",
-    "ADDR": "cyan",
-    "NAME": "blue",
-    "NDA": "yellow",
-    "MATTER": "yellow",
-}
-_DECISION = {
-    Decision.ALLOW: "bold green",
-    Decision.ALLOW_WITH_WARNING: "bold yellow",
-    Decision.REVIEW: "bold magenta",
-    Decision.BLOCK: "bold red",
-}
-
 Model = Annotated[
     Path,
     typer.Option(
@@ -135,8 +117,8 @@ def _show(text: str, verdict: Verdict) -> None:
     for span in verdict.spans:
         shown.append(_readable(text[done : span.start]))
         value = _readable(text[span.start : span.end])
-        shown.append(value, style=f"bold underline {_COLOURS[span.type]}")
-        shown.append(f"⟨{span.type}⟩", style=f"dim {_COLOURS[span.type]}")
+        shown.append(value, style=f"bold underline {COLOURS[span.type]}")
+        shown.append(f"⟨{span.type}⟩", style=f"dim {COLOURS[span.type]}")
         done = span.end
     shown.append(_readable(text[done:]))
     console = output()
@@ -151,7 +133,7 @@ def _show(text: str, verdict: Verdict) -> None:
 
 
 def _line(verdict: Verdict) -> Text:
-    line = Text(str(verdict.decision), style=_DECISION[verdict.decision])
+    line = Text(str(verdict.decision), style=DECISIONS[verdict.decision])
     scores = "  ".join(f"{name} {score:.2f}" for name, score in verdict.scores.items())
     return line.append(f"  {scores}", style="default not bold")
 

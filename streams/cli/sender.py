@@ -25,11 +25,12 @@ MAX_MESSAGE_BYTES = 100_000_000
 
 
 class EventSender:
-    """Sends events to the source topic.
+    """Sends events to a source topic.
 
     Args:
         settings: ``broker.bootstrap`` known.
         rate: most events a second; None: as fast as they are taken.
+        role: of the topic.
 
     Attributes:
         sent: events handed to the client.
@@ -38,14 +39,14 @@ class EventSender:
 
     Raises:
         BrokerUnavailable: no broker answers.
-        TopologyError: there is no source topic.
+        TopologyError: there is no such topic.
     """
 
-    def __init__(self, settings: Settings, rate: float | None) -> None:
+    def __init__(self, settings: Settings, rate: float | None, role: str = SOURCE_ROLE) -> None:
         self.sent = 0
         self.delivered = 0
         self.failures: Counter[str] = Counter()
-        self._topic = settings.topics.name(SOURCE_ROLE)
+        self._topic = settings.topics.name(role)
         self._period_s = 0.0 if rate is None else 1.0 / rate
         self._due = time.monotonic()
         address = settings.broker.bootstrap

@@ -74,8 +74,8 @@ def read_back(settings: Settings) -> ReadBack:
     shards = range(settings.topics.partitions)
     # Reading is mostly waiting: for the end of a partition, say.
     with ThreadPoolExecutor(len(shards) + 2) as pool:
-        predictions = pool.submit(_values, settings, "predictions")
-        quarantine = pool.submit(_values, settings, "quarantine")
+        predictions = pool.submit(values, settings, "predictions")
+        quarantine = pool.submit(values, settings, "quarantine")
         trails = pool.map(lambda shard: _verify(settings, shard, keys), shards)
         trail = [report for reports in trails for report in reports]
     prediction, refused = Codec("prediction").decode, Codec("quarantine").decode
@@ -87,18 +87,23 @@ def read_back(settings: Settings) -> ReadBack:
     )
 
 
-def _values(settings: Settings, role: str) -> list[bytes]:
+def values(settings: Settings, role: str) -> list[bytes]:
+    """Read a topic from its beginning, committed records only; those of a partition in order.
+
+    Raises:
+        BrokerUnavailable: it cannot be read.
+    """
     topic = settings.topics.name(role)
-    values: list[bytes] = []
+    found: list[bytes] = []
     reader = PartitionReader(settings.broker)
     try:
         for partition in range(settings.topics.partitions):
             _, end = reader.bounds(topic, partition)
             for batch in reader.read(topic, partition, None, end):
-                values += (record.value for record in batch if record.value is not None)
+                found += (record.value for record in batch if record.value is not None)
     finally:
         reader.close()
-    return values
+    return found
 
 
 def _verify(settings: Settings, shard: int, keys: Collection[Verifier]) -> list[VerifyReport]:

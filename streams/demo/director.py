@@ -1,10 +1,11 @@
 """The course of a run.
 
-Kafka     a broker is found or started; meanwhile the kernels are compiled
-worker    topics and keys are made, a worker starts
-stream    messages are sent at their rate; what is committed is watched
-crash     after half of the predictions the worker is killed, and another one started
-check     with everything predicted, the worker is stopped and the outputs are read back
+Kafka          a broker is found or started; meanwhile the kernels are compiled
+worker         topics and keys are made, a worker starts
+stream         messages are sent at their rate; what is committed is watched
+crash          after half of the predictions the worker is killed, and another one started
+conversations  are typed; the verdicts on them are watched, and again a worker is killed
+check          with everything predicted and judged, the worker is stopped, the outputs read back
 """
 
 from __future__ import annotations
@@ -12,23 +13,20 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from state.secrets import FileSecrets
-from streams.backtest import run_backtest
-from streams.demo import checks
 from streams.demo.broker import have_broker
+from streams.demo.crew import Crew
 from streams.demo.errors import DemoFailed
-from streams.demo.followers import Follower, Sending
+from streams.demo.learning import Learning
 from streams.demo.problems import load_problems
-from streams.demo.report import Crash, Report, crash_text
+from streams.demo.report import Report
 from streams.demo.scene import Scene
 from streams.demo.stage import set_stage
-from streams.demo.tally import Tally
-from streams.demo.traffic import make_traffic
+from streams.demo.talking import Talking
 from streams.demo.watch import Watch
-from streams.demo.worker_process import WorkerProcess, compile_learner
+from streams.demo.worker_process import compile_learner
 from streams.kafka.topics import (
     SOURCE_ROLE,
     admin,
@@ -38,37 +36,14 @@ from streams.kafka.topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
     from subprocess import Popen
 
-    from streams.backtest import BacktestReport
+    from streams.demo.acts import Plan
     from streams.demo.checks import Check
-    from streams.demo.problems import Dataset, Problem
+    from streams.demo.problems import Problem
     from streams.demo.scene import Screen
-    from streams.demo.traffic import Traffic
     from streams.settings import Settings
-
-SEED = 7
-CRASH_SHARE = 0.5
-_US = 1_000_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is wanted.
-
-    Attributes:
-        dataset: what to stream.
-        rounds: how much of it, see ``traffic``.
-        rate: messages a second.
-        crash: whether to kill the worker on the way.
-    """
-
-    dataset: Dataset
-    rounds: int
-    rate: float
-    crash: bool
 
 
 class Director:
@@ -85,11 +60,12 @@ class Director:
 
     def __init__(self, plan: Plan, base: Settings, screen: Screen) -> None:
         self._plan = plan
-        self._stage = set_stage(base)
+        self._stage = set_stage(base, talks=plan.talks)
         self._settings = self._stage.settings
         self._scene = Scene(self._stage.name)
         self._watch = Watch(self._scene, screen)
-        self._workers = 0
+        self._learning: Learning | None = None
+        self._talking: Talking | None = None
 
     def run(self) -> Report:
         """Run to the end; whatever was started is stopped, however it ends.
@@ -100,47 +76,41 @@ class Director:
         started = time.monotonic()
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="demo"))
-            reading = pool.submit(load_problems, self._plan.dataset)
+            reading = pool.submit(load_problems, self._plan.dataset) if self._plan.learns else None
             compiling = compile_learner()
             stack.callback(compiling.wait)
             stack.callback(compiling.kill)
             self._settings = stack.enter_context(have_broker(self._settings, self._watch.begin))
-            traffic, tally = self._prepare(reading.result)
+            self._prepare(reading)
             self._await_compiler(compiling)
-            stack.callback(self._stop)
-            self._first_worker()
-            offline = pool.submit(run_backtest, self._settings, traffic.messages)
-            crash, latency = self._stream(traffic, tally)
-            found = self._check(traffic, offline)
-        report = Report(
-            stage=self._stage,
-            problems=tally.problems,
-            checks=found,
-            crash=crash,
-            latency=latency,
-            seconds=time.monotonic() - started,
-        )
+            assert self._settings.broker.bootstrap is not None
+            crew = Crew(self._stage, self._settings.broker.bootstrap, self._scene, self._watch)
+            stack.callback(crew.stop)
+            self._first_worker(crew)
+            self._play(crew, pool)
+            found = self._check(crew)
+        report = self._report(found, time.monotonic() - started)
         report.save()
         return report
 
-    # -- before the stream ------------------------------------------------------------------------
+    # -- before the acts --------------------------------------------------------------------------
 
-    def _prepare(self, problems_read: Callable[[], list[Problem]]) -> tuple[Traffic, Tally]:
+    def _prepare(self, reading: Future[list[Problem]] | None) -> None:
         scene, settings, plan = self._scene, self._settings, self._plan
-        step = self._watch.begin("Making topics and keys, reading the data")
+        reads = ", reading the data" if reading is not None else ""
+        step = self._watch.begin(f"Making topics and keys{reads}")
         if settings.secrets.provider == "file":
             FileSecrets.initialise(settings.secrets_dir)
         self._make_topics()
-        problems = problems_read()
-        period_us = max(1, int(_US / plan.rate))
-        traffic = make_traffic(problems, plan.rounds, SEED, int(time.time() * _US), period_us)
-        scene.problems = problems
-        scene.total = len(traffic.messages)
-        scene.tally = Tally([problem.name for problem in problems], traffic.first_time)
-        data = " and ".join(f"{len(problem.rows):,} rows of {problem.name}" for problem in problems)
-        shards = settings.topics.partitions
-        step.finish(f"Made topics {self._stage.name}.* with {shards} shards; read {data}")
-        return traffic, scene.tally
+        made = f"Made topics {self._stage.name}.* with {settings.topics.partitions} shards"
+        if reading is not None:
+            problems = reading.result()
+            self._learning = Learning(plan, settings, problems, scene, self._watch)
+            rows = (f"{len(problem.rows):,} rows of {problem.name}" for problem in problems)
+            made = f"{made}; read {' and '.join(rows)}"
+        if plan.talks:
+            self._talking = Talking(plan, settings, scene, self._watch)
+        step.finish(made)
 
     def _make_topics(self) -> None:
         settings = self._settings
@@ -163,109 +133,45 @@ class Director:
                 "does the same and shows why"
             )
 
-    def _first_worker(self) -> None:
-        step = self._watch.begin("Starting a worker")
-        worker = self._start_worker()
+    def _first_worker(self, crew: Crew) -> None:
+        with_model = ", which loads the model of the scanner" if self._plan.talks else ""
+        step = self._watch.begin(f"Starting a worker{with_model}")
+        worker = crew.start()
         step.finish(f"A worker serves (process {worker.pid})")
 
-    def _start_worker(self) -> WorkerProcess:
-        """Start a worker and wait until it serves."""
-        assert self._settings.broker.bootstrap is not None
-        self._workers += 1
-        worker = WorkerProcess(self._stage, self._settings.broker.bootstrap, self._workers)
-        self._watch.worker = worker
-        self._watch.until(worker.is_ready, f"a worker that serves; see {worker.log}")
-        self._scene.is_worker_up = True
-        return worker
+    # -- the acts ---------------------------------------------------------------------------------
 
-    def _stop(self) -> None:
-        self._watch.stop()
-        if self._watch.worker is not None:
-            self._watch.worker.stop()
+    def _play(self, crew: Crew, pool: Executor) -> None:
+        if self._learning is not None:
+            self._learning.play(crew, pool)
+        if self._talking is not None:
+            self._talking.play(crew, pool)
 
-    # -- the stream -------------------------------------------------------------------------------
-
-    def _stream(
-        self, traffic: Traffic, tally: Tally
-    ) -> tuple[Crash | None, tuple[float | None, float | None]]:
-        """Send everything and wait for what becomes of it.
-
-        Returns:
-            The crash, if one was wanted; and the latency before it.
-        """
-        scene, watch = self._scene, self._watch
-        rate, total = self._plan.rate, len(traffic.messages)
-        watch.predictions = Follower(self._settings, "predictions")
-        watch.quarantine = Follower(self._settings, "quarantine")
-        watch.sending = Sending(self._settings, traffic.messages, rate)
-        for thread in (watch.predictions, watch.quarantine, watch.sending):
-            thread.start()
-        step = watch.begin(f"Streaming {total:,} messages, {rate:,.0f} a second")
-        crash = None
-        if self._plan.crash:
-            half = int(CRASH_SHARE * len(traffic.names))
-            watch.until(lambda: scene.predictions >= half, "predictions")
-            watch.read_metrics()
-            latency = watch.latency
-            crash = self._crash(tally)
-        watch.until(
-            lambda: (
-                len(tally.seen) >= len(traffic.names)
-                and scene.quarantined.total() >= len(traffic.broken)
-            ),
-            "the rest of the predictions",
-        )
-        if crash is None:
-            watch.read_metrics()
-            latency = watch.latency
-        step.finish(f"Streamed {total:,} messages, {len(traffic.broken)} of them broken on purpose")
-        return crash, latency
-
-    def _crash(self, tally: Tally) -> Crash:
-        """Kill the worker and start another one; the sending goes on meanwhile."""
-        scene, watch = self._scene, self._watch
-        killed, watch.worker = watch.worker, None
-        assert killed is not None
-        before = {name: problem.scores.labels for name, problem in tally.problems.items()}
-        step = watch.begin(
-            f"Killed the worker (kill -9) at prediction {scene.predictions:,}; the next one starts"
-        )
-        started = time.monotonic()
-        killed.kill()
-        scene.is_worker_up = False
-        self._start_worker()
-        crash = Crash(before, time.monotonic() - started, scene.waiting)
-        step.finish(crash_text(crash))
-        return crash
-
-    # -- after the stream -------------------------------------------------------------------------
-
-    def _check(self, traffic: Traffic, offline: Future[BacktestReport]) -> list[Check]:
+    def _check(self, crew: Crew) -> list[Check]:
         """Stop the worker, read everything back, and compare."""
-        scene, watch = self._scene, self._watch
+        watch = self._watch
         step = watch.begin("Stopping the worker; reading everything back and verifying it")
         watch.stop()
-        worker, watch.worker = watch.worker, None
-        assert worker is not None
-        code = worker.stop()
-        scene.is_worker_up = False
-        if code != 0:
-            raise DemoFailed(
-                f"the worker ended with exit code {code} when asked to stop; see {worker.log}"
-            )
-        predicted, quarantined, reports = checks.read_back(self._settings)
-        ends = checks.log_ends(self._settings.application_id, offline.result())
-        found = [
-            checks.check_predictions(traffic.names, predicted),
-            checks.check_quarantine(traffic.broken, quarantined),
-            checks.check_trail(reports, predicted.total()),
-            checks.check_offline(reports, ends),
-        ]
+        crew.dismiss()
+        found: list[Check] = []
+        for act in (self._learning, self._talking):
+            found += act.check() if act is not None else []
         if all(check.holds for check in found):
-            step.finish(
-                "Read everything back: nothing lost, nothing repeated, the audit trail verifies"
-            )
+            trail = ", the audit trail verifies" if self._learning is not None else ""
+            step.finish(f"Read everything back: nothing lost, nothing repeated{trail}")
         else:
             step.fail("Read everything back: something does not hold, see below")
         watch.look()
         return found
+
+    def _report(self, found: list[Check], seconds: float) -> Report:
+        learning, talking = self._learning, self._talking
+        return Report(
+            stage=self._stage,
+            problems=learning.tally.problems if learning is not None else {},
+            checks=found,
+            crash=learning.crash if learning is not None else None,
+            latency=learning.latency if learning is not None else (None, None),
+            seconds=seconds,
+            talks=talking.report if talking is not None else None,
+        )

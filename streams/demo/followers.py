@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streams.cli.follow import Start, TopicRecord, follow
 from streams.cli.sender import EventSender
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _JOIN_S = 10
 
 
-class _Watched(threading.Thread, ABC):
+class Watched(threading.Thread, ABC):
     """A thread whose failure is kept, for the main thread to raise."""
 
     def __init__(self, name: str) -> None:
@@ -50,7 +51,14 @@ class _Watched(threading.Thread, ABC):
         """What the thread does until it is told to stop."""
 
 
-class Follower(_Watched):
+class Read(NamedTuple):
+    """A record, and when it was read, in seconds since 1970 UTC."""
+
+    record: TopicRecord
+    at_s: float
+
+
+class Follower(Watched):
     """Takes what is committed to a topic from its beginning on.
 
     Args:
@@ -62,11 +70,11 @@ class Follower(_Watched):
         super().__init__(f"follow-{role}")
         self._settings = settings
         self._topic = settings.topics.name(role)
-        self._came: queue.SimpleQueue[list[TopicRecord]] = queue.SimpleQueue()
+        self._came: queue.SimpleQueue[list[Read]] = queue.SimpleQueue()
 
-    def take(self) -> list[TopicRecord]:
+    def take(self) -> list[Read]:
         """Return what has come since the last call."""
-        records: list[TopicRecord] = []
+        records: list[Read] = []
         while not self._came.empty():
             records += self._came.get()
         return records
@@ -74,12 +82,13 @@ class Follower(_Watched):
     def _work(self) -> None:
         for records in follow(self._settings, self._topic, Start.BEGINNING):
             if records:
-                self._came.put(records)
+                now = time.time()
+                self._came.put([Read(record, now) for record in records])
             if self._stopping.is_set():
                 return
 
 
-class Sending(_Watched):
+class Sending(Watched):
     """Sends messages at a rate.
 
     Args:

@@ -6,11 +6,13 @@ import re
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
 
+from streams.demo.acts import Act
 from streams.demo.view import WIDTH, render
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from rich.console import RenderableType
@@ -19,31 +21,33 @@ if TYPE_CHECKING:
 
 
 class KeepFrame:
-    """Passes scenes on, and keeps the last frame that showed the stream in motion.
+    """Passes scenes on, and keeps the last frame of each act that showed it in motion.
 
     Attributes:
-        frame: that frame; None until there is one.
+        frames: those frames, by act.
     """
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self.frame: RenderableType | None = None
+        self.frames: dict[Act, RenderableType] = {}
 
     def show(self, scene: Scene) -> None:
         """Show the scene."""
         self._screen.show(scene)
-        if 0 < scene.sent < scene.total:
-            self.frame = render(scene)
+        if scene.is_streaming:
+            self.frames[Act.LEARNING] = render(scene)
+        elif scene.are_talking:
+            self.frames[Act.CONVERSATIONS] = render(scene)
 
 
-def save_picture(path: Path, frame: RenderableType) -> None:
-    """Save a frame as SVG, as a terminal would show it.
+def save_picture(path: Path, frames: Iterable[RenderableType]) -> None:
+    """Save frames as SVG, one below the other, as a terminal would show them.
 
     Raises:
         OSError: the file cannot be written.
     """
     console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
-    console.print(frame)
+    console.print(Group(*frames))
     svg = console.export_svg(title="weir demo")
     # A picture fetches nothing: without this font any other one of fixed width will do.
     path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")

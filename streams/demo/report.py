@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from streams.demo.checks import Check
     from streams.demo.stage import Stage
+    from streams.demo.talk_report import TalkReport
     from streams.demo.tally import ProblemTally
 
 PLOT: Final = "accuracy.png"
@@ -49,11 +50,12 @@ class Report:
 
     Attributes:
         stage: the run.
-        problems: scores by problem.
+        problems: scores by problem; none without the first act.
         checks: what must hold.
-        crash: None where none was wanted.
+        crash: of the first act; None where none was wanted.
         latency: seconds from event to prediction, median and 99 %, before any crash.
         seconds: from the first step to the last.
+        talks: what came of the conversations; None without the second act.
     """
 
     stage: Stage
@@ -62,6 +64,7 @@ class Report:
     crash: Crash | None
     latency: tuple[float | None, float | None]
     seconds: float
+    talks: TalkReport | None = None
 
     @property
     def exit_code(self) -> int:
@@ -91,6 +94,7 @@ class Report:
             if self.crash is None
             else {"takeover_s": round(self.crash.seconds, 3), "waiting": self.crash.waiting},
             "latency_s": {"p50": self.latency[0], "p99": self.latency[1]},
+            "conversations": None if self.talks is None else self.talks.as_dict(),
         }
 
     def save(self) -> None:
@@ -100,10 +104,13 @@ class Report:
 
     def render(self) -> RenderableType:
         """Return it as something that rich can print."""
+        parts: list[RenderableType] = []
+        if self.problems:
+            parts += [_scores(self.problems), *map(Text, verdicts(self.problems)), Text()]
+        if self.talks is not None:
+            parts += [self.talks.render(WIDTH), Text(self.talks.caption(), "dim"), Text()]
         return Group(
-            _scores(self.problems),
-            *(Text(line) for line in verdicts(self.problems)),
-            Text(),
+            *parts,
             *(_check_line(check) for check in self.checks),
             Text(),
             _files(self),
@@ -157,17 +164,26 @@ def _check_line(check: Check) -> Text:
 def _files(report: Report) -> Table:
     folder = _shown(report.stage.folder)
     weir = f"weir --config {_shown(report.stage.config_file)}"
+    learnt: tuple[tuple[str, str], ...] = ()
+    talked: tuple[tuple[str, str], ...] = ()
+    if report.problems:
+        learnt = (
+            ("all predictions", f"{weir} tail --from beginning"),
+            ("verify again", f"{weir} verify"),
+        )
+    if report.talks is not None:
+        talked = (("six logs of streams", f"{weir} report streams"),)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for what, where in (
-        ("curves", f"{folder / PLOT}"),
+        *((("curves", f"{folder / PLOT}"),) if report.problems else ()),
         ("numbers", f"{folder / RESULT}"),
         ("worker's logs", f"{folder / 'worker-*.log'}"),
         ("topics", f"{report.stage.name}.*"),
         ("Kafka again", f"{weir} up"),
-        ("all predictions", f"{weir} tail --from beginning"),
-        ("verify again", f"{weir} verify"),
+        *learnt,
+        *talked,
     ):
         grid.add_row(what, Text(where))
     return grid

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from streams.demo.gauges import Reading
     from streams.demo.problems import Problem
+    from streams.demo.talks import Talks
     from streams.demo.tally import Tally
 
 _RATE_WINDOW_S = 3.0
@@ -78,6 +79,7 @@ class Scene:
         name: of the run.
         problems: what is streamed; empty until it is loaded.
         tally: predictions so far; None until there can be any.
+        talks: conversations; None until they begin.
         steps: what has been done, and what is being done.
         total: messages to send, broken ones included.
         sent: messages sent.
@@ -90,6 +92,7 @@ class Scene:
     name: str
     problems: Sequence[Problem] = ()
     tally: Tally | None = None
+    talks: Talks | None = None
     steps: list[Step] = field(default_factory=list)
     total: int = 0
     sent: int = 0
@@ -103,6 +106,16 @@ class Scene:
         """Begin a step."""
         self.steps.append(Step(text))
         return self.steps[-1]
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether events of the first act are on their way."""
+        return self.talks is None and 0 < self.sent < self.total
+
+    @property
+    def are_talking(self) -> bool:
+        """Whether conversations are being typed, or wait for their last verdict."""
+        return self.talks is not None and self.talks.sent > 0 and not self.talks.are_judged
 
     @property
     def predictions(self) -> int:

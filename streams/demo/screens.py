@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 
 from streams.demo.scene import StepState
+from streams.demo.talks_view import news
 from streams.demo.view import NAMES, render
 
 if TYPE_CHECKING:
@@ -45,13 +46,14 @@ class LiveScreen:
 
 
 class LineScreen:
-    """Prints each step once it is done, and the scores now and then."""
+    """Prints steps once they are done, scores now and then, and verdicts that say something new."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun = 0
         self._ended: set[int] = set()
         self._due = time.monotonic()
+        self._said: dict[str, tuple[object, ...]] = {}
 
     def show(self, scene: Scene) -> None:
         """Print what is new."""
@@ -68,6 +70,10 @@ class LineScreen:
         if scene.predictions and scene.waiting and now >= self._due:
             self._due = now + LINE_PERIOD_S
             for line in progress_lines(scene):
+                self._print(line)
+
+        if scene.talks is not None:
+            for line in news(scene.talks, self._said):
                 self._print(line)
 
     def _print(self, text: str) -> None:

@@ -11,8 +11,9 @@ from uuid import uuid4
 from operators.fusion.config import CellConfig
 from operators.sera.config import SeraConfig
 from streams.demo.problems import DIMENSION
+from streams.hierarchy.settings import HierarchySettings, StreamLogSettings
 from streams.service.settings import HttpSettings
-from streams.settings import RegistrySettings, Settings, StreamSettings
+from streams.settings import EncryptionSettings, RegistrySettings, Settings, StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,11 +66,12 @@ class Stage:
         return kept | {"WEIR_CONFIG": str(self.config_file)}
 
 
-def set_stage(base: Settings) -> Stage:
+def set_stage(base: Settings, *, talks: bool) -> Stage:
     """Make a folder with the settings of a fresh run.
 
     Args:
         base: gives broker, data folder and secret provider; the rest is the demonstration's own.
+        talks: whether the worker reads streams of text as well.
 
     Raises:
         OSError: the folder cannot be made.
@@ -90,8 +92,13 @@ def set_stage(base: Settings) -> Stage:
             "learner": LEARNER,
             "http": HttpSettings(port=0),
             "registry": RegistrySettings(),
+            "hierarchy": HierarchySettings(enabled=talks),
+            "stream_logs": StreamLogSettings(directory=folder / "stream-logs"),
         }
     )
+    if talks:
+        # The state of streams cannot be encrypted.
+        settings = settings.model_copy(update={"encryption": EncryptionSettings()})
     stage = Stage(name, folder, settings)
     secret = {"broker": set(_PASSWORDS)}
     values = settings.model_dump(mode="json", exclude_none=True, exclude=secret)

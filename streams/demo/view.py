@@ -14,6 +14,7 @@ from rich.text import Text
 
 from streams.demo.scene import StepState
 from streams.demo.sparkline import sparkline
+from streams.demo.talks_view import BESIDE_TEXT, COLUMNS, milliseconds, panels
 from streams.scores import BASELINE
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from streams.demo.problems import Problem
     from streams.demo.scene import Scene, Step
+    from streams.demo.talks import Talks
     from streams.demo.tally import ProblemTally
 
 WIDTH: Final = 108
@@ -41,6 +43,8 @@ _LOW, _HIGH = 0.45, 0.95  # of the accuracy curves
 _BESIDE_CURVE = 58  # columns of borders, names and numbers
 _LEAST_CURVE = 10
 _STEPS_IN_SHORT = 2
+_STEPS_BESIDE_TALKS = 3
+_LEAST_TEXT = 3
 
 
 def render(scene: Scene, width: int = WIDTH, height: int = ROWS) -> RenderableType:
@@ -53,7 +57,9 @@ def render(scene: Scene, width: int = WIDTH, height: int = ROWS) -> RenderableTy
     """
     width = min(width, WIDTH)
     is_short = height < ROWS
-    parts: list[RenderableType] = [_steps(scene, width, is_short)]
+    if scene.talks is not None and scene.talks.sent:
+        return _conversations(scene, scene.talks, width, height)
+    parts: list[RenderableType] = [_steps(scene, width, _STEPS_IN_SHORT if is_short else 0)]
     if scene.tally is not None and scene.sent:
         for problem in scene.problems:
             content: list[RenderableType] = [
@@ -69,19 +75,39 @@ def render(scene: Scene, width: int = WIDTH, height: int = ROWS) -> RenderableTy
     return Group(*parts)
 
 
+def _conversations(scene: Scene, talks: Talks, width: int, height: int) -> RenderableType:
+    steps = _STEPS_IN_SHORT if height < ROWS else _STEPS_BESIDE_TALKS
+    panels_high = -(-len(talks.by_name) // COLUMNS)
+    # A line for the worker, and one that a live view leaves empty.
+    left = min(height, ROWS) - (steps + 2) - 2
+    rows = max(_LEAST_TEXT, left // panels_high - BESIDE_TEXT)
+    return Group(
+        _steps(scene, width, steps), panels(talks, width, rows), _short_talks(scene, talks)
+    )
+
+
+def _short_talks(scene: Scene, talks: Talks) -> Text:
+    return Text.from_markup(
+        f"worker {_state(scene)} · {talks.sent:,} of {talks.pieces:,} pieces typed · "
+        f"{talks.verdicts:,} verdicts, half within {milliseconds(talks.half_within_s)} · "
+        f"quarantine {scene.quarantined.total()}"
+    )
+
+
 def _panel(content: RenderableType, title: str, width: int) -> Panel:
     return Panel(content, title=title, title_align="left", width=width, box=box.ROUNDED)
 
 
-def _steps(scene: Scene, width: int, is_short: bool) -> Panel:
+def _steps(scene: Scene, width: int, newest: int) -> Panel:
+    """Show the newest steps; with 0 all of them."""
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(width=1)
     grid.add_column(ratio=1)
     grid.add_column(justify="right", style="dim", no_wrap=True)
-    for step in scene.steps[-_STEPS_IN_SHORT if is_short else 0 :]:
+    for step in scene.steps[-newest:]:
         seconds = "" if step.seconds is None else f"{step.seconds:.1f} s"
         grid.add_row(_mark(step), Text(step.text), seconds)
-    if 0 < scene.sent < scene.total:
+    if scene.is_streaming:
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             ProgressBar(total=scene.total, completed=scene.sent, width=width // 2),

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.demo.followers import Follower, Sending
+    from streams.demo.keyboard import Keyboard
     from streams.demo.scene import Scene, Screen, Step
+    from streams.demo.talks import Talks
     from streams.demo.tally import Tally
     from streams.demo.worker_process import WorkerProcess
 
@@ -33,7 +35,7 @@ class Watch:
 
     Attributes:
         worker: the one that should run; None while none should.
-        sending, predictions, quarantine: None until they run.
+        sending, predictions, quarantine, keyboard, verdicts: None until they run.
     """
 
     def __init__(self, scene: Scene, screen: Screen) -> None:
@@ -41,6 +43,8 @@ class Watch:
         self.sending: Sending | None = None
         self.predictions: Follower | None = None
         self.quarantine: Follower | None = None
+        self.keyboard: Keyboard | None = None
+        self.verdicts: Follower | None = None
         self._scene = scene
         self._screen = screen
         self._latency = RecentLatency()
@@ -48,6 +52,7 @@ class Watch:
         self._clock = threading.Event()
         self._read_prediction = Codec("prediction").decode
         self._read_quarantine = Codec("quarantine").decode
+        self._read_verdict = Codec("verdict").decode
 
     @property
     def latency(self) -> tuple[float | None, float | None]:
@@ -101,8 +106,10 @@ class Watch:
             self._judge(self.predictions, scene.tally)
         if self.quarantine is not None:
             self.quarantine.check()
-            for record in self.quarantine.take():
-                scene.quarantined[self._read_quarantine(record.value)["reason"]] += 1
+            for came in self.quarantine.take():
+                scene.quarantined[self._read_quarantine(came.record.value)["reason"]] += 1
+        if scene.talks is not None:
+            self._listen(scene.talks)
         now = time.monotonic()
         scene.throughput.add(scene.predictions, now)
         if now >= self._metrics_due:
@@ -120,15 +127,28 @@ class Watch:
 
     def stop(self) -> None:
         """Stop looking: the threads end."""
-        for thread in (self.sending, self.predictions, self.quarantine):
+        threads = (self.sending, self.keyboard, self.predictions, self.verdicts, self.quarantine)
+        for thread in threads:
             if thread is not None and thread.is_alive():
                 thread.stop()
 
     def _judge(self, predictions: Follower, tally: Tally) -> None:
         predictions.check()
-        for record in predictions.take():
-            tally.judge(self._read_prediction(record.value))
+        for came in predictions.take():
+            tally.judge(self._read_prediction(came.record.value))
 
-    def _progress(self) -> tuple[int, int, int]:
+    def _listen(self, talks: Talks) -> None:
+        if self.keyboard is not None:
+            self.keyboard.check()
+            talks.sent = self.keyboard.sent
+            for name, typed in self.keyboard.typed.items():
+                talks.by_name[name].typed = typed
+        if self.verdicts is not None:
+            self.verdicts.check()
+            for came in self.verdicts.take():
+                talks.take(self._read_verdict(came.record.value), came.at_s)
+
+    def _progress(self) -> tuple[int, ...]:
         scene = self._scene
-        return scene.sent, scene.predictions, scene.quarantined.total()
+        talks = (scene.talks.sent, scene.talks.verdicts) if scene.talks is not None else ()
+        return scene.sent, scene.predictions, scene.quarantined.total(), *talks

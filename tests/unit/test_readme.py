@@ -100,9 +100,10 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / link).is_file(), link
 
 
-def test_the_picture_stands_alone() -> None:
-    """The picture of the demonstration is SVG that fetches nothing when it is shown."""
-    svg = (ROOT / "docs" / "demo.svg").read_text("utf-8")
+@pytest.mark.parametrize("name", ["demo.svg", "conversations.svg"])
+def test_the_picture_stands_alone(name: str) -> None:
+    """Pictures of the demonstration are SVG that fetches nothing when it is shown."""
+    svg = (ROOT / "docs" / name).read_text("utf-8")
     assert svg.startswith("<svg")
     assert "url(http" not in svg
     assert "<script" not in svg

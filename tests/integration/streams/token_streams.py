@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from schemas.codec import Codec
 from streams.feed import FedEvent
-from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.in_memory import ShardInMemory
 from streams.hierarchy.model import StreamModel
-from streams.hierarchy.observer import StreamObserver
-from streams.hierarchy.worker import buffer_config, driver_config, token_codecs
-from streams.kafka.topics import MAX_RECORD_BYTES
-from streams.keys import CellKeys
+from streams.hierarchy.worker import buffer_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,26 +106,11 @@ def undisturbed(
     if not records:
         return {}
     model = StreamModel.load(buffer_config(settings))
-    codecs = token_codecs(settings, model, MAX_RECORD_BYTES)
-    engine = TokenEngine(
-        partition, model, codecs, driver_config(settings), StreamObserver(),
-        keys=CellKeys.open(settings), application_id=settings.application_id,
-        max_tenants=settings.stream.max_tenants, source_topic="tokens", idle_us=10**12,
-        remember_us=10**12, most_bytes=lambda: 10**9, executor=ThreadPoolExecutor(1),
-    )  # fmt: skip
-    engine.open(MemoryTable())
-    unit = engine.process(records)
+    values = [record.value for record in records if record.value is not None]
+    unit = ShardInMemory(settings, model, number=partition).take(values)
     decode = Codec("verdict").decode
     found: dict[str, list[dict[str, Any]]] = {}
     for message in unit.outputs["verdicts"]:
         record = decode(message["value"])
         found.setdefault(record["target_id"], []).append(record)
     return {stream: finals(own) for stream, own in found.items()}
-
-
-class MemoryTable(dict[bytes, bytes]):
-    """A table in memory."""
-
-    def items(self, prefix: bytes = b"") -> Any:
-        """Records whose key starts with a prefix, in the order of keys."""
-        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))

@@ -125,8 +125,7 @@ def test_the_picture_is_the_last_frame_of_the_stream_and_fetches_nothing(tmp_pat
     scene.sent = scene.total
     scene.begin("This comes too late")
     kept.show(scene)
-    assert kept.frame is not None
-    save_picture(tmp_path / "view.svg", kept.frame)
+    save_picture(tmp_path / "view.svg", kept.frames.values())
     svg = (tmp_path / "view.svg").read_text(encoding="utf-8")
     assert "600&#160;of&#160;1,000&#160;sent" in svg
     assert "This&#160;comes" not in svg

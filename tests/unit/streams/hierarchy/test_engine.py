@@ -12,13 +12,14 @@ from state import stream_keys
 from state.stream_keys import StreamKey
 from streams.hierarchy.codecs import AHEAD_US, IDLE
 from streams.hierarchy.engine import TokenEngine
+from streams.hierarchy.in_memory import MemoryTable
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.worker import driver_config, token_codecs
 from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.settings import load_settings
 from streams.shard import restore
-from tests.unit.streams.hierarchy.under_test import MemoryTable, model, secrets
+from tests.unit.streams.hierarchy.under_test import model, secrets
 
 if TYPE_CHECKING:
     from streams.hierarchy.model import StreamModel

@@ -14,6 +14,7 @@ from operators.hierarchy.session import Operation, Piece
 from state.secrets import FileSecrets
 from state.stream_keys import StreamKey
 from streams.hierarchy.driver import Driver, DriverConfig
+from streams.hierarchy.in_memory import MemoryTable
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.step import Op
@@ -41,12 +42,8 @@ def secrets() -> CellKeys:
         return CellKeys(FileSecrets.initialise(Path(folder) / "secrets"), "test")
 
 
-class MemoryTable(dict[bytes, bytes]):
+class Table(MemoryTable):
     """A table in memory."""
-
-    def items(self, prefix: bytes = b"") -> Any:
-        """Records whose key starts with a prefix, in the order of keys."""
-        return iter(sorted(pair for pair in super().items() if pair[0].startswith(prefix)))
 
     def commit(self, outcomes: Mapping[StreamKey, Outcome]) -> None:
         """Write what became of streams, as the unit of work would."""
@@ -67,7 +64,7 @@ class Streams:
 
     def __init__(self, config: DriverConfig | None = None, made: StreamModel | None = None) -> None:
         self.config = config or DriverConfig()
-        self.table = MemoryTable()
+        self.table = Table()
         self.model = made or model()
         self.said: dict[StreamKey, list[Said]] = {}
         self._executor = ThreadPoolExecutor(1)
