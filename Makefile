@@ -42,7 +42,11 @@ lint: install ## Style, types, and the arrows between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-unit: install ## What needs no broker, in under two minutes
+# Two minutes the first time, else three seconds. Tests that run side by side would each compile them.
+kernels: install ## Compile the kernels of the workers
+	$(BIN)/python -m streams.warmup
+
+test-unit: kernels ## What needs no broker, in under two minutes
 	$(BIN)/pytest tests/unit tests/property -m "not slow and not long" -n auto
 
 test-long: install ## What takes longer still, and is run by hand: a hundred thousand texts for the scanner, 20 rounds of faults
@@ -55,10 +59,15 @@ test-train: ## What needs PyTorch, in a .venv-train with the extra; some 5 GB th
 	[ -x .venv-train/bin/pytest ] || { $(PYTHON) -m venv .venv-train && .venv-train/bin/pip install --quiet --editable '.[train,dev]'; }
 	.venv-train/bin/pytest tests/unit tests/property -m train
 
-test-integration: install ## What needs a broker: one is started from Maven artifacts, or by docker
-	$(BIN)/pytest tests/integration tests/system -m "not long"
+# They wait more than they compute: two at a time, each with brokers of its own.
+test-integration: kernels ## What needs a broker: one is started from Maven artifacts, or by docker
+	$(BIN)/pytest tests/integration tests/system -m "not long" -n 2 --dist loadfile
 
-test: lint test-unit test-slow test-integration ## All of it
+test: install ## All of it
+	$(MAKE) -j 2 lint kernels
+	$(MAKE) test-unit
+	$(MAKE) test-slow
+	$(MAKE) test-integration
 
 format: install ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
@@ -67,4 +76,4 @@ format: install ## Rewrite the sources in the project's style
 clean: ## Remove what the build made; broker data included
 	rm -rf $(VENV) .venv-train .weir .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install lock demo lint test-unit test-long test-slow test-train test-integration test format clean
+.PHONY: help install lock demo lint kernels test-unit test-long test-slow test-train test-integration test format clean

@@ -12,6 +12,7 @@ must stand whole in one file, whose changes numba sees by itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from hashlib import sha256
@@ -20,7 +21,7 @@ from pathlib import Path
 import numba
 
 KEPT = 8
-"""Folders of other versions that are kept, the latest first; one takes some 10 MB."""
+"""Folders of other versions that are kept, those used last; one takes some 20 MB."""
 
 _DIGEST_CHARACTERS = 16
 
@@ -36,10 +37,16 @@ def source_digest(package: Path) -> str:
 
 
 def folder_for(package: Path, base: Path) -> Path:
-    """Folder below ``base`` for the kernels of these sources; drops the oldest of the others."""
+    """Folder below ``base`` for the kernels of these sources; drops others that nobody uses.
+
+    A folder's time is that of its last use: one that is full is not changed any more, and a version
+    that runs every day must not lose its kernels to eight others that were tried once.
+    """
     chosen = base / source_digest(package)
+    with contextlib.suppress(OSError):
+        os.utime(chosen)
     others = [folder for folder in base.glob("*") if folder.is_dir() and folder != chosen]
-    others.sort(key=_last_change, reverse=True)
+    others.sort(key=_last_use, reverse=True)
     for folder in others[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
     return chosen
@@ -57,8 +64,8 @@ def use_folder_of_these_sources() -> None:
     vars(numba.config)["CACHE_DIR"] = str(folder_for(Path(__file__).parent, base))
 
 
-def _last_change(folder: Path) -> float:
-    """Time of the last change in a folder; 0 if another process has just dropped it."""
+def _last_use(folder: Path) -> float:
+    """Time of the last use of a folder; 0 if another process has just dropped it."""
     try:
         return folder.stat().st_mtime
     except OSError:

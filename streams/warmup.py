@@ -1,4 +1,7 @@
-"""Compiling the kernels before the first event waits for them."""
+"""Compiling the kernels before the first event waits for them.
+
+``python -m streams.warmup`` does nothing else, as before tests that would all wait for it.
+"""
 
 from __future__ import annotations
 
@@ -82,3 +85,7 @@ def warm_up(config: CellConfig) -> None:
         rows=rows,
         leaf_hashes=bytes(LEAF_HASH_BYTES),
     )
+
+
+if __name__ == "__main__":
+    warm_up(CellConfig())

@@ -27,8 +27,11 @@ _START_TIMEOUT_S = 90
 
 
 def pytest_configure() -> None:
-    """Let tables be as wide as in a pipe: under xdist the workers are told of a terminal."""
+    """Set what the processes of the tests inherit."""
+    # Let tables be as wide as in a pipe: under xdist the workers are told of a terminal.
     os.environ.pop("COLUMNS", None)
+    # Brokers live for minutes: what Java's second compiler takes they never earn back.
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")

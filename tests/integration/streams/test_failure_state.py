@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import TopicPartition
 
 from streams.kafka.topics import admin, changelog_name, create_source
-from tests.integration.streams.under_test import make_events
+from tests.integration.streams.under_test import POLL_S, make_events
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -36,7 +37,7 @@ def delete_topic(client: AdminClient, name: str) -> None:
     """Delete a topic, and wait until the cluster no longer shows it."""
     client.delete_topics([name])[name].result(timeout=30)
     while name in client.list_topics(timeout=10).topics:
-        pass
+        time.sleep(POLL_S)
 
 
 def delete_events(stream: Stream, before: list[int]) -> None:

@@ -53,6 +53,23 @@ def test_folders_of_old_versions_do_not_pile_up(package: Path, tmp_path: Path) -
     assert left == {present.name, *(f"v{n}" for n in range(3, kernel_cache.KEPT + 3))}
 
 
+def test_a_version_in_use_is_not_dropped_for_its_age(package: Path, tmp_path: Path) -> None:
+    """What counts is when kernels were last used, not when the last of them was compiled."""
+    base = tmp_path / "cache"
+    daily = kernel_cache.folder_for(package, base)
+    daily.mkdir(parents=True)
+    os.utime(daily, (1, 1))
+    for n in range(kernel_cache.KEPT):
+        (base / f"tried-{n}").mkdir()
+        os.utime(base / f"tried-{n}", (2, 2))
+    assert kernel_cache.folder_for(package, base) == daily
+    (package / "a.py").write_text("x = 2\n")
+    (base / "newest").mkdir()
+    kernel_cache.folder_for(package, base)
+    assert daily.is_dir()
+    assert len(list(base.iterdir())) == kernel_cache.KEPT
+
+
 def test_the_packages_own_kernels_are_kept_this_way() -> None:
     """Importing what kernels are built on has pointed numba at the folder of their sources."""
     assert numerics.exp.py_func.__module__ == "operators.numerics"
