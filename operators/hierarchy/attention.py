@@ -24,14 +24,13 @@ from operators.compiled import inlined, kernel
 from operators.hierarchy.numbers_in_memory import (
     LANES,
     as_float,
-    at,
     bytes_of,
     fused,
     halved,
     put,
     sum_of_rows_16,
     sum_of_rows_64,
-    widened,
+    widen,
 )
 
 if TYPE_CHECKING:
@@ -104,13 +103,6 @@ def _exp(x: Any) -> Any:
     p = fused(p, rest, _F(5.0000001201e-1))
     p = (p * (rest * rest) + rest) + _F(1.0)
     return p * as_float(np.uint32(np.int32(whole) + np.int32(127)) << np.uint32(23))
-
-
-@inlined
-def _widen(address: int, count: int, like: Any, out: Any) -> None:
-    """Numbers of a cache as floats."""
-    for j in range(count):
-        out[j] = widened(at(address, j, like))
 
 
 @inlined
@@ -222,9 +214,13 @@ def attend(
         every_value = scratch.wide[head * known : 2 * head * known].reshape(known, head)
         for h in range(heads):
             skipped = h * head * room * size
+            ahead = head * room * size
             for d in range(head):
-                _widen(batch.keys[stream] + skipped + d * room * size, known, like, every_key[d])
-            _widen(batch.values[stream] + skipped, known * head, like, scratch.wide[head * known :])
+                row = batch.keys[stream] + skipped + d * room * size
+                widen(row, known, like, ahead, every_key[d].ctypes.data)
+            widen(
+                batch.values[stream] + skipped, known * head, like, ahead, every_value.ctypes.data
+            )
             for token in range(low, high):
                 seen = past + token - low + 1
                 _turn(asked[token, 0, h], batch.turns, token, scale, scratch.turned)
@@ -233,7 +229,7 @@ def attend(
                 _sums(scratch.weights, every_value, seen, head, out)
                 for d in range(head):
                     out[d] /= total
-                row = watched[token]
-                if row >= 0:
+                wanted = watched[token]
+                if wanted >= 0:
                     for j in range(seen):
-                        weights[row, j] += scratch.weights[j] / (total * _F(heads))
+                        weights[wanted, j] += scratch.weights[j] / (total * _F(heads))

@@ -108,6 +108,10 @@ class SegmentCache:
             values[:, :, : self.count] = self.values[:, :, : self.count]
             self.keys, self.values = keys, values
 
+    def release(self) -> None:
+        """Let go of keys and values: nothing more will be encoded."""
+        self.keys, self.values = self._room(0)
+
     def take(self, lower: NDArray[np.float32], hidden: NDArray[np.float32]) -> None:
         """Take in new tokens, which do not go beyond the end of a chunk.
 

@@ -68,21 +68,16 @@ class Calendar(Generic[K]):
         """A stream has not begun after all."""
         self._open.pop(stream, None)
 
-    def drop(self, unwanted: Callable[[K], bool]) -> list[K]:
+    def drop(self, unwanted: Callable[[K], bool]) -> None:
         """Forget streams, open or ended. O(streams).
 
         Args:
             unwanted: which of them.
-
-        Returns:
-            Those of them that were open.
         """
-        gone = list(filter(unwanted, self._open))
-        for stream in gone:
+        for stream in list(filter(unwanted, self._open)):
             del self._open[stream]
         for stream in list(filter(unwanted, self._ended)):
             del self._ended[stream]
-        return gone
 
     def advance(self, time_us: int) -> list[K]:
         """Let the shard's time reach that of a piece; O(log n) for each stream told.

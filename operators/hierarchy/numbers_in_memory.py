@@ -7,7 +7,7 @@ and made with integers, the same on every processor.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from llvmlite import ir
@@ -16,11 +16,15 @@ from numba.extending import intrinsic
 
 from operators.compiled import inlined
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # numba calls what is decorated with the types of a call, and it is called with the values.
 inserted: Any = intrinsic
 
 LANES: Final = 16
 """Floats that are taken side by side."""
+_BITS: Final = ir.IntType(16)
 _HALF_RANGE: Final = 2.0**112
 """What half precision's bits, read as those of a float, fall short by."""
 _ENDLESS: Final = np.uint32(0x47800000)
@@ -53,12 +57,7 @@ def widened(typing: Any, number: Any) -> Any:  # noqa: ARG001 - numba's form
     """A float as it is, or half precision's bits as the float that they stand for; exact."""
 
     def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ARG001 - numba's form
-        whole = ir.IntType(32)
-        bits = builder.zext(values[0], whole)
-        sign = builder.shl(builder.and_(bits, whole(0x8000)), whole(16))
-        rest = builder.shl(builder.and_(bits, whole(0x7FFF)), whole(13))
-        short = builder.bitcast(builder.or_(sign, rest), ir.FloatType())
-        return builder.fmul(short, ir.FloatType()(_HALF_RANGE))
+        return _floats(builder, values[0])
 
     def same(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ARG001 - numba's form
         return values[0]
@@ -74,6 +73,77 @@ def fused(typing: Any, left: Any, right: Any, more: Any) -> Any:  # noqa: ARG001
         return builder.fma(*values)
 
     return types.float32(types.float32, types.float32, types.float32), make
+
+
+@inserted
+def widen(typing: Any, address: Any, count: Any, like: Any, ahead: Any, out: Any) -> Any:  # noqa: ARG001 - numba's form
+    """Numbers at an address as floats at another, a multiple of 16; of the type that `like` has.
+
+    Those that are `ahead` bytes further on are asked for meanwhile: of what lies in many places the
+    processor looks no further ahead than a page.
+    """
+
+    def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        start, number, _, further, result = values
+        kind = context.get_value_type(signature.args[2])
+        whole, place = ir.IntType(64), ir.IntType(8).as_pointer()
+        call = _declared(builder, "llvm.prefetch.p0", ir.VoidType(), [place, *[ir.IntType(32)] * 3])
+
+        def step(index: Any) -> None:
+            read = builder.add(start, builder.mul(index, whole(2 if kind == _BITS else 4)))
+            hint = builder.inttoptr(builder.add(read, further), place)
+            builder.call(call, [hint, *map(ir.IntType(32), (0, 2, 1))])
+            row = ir.VectorType(kind, LANES)
+            loaded = builder.load(builder.inttoptr(read, row.as_pointer()), align=2)
+            made = loaded if kind != _BITS else _floats(builder, loaded)
+            written = builder.add(result, builder.mul(index, whole(4)))
+            at_ = builder.inttoptr(written, ir.VectorType(ir.FloatType(), LANES).as_pointer())
+            builder.store(made, at_, align=4)
+
+        _loop(builder, number, LANES, step)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, like, types.int64, types.int64), make
+
+
+def _declared(builder: Any, name: str, result: Any, inputs: list[Any]) -> Any:
+    """One of LLVM's own functions."""
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(result, inputs), name)
+
+
+def _loop(builder: Any, end: Any, by: int, step: Callable[[Any], None]) -> None:
+    """Build a loop over 0, `by`, … below an end that is above 0."""
+    before = builder.block
+    body, after = (builder.append_basic_block(name) for name in ("body", "after"))
+    builder.branch(body)
+    builder.position_at_end(body)
+    index = builder.phi(ir.IntType(64))
+    index.add_incoming(ir.IntType(64)(0), before)
+    step(index)
+    following = builder.add(index, ir.IntType(64)(by))
+    index.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, end), body, after)
+    builder.position_at_end(after)
+
+
+def _floats(builder: Any, bits: Any) -> Any:
+    """The floats that bits of half precision stand for; of one number or of many."""
+    many = getattr(bits.type, "count", None)
+
+    def of(kind: Any) -> Any:
+        return kind if many is None else ir.VectorType(kind, many)
+
+    def all_(value: Any) -> Any:
+        kind = of(value.type)
+        return value if many is None else ir.Constant(kind, [value] * many)
+
+    number = ir.IntType(32)
+    wide = builder.zext(bits, of(number))
+    sign = builder.shl(builder.and_(wide, all_(number(0x8000))), all_(number(16)))
+    rest = builder.shl(builder.and_(wide, all_(number(0x7FFF))), all_(number(13)))
+    short = builder.bitcast(builder.or_(sign, rest), of(ir.FloatType()))
+    return builder.fmul(short, all_(ir.FloatType()(_HALF_RANGE)))
 
 
 def _sum_of_rows(blocks: int) -> Any:
@@ -108,32 +178,27 @@ def _summed(
     one, lanes, whole = ir.FloatType(), ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
     zero, first = ir.Constant(lanes, None), ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
     weights, rows, out = (builder.inttoptr(at, one.as_pointer()) for at in (weights, rows, out))
-    name = f"llvm.fma.v{LANES}f32"
-    fma = builder.module.globals.get(name) or ir.Function(
-        builder.module, ir.FunctionType(lanes, [lanes] * 3), name
-    )
+    fma = _declared(builder, f"llvm.fma.v{LANES}f32", lanes, [lanes] * 3)
 
     def part(start: Any, block: int) -> Any:
         place = builder.gep(start, [whole(block * LANES)])
         return builder.bitcast(place, lanes.as_pointer())
 
-    before, body, after = builder.block, *map(builder.append_basic_block, ("rows", "summed"))
-    builder.branch(body)
-    builder.position_at_end(body)
-    index, *sums = builder.phi(whole), *(builder.phi(lanes) for _ in range(blocks))
-    index.add_incoming(whole(0), before)
-    weight = builder.load(builder.gep(weights, [index]))
-    spread = builder.insert_element(zero, weight, ir.IntType(32)(0))
-    spread = builder.shuffle_vector(spread, spread, first)
-    row = builder.gep(rows, [builder.mul(index, stride)])
-    loaded = [builder.load(part(row, block), align=4) for block in range(blocks)]
-    for total, numbers in zip(sums, loaded, strict=True):
-        total.add_incoming(zero, before)
-        total.add_incoming(builder.call(fma, [spread, numbers, total]), body)
-    following = builder.add(index, whole(1))
-    index.add_incoming(following, body)
-    builder.cbranch(builder.icmp_signed("<", following, count), body, after)
-    builder.position_at_end(after)
+    before = builder.block
+    sums: list[Any] = []
+
+    def step(index: Any) -> None:
+        sums.extend(builder.phi(lanes) for _ in range(blocks))
+        weight = builder.load(builder.gep(weights, [index]))
+        spread = builder.insert_element(zero, weight, ir.IntType(32)(0))
+        spread = builder.shuffle_vector(spread, spread, first)
+        row = builder.gep(rows, [builder.mul(index, stride)])
+        loaded = [builder.load(part(row, block), align=4) for block in range(blocks)]
+        for total, numbers in zip(sums, loaded, strict=True):
+            total.add_incoming(zero, before)
+            total.add_incoming(builder.call(fma, [spread, numbers, total]), builder.block)
+
+    _loop(builder, count, 1, step)
     for block, total in enumerate(sums):
         builder.store(total.incomings[1][0], part(out, block), align=4)
 

@@ -24,6 +24,7 @@ from operators.hierarchy.buffer import BufferState, Flush, Reason, Token
 from operators.hierarchy.growing import GrowingState
 from operators.hierarchy.packed import packed, unpacked
 from operators.hierarchy.places import Places
+from operators.hierarchy.session import Operation, Piece
 from operators.hierarchy.spans import Part
 from operators.hierarchy.text import Closed, TextState
 from operators.hierarchy.told import Told
@@ -82,6 +83,8 @@ class Head:
             was read, in positions.
         carried_low: position from which on they are that segment's to find.
         told: what has been told.
+        ending: the piece that ends the stream, which is not in what the other fields say; None: it
+            is open.
     """
 
     opening: Opening
@@ -101,10 +104,11 @@ class Head:
     carried: tuple[Span, ...]
     carried_low: int
     told: Told
+    ending: Piece | None = None
 
     def to_bytes(self) -> bytes:
         """The record."""
-        head = {
+        head: dict[str, Any] = {
             "opening": asdict(self.opening),
             "arrivals": self.arrivals.to_json(),
             "in_ids": self.in_ids,
@@ -122,6 +126,8 @@ class Head:
             "carried_low": self.carried_low,
             "told": self.told.to_json(),
         }
+        if self.ending is not None:
+            head["ending"] = self.ending
         arrays = (self.spelled, *(_tokens(one.flush.tokens) for one in self.closed))
         return packed(head, arrays)
 
@@ -146,6 +152,7 @@ class Head:
                 "closed": tuple(_closed(*one) for one in closed),
                 "carried": tuple(_span(one) for one in head["carried"]),
                 "told": Told.from_json(head["told"]),
+                "ending": _piece(head["ending"]) if "ending" in head else None,
             }
         )
 
@@ -248,6 +255,13 @@ class Judgement:
         scores, slow, memory = (np.frombuffer(one, "<f4") for one in arrays)
         spans = tuple(_span(one) for one in head["spans"])
         return cls(Part(head["low"], spans), scores, slow.reshape(head["slow"]), memory)
+
+
+def _piece(values: Sequence[Any]) -> Piece:
+    operation, position, end, text, ids, time_us = values
+    return Piece(
+        Operation(operation), position, end, text, None if ids is None else tuple(ids), time_us
+    )
 
 
 def _span(values: Sequence[Any]) -> Span:

@@ -12,14 +12,17 @@ import numpy as np
 
 from schemas.codec import Codec
 from streams.bench.dlp import texts
+from streams.hierarchy.codecs import JUDGED
 from streams.hierarchy.observer import StreamObserver
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterator
 
+    from state.stream_keys import StreamKey
     from streams.hierarchy.in_memory import ShardInMemory
     from streams.hierarchy.model import StreamModel
-    from streams.hierarchy.observer import Encoded
+    from streams.hierarchy.observer import Encoded, Taken
 
 _MICROSECOND: Final = 1e6
 _LONGEST: Final = 6_000
@@ -81,7 +84,8 @@ class Latencies(NamedTuple):
     """Of a run, in seconds.
 
     Attributes:
-        tokens: from when a piece came until its tokens were encoded; one each token.
+        tokens: from when the first piece of a unit of work came until the stream's tokens were
+            encoded; one each token.
         updates: from when a piece came until the unit of work that tells of it was done; one each
             piece.
     """
@@ -94,12 +98,18 @@ class Clocked(StreamObserver):
     """Notes when the tokens of each stream were encoded."""
 
     def __init__(self) -> None:
-        self.encoded_at: dict[str, tuple[float, int]] = {}
+        self.encoded_at: list[tuple[str, float, int]] = []
+        self._new: dict[str, int] = {}
+
+    def taken(self, what: Taken) -> None:
+        """Tokens are about to be encoded for the first time."""
+        self._new[what.stream] = len(what.ids)
 
     def encoded(self, what: Encoded) -> None:
-        """Tokens have been encoded."""
-        count = self.encoded_at.get(what.stream, (0.0, 0))[1]
-        self.encoded_at[what.stream] = time.perf_counter(), count + what.tokens
+        """Tokens have been encoded; some that two segments share for the second time."""
+        new = self._new.pop(what.stream, 0)
+        if new:
+            self.encoded_at.append((what.stream, time.perf_counter(), new))
 
 
 class Load(threading.Thread):
@@ -112,6 +122,7 @@ class Load(threading.Thread):
         warm_s: before it is measured.
         measured_s: how long it is.
         gather_s: least time between two units of work.
+        words: streams that had ended and have been judged; their word is put into the log.
     """
 
     def __init__(
@@ -122,6 +133,7 @@ class Load(threading.Thread):
         warm_s: float,
         measured_s: float,
         gather_s: float,
+        words: deque[StreamKey],
     ) -> None:
         super().__init__(name="load")
         self._shard = shard
@@ -130,6 +142,7 @@ class Load(threading.Thread):
         self._warm_s = warm_s
         self._measured_s = measured_s
         self._gather_s = gather_s
+        self._words = words
         self.found = Latencies([], [])
 
     def run(self) -> None:
@@ -144,11 +157,12 @@ class Load(threading.Thread):
         measured_from = begun + self._warm_s
         while (now := time.perf_counter()) < measured_from + self._measured_s:
             arrived = list(self._arrived(due, now))
-            if not arrived:
+            words = [_word(self._words.popleft()) for _ in range(len(self._words))]
+            if not arrived and not words:
                 time.sleep(max(0.0, min(self._gather_s, due[0][0] - now)))
                 continue
             self._clocked.encoded_at.clear()
-            self._shard.take([value for _, _, value in arrived])
+            self._shard.take([*words, *(value for _, _, value in arrived)])
             done = time.perf_counter()
             if now >= measured_from:
                 self._note(arrived, done)
@@ -164,10 +178,25 @@ class Load(threading.Thread):
             heapq.heappush(due, (came + writer.every_s, number))
 
     def _note(self, arrived: list[tuple[float, str, bytes]], done: float) -> None:
-        last = {stream: came for came, stream, _ in arrived}
         self.found.updates.extend(done - came for came, _, _ in arrived)
-        for stream, (at, count) in self._clocked.encoded_at.items():
-            self.found.tokens.extend([at - last[stream]] * count)
+        first = {stream: came for came, stream, _ in reversed(arrived)}
+        for stream, at, new in self._clocked.encoded_at:
+            if stream in first:
+                self.found.tokens.extend([at - first[stream]] * new)
+
+
+def _word(key: StreamKey) -> bytes:
+    """Word of a stream that has been judged, as `streams.hierarchy.announcer` sends it."""
+    return Codec("token").encode(
+        {
+            "tenant": key.tenant,
+            "stream_id": key.stream_id,
+            "operation": "END",
+            "position": 0,
+            "time_us": 0,
+            "metadata": {"source": JUDGED},
+        }
+    )
 
 
 def filled(shard: ShardInMemory, writers: list[Writer], seed: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,11 +27,13 @@ from streams.bench.token_load import Clocked, Latencies, Load, Writer, filled
 from streams.hierarchy.in_memory import ShardInMemory
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.worker import give_way
 from streams.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from state.stream_keys import StreamKey
     from streams.settings import Settings
 
 BENCH: Final = "tokens"
@@ -77,9 +80,10 @@ def run_tokens(repeats: int, say: Callable[[str], None]) -> Iterator[Measured]:
 
 def _latencies(settings: Settings, model: StreamModel, seed: int) -> Latencies:
     loads = []
-    with ThreadPoolExecutor(SHARDS) as executor:
+    with ThreadPoolExecutor(SHARDS, initializer=give_way) as executor:
         for number in range(SHARDS):
             clocked = Clocked()
+            words: deque[StreamKey] = deque()
             shard = ShardInMemory(
                 settings,
                 model,
@@ -87,12 +91,13 @@ def _latencies(settings: Settings, model: StreamModel, seed: int) -> Latencies:
                 executor=executor,
                 observer=clocked,
                 most_bytes=MEMORY // SHARDS,
+                judged=words.append,
             )
             names = range(number, STREAMS, SHARDS)
             writers = [Writer(model, f"{seed}-{name}", name, 1 / RATE) for name in names]
             filled(shard, writers, seed)
             gather_s = settings.pace.gather_ms / 1e3
-            loads.append(Load(shard, clocked, writers, WARM_S, MEASURED_S, gather_s))
+            loads.append(Load(shard, clocked, writers, WARM_S, MEASURED_S, gather_s, words))
         for load in loads:
             load.start()
         for load in loads:

@@ -29,6 +29,8 @@ AHEAD_US: Final = 60_000_000
 would end every stream of its shard that is idle until then."""
 IDLE: Final = "weir-idle"
 """Source of an END that means: if no piece has come after the one of its time."""
+JUDGED: Final = "weir-judged"
+"""Source of an END that means: the stream had ended, and has been judged."""
 _MICROSECOND: Final = 1_000
 _AUDIENCES: Final = {"external": True, "internal": False}
 
@@ -42,6 +44,7 @@ class Arrived(NamedTuple):
         opening: what is known of a stream that begins with it.
         user: who wrote it, if known.
         if_idle: whether it counts only if no piece has come after the one of its time.
+        is_judged: whether it is word of a stream that had ended, and has been judged.
     """
 
     key: StreamKey
@@ -49,6 +52,7 @@ class Arrived(NamedTuple):
     opening: Opening
     user: str
     if_idle: bool
+    is_judged: bool
 
 
 class TokenCodecs(VerdictCodecs):
@@ -109,8 +113,9 @@ class TokenCodecs(VerdictCodecs):
         opening = Opening(
             kind if kind in KINDS else Opening().kind, _AUDIENCES.get(metadata.get("audience", ""))
         )
-        if_idle = piece.operation is Operation.END and metadata.get("source") == IDLE
-        return Arrived(key, piece, opening, metadata.get("user_id", ""), if_idle)
+        source = metadata.get("source") if piece.operation is Operation.END else None
+        user = metadata.get("user_id", "")
+        return Arrived(key, piece, opening, user, source == IDLE, source == JUDGED)
 
     def _check(self, found: Mapping[str, Any], time_us: int) -> None:
         given = [name for name in ("text", "token_ids") if found[name] is not None]
@@ -157,6 +162,13 @@ class TokenCodecs(VerdictCodecs):
 
     def idle_end(self, key: StreamKey, time_us: int) -> bytes:
         """Encode the end of a stream that is idle since a piece."""
+        return self._end(key, time_us, IDLE)
+
+    def judged(self, key: StreamKey) -> bytes:
+        """Encode word of a stream that had ended, and has been judged."""
+        return self._end(key, 0, JUDGED)
+
+    def _end(self, key: StreamKey, time_us: int, source: str) -> bytes:
         return self._token.encode(
             {
                 "tenant": key.tenant,
@@ -164,7 +176,7 @@ class TokenCodecs(VerdictCodecs):
                 "operation": Operation.END.value,
                 "position": 0,
                 "time_us": time_us,
-                "metadata": {"source": IDLE},
+                "metadata": {"source": source},
             }
         )
 

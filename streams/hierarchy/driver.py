@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from operators.hierarchy.records import Head
+from operators.hierarchy.records import Head, Opening
 from operators.hierarchy.told import PartialConfig
 from state import stream_keys
 from streams.hierarchy.attempt import Attempt, Failure
@@ -67,6 +68,9 @@ class Driver:
         table: what was committed of them: all that `run` gave before it is called again.
         observer: told what happens to them.
         executor: where segments are scanned meanwhile.
+        judged: told, on any thread, when a stream that has ended has been judged: its final verdict
+            is given where an op says so (`closes`). None: it is given where the stream ends, and
+            waited for.
         clock: seconds that never go back; for measurements alone.
 
     Attributes:
@@ -82,6 +86,7 @@ class Driver:
         table: Table,
         observer: StreamObserver,
         executor: Executor,
+        judged: Callable[[StreamKey], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._model = model
@@ -89,8 +94,11 @@ class Driver:
         self._table = table
         self._observer = observer
         self._executor = executor
+        self._judged = judged
         self._clock = clock
         self._streams: OrderedDict[StreamKey, tuple[Live, int]] = OrderedDict()
+        # Streams that have ended, and what judges them.
+        self._closed: dict[StreamKey, tuple[Live, int, Future[None]]] = {}
         self.partials = config.partials
         self.nbytes = 0
         self.evictions = 0
@@ -139,11 +147,43 @@ class Driver:
         Attempt(self._model, self._observer, self._clock).encode([step])
         return step.seen(self._model.steps.read([live.cache])[0])
 
+    def closes(self, key: StreamKey) -> bool:
+        """Whether a stream has ended, and its final verdict has not been given."""
+        return key in self._closed
+
+    def resume(self, key: StreamKey) -> None:
+        """Judge a stream that had ended before a restart."""
+        assert self._judged is not None
+        try:
+            live = self._restored(key)
+            assert live is not None, "its head was read just now"
+        except Exception as error:  # noqa: BLE001 - it is this stream's, and told when it is tried again
+            done: Future[None] = Future()
+            done.set_exception(error)
+            live = Live(self._model, Opening(), self._config.edits)
+            self._closed[key] = live, 0, done
+            self._judged(key)
+        else:
+            self._close(key, live)
+
+    def _close(self, key: StreamKey, live: Live) -> None:
+        job, size = self._executor.submit(live.settle), live.nbytes
+        self._closed[key] = live, size, job
+        self.nbytes += size
+        told = self._judged
+        assert told is not None
+        job.add_done_callback(lambda _: told(key))
+
     def forget(self, key: StreamKey) -> None:
         """Let go of a stream's memory; it is rebuilt when it is needed."""
-        found = self._streams.pop(key, None)
+        found = self._streams.pop(key, None) or self._closed.pop(key, None)
         if found is not None:
             self.nbytes -= found[1]
+
+    def forget_all(self, unwanted: Callable[[StreamKey], bool]) -> None:
+        """Let go of the memory of some streams, also of those that are being judged."""
+        for key in [key for key in (*self._streams, *self._closed) if unwanted(key)]:
+            self.forget(key)
 
     def _attempt(self, ops: Mapping[StreamKey, Sequence[Op]]) -> Attempt:
         """Try what happens to streams."""
@@ -157,12 +197,22 @@ class Driver:
         return self._step(key, ops, self._opened(key, ops[0]))
 
     def _step(self, key: StreamKey, ops: Sequence[Op], live: Live) -> Step:
-        return Step(self._model, self.partials, self._table, key, list(ops), live)
+        closed, defers = self._closed.get(key), self._judged is not None
+        return Step(
+            self._model,
+            self.partials,
+            self._table,
+            key,
+            list(ops),
+            live,
+            None if closed is None else closed[2],
+            defers=defers,
+        )
 
     # -- memory -----------------------------------------------------------------------------------
 
     def _opened(self, key: StreamKey, first: Op) -> Live:
-        found = self._streams.get(key)
+        found = self._streams.get(key) or self._closed.get(key)
         if found is not None:
             return found[0]
         return self._restored(key) or Live(self._model, first.opening, self._config.edits)
@@ -173,7 +223,9 @@ class Driver:
     def _keep(self, step: Step) -> None:
         """Keep a stream that goes on; the one used last is the last to be evicted."""
         self.forget(step.key)
-        if not step.outcome.ended:
+        if step.live.ended and not step.outcome.ended:
+            self._close(step.key, step.live)
+        elif not step.outcome.ended:
             step.live.judge_with(self._executor)
             size = step.live.nbytes
             self._streams[step.key] = step.live, size

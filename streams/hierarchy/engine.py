@@ -17,6 +17,7 @@ from operators.hierarchy.calendar import Calendar
 from operators.hierarchy.pace import Step as Pace
 from operators.hierarchy.packed import unpacked
 from operators.hierarchy.records import Opening
+from operators.hierarchy.session import Operation
 from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
 from state import stream_keys
@@ -93,6 +94,9 @@ class TokenEngine(Judging[StreamTenant]):
         pace: gives what the worker does less now.
         plan: is told how many pieces wait, and gives what is to be done; None: nothing changes.
         event: makes the event of a final verdict; None: verdicts make none.
+        judged: told, on any thread, of a stream that had ended and has been judged. It must see to
+            it that word of that comes in the log (``TokenCodecs.judged``), where the final verdict
+            is then given. None: verdicts are given where streams end, and waited for.
 
     Attributes:
         driver: of the streams, once the shard is open.
@@ -119,6 +123,7 @@ class TokenEngine(Judging[StreamTenant]):
         pace: Callable[[], Pace] = lambda: Pace.NORMAL,
         plan: Callable[[int], Plan] | None = None,
         event: Callable[[StreamKey, Said], Message] | None = None,
+        judged: Callable[[StreamKey], None] | None = None,
     ) -> None:
         application = tokens_application(application_id)
         super().__init__(shard, keys, codecs, application, source_topic, max_tenants)
@@ -131,6 +136,7 @@ class TokenEngine(Judging[StreamTenant]):
         self._pace = pace
         self._plan = plan
         self._event = event
+        self._judged = judged
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
@@ -151,11 +157,19 @@ class TokenEngine(Judging[StreamTenant]):
             StateError: a record cannot be read.
         """
         self._table = StreamTable(table, self._vault, self._names, f"streams of {self.label}")
-        self.driver = Driver(self._model, self._config, self._table, self._observer, self._executor)
+        self.driver = Driver(
+            self._model, self._config, self._table, self._observer, self._executor, self._judged
+        )
+        closed = []
         for key, value in self._table.items(stream_keys.head_prefix()):
-            self._calendar.touch(stream_keys.stream_of(key), unpacked(value)[0]["time_us"])
+            head, _ = unpacked(value)
+            self._calendar.touch(stream_keys.stream_of(key), head["time_us"])
+            if "ending" in head:
+                closed.append(stream_keys.stream_of(key))
         for key, value in self._table.items(stream_keys.ended_prefix()):
             self._calendar.end(stream_keys.stream_of(key), ended_us(value))
+        for stream in closed:
+            self.driver.resume(stream)
         for tenant in self._in_the_clear:
             at = self.members[tenant]
             lying = dict(self._table.lying(tenant))
@@ -278,14 +292,21 @@ class TokenEngine(Judging[StreamTenant]):
         ops: dict[StreamKey, list[Op]] = {}
         for at, record in enumerate(records):
             try:
-                key, piece, opening, _, if_idle = self._token_codecs.read(record)
+                key, piece, opening, _, if_idle, is_judged = self._token_codecs.read(record)
                 # A tenant has its place once one of its pieces could be read.
                 self.members[key.tenant] = self._admitted(key.tenant)
             except BadMessage as error:
                 refused.append((at, error))
                 continue
+            if is_judged:
+                if self._may_close(key, ops):
+                    ops.setdefault(key, []).append(Op(at, None, opening, next(turn)))
+                continue
             for idle in sorted(calendar.advance(piece.time_us)):
                 ops.setdefault(idle, []).append(Op(-1, None, Opening(), next(turn)))
+            if self.driver.closes(key):
+                late += 1
+                continue
             if calendar.has_ended(key):
                 late += 1
                 continue
@@ -296,6 +317,13 @@ class TokenEngine(Judging[StreamTenant]):
             unit.steps += 1
         self._observer.left_out(late)
         return ops
+
+    def _may_close(self, key: StreamKey, ops: Mapping[StreamKey, list[Op]]) -> bool:
+        """Whether a stream waits for its final verdict, or ends within this unit of work."""
+        own = ops.get(key, [])
+        ends = any(op.piece is None or op.piece.operation is Operation.END for op in own)
+        told = any(op.piece is None and op.source >= 0 for op in own)
+        return (self.driver.closes(key) or (ends and self._judged is not None)) and not told
 
     def _settle(
         self,
@@ -325,7 +353,7 @@ class TokenEngine(Judging[StreamTenant]):
             self._give_up(unit, key, ops, outcome, records, refused)
             value = codecs.failure(key, outcome)
             told.append(_Told(ops[-1].turn, key, outcome.time_us, value))
-        if outcome.ended:
+        if outcome.ended or outcome.closed:
             self._calendar.end(key, outcome.time_us)
         elif not outcome.state:
             self._calendar.forget(key)
@@ -407,5 +435,5 @@ class TokenEngine(Judging[StreamTenant]):
 
     def forget(self, tenant: str) -> None:
         """Let go of a tenant's streams."""
-        for key in self._calendar.drop(lambda key: key.tenant == tenant):
-            self.driver.forget(key)
+        self._calendar.drop(lambda key: key.tenant == tenant)
+        self.driver.forget_all(lambda key: key.tenant == tenant)

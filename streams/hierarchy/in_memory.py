@@ -17,6 +17,9 @@ from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.keys import CellKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from state.stream_keys import StreamKey
     from streams.hierarchy.model import StreamModel
     from streams.settings import Settings
     from streams.shard.unit import UnitOfWork
@@ -67,6 +70,7 @@ class ShardInMemory:
         observer: told what happens to streams.
         most_bytes: of streams in memory.
         table: what was committed before; the shard goes on from there.
+        judged: as for ``TokenEngine``.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class ShardInMemory:
         observer: StreamObserver | None = None,
         most_bytes: int = _WITHOUT_BOUND,
         table: MemoryTable | None = None,
+        judged: Callable[[StreamKey], None] | None = None,
     ) -> None:
         self.engine = TokenEngine(
             number,
@@ -94,6 +99,7 @@ class ShardInMemory:
             remember_us=_NEVER_US,
             most_bytes=lambda: most_bytes,
             executor=executor or AtOnce(),
+            judged=judged,
         )
         self.table = MemoryTable() if table is None else table
         self.engine.open(self.table)

@@ -123,6 +123,7 @@ class Live:
         last: the last judgement that is applied.
         closed: segments that are to be judged, in order: the last one, or all at the end.
         cache: of the current segment.
+        ended: whether the text has ended; what is left is to be judged.
     """
 
     def __init__(self, model: StreamModel, opening: Opening, edits: int) -> None:
@@ -131,6 +132,7 @@ class Live:
         self.session: Session = session.begin(model.opening(opening))
         self.told = Told()
         self.written = Written()
+        self.ended = False
         self.parts: list[Part] = []
         self.closed: list[Closed] = []
         self.last: Judgement | None = None
@@ -430,6 +432,8 @@ class Live:
             self.closed += stage.closed[self._at :]
             self._at = 0
         self._todo.clear()
+        self.ended = True
+        self.cache.release()
 
     def _flush(self, closed: Closed) -> None:
         """Go on to the next segment: what both share is encoded again."""

@@ -7,14 +7,14 @@ from its pieces, and not from how many of them a unit of work happens to have.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from operators.errors import InvalidInput
 from operators.hierarchy import session
 from operators.hierarchy.growing import AHEAD
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Opening
-from operators.hierarchy.session import Operation
+from operators.hierarchy.session import Operation, Piece
 from operators.hierarchy.spans import united
 from schemas.errors import StateError
 from state import stream_keys
@@ -23,9 +23,9 @@ from streams.verdicts import confidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from operators.dlp.verdict import Verdict
-    from operators.hierarchy.session import Piece
     from operators.hierarchy.told import Called, PartialConfig, Told
     from state.stream_keys import StreamKey
     from streams.hierarchy.encoder import Reading
@@ -50,7 +50,8 @@ class Op(NamedTuple):
 
     Attributes:
         source: number of the record that it comes from; -1 for a time-out.
-        piece: what has come; None for a time-out.
+        piece: what has come; None for a time-out, and for word that a stream which had ended has
+            been judged.
         opening: what is known of a stream that begins with it.
         turn: its place among all that happens in a unit of work, in the order of the log.
     """
@@ -103,6 +104,7 @@ class Outcome:
         state: table key → value, None to delete.
         time_us: of its newest piece.
         ended: whether it has ended.
+        closed: whether it is only to be judged from now on; its state says so.
         rejected: ops that do not fit it, and why.
         late: pieces that came after its end.
         error: why it was given up, if it was.
@@ -113,6 +115,7 @@ class Outcome:
     state: dict[bytes, bytes | None] = field(default_factory=dict)
     time_us: int = -1
     ended: bool = False
+    closed: bool = False
     rejected: list[tuple[Op, InvalidInput]] = field(default_factory=list)
     late: int = 0
     error: BaseException | None = None
@@ -129,6 +132,8 @@ class Step:
         key: the stream.
         ops: what happens to it.
         live: it.
+        judged: what judges it meanwhile, if it has ended.
+        defers: whether a stream that ends is judged meanwhile, and word of that waited for.
 
     Attributes:
         outcome: what became of it so far.
@@ -144,6 +149,9 @@ class Step:
         key: StreamKey,
         ops: list[Op],
         live: Live,
+        judged: Future[None] | None = None,
+        *,
+        defers: bool = False,
     ) -> None:
         self._model = model
         self._partials = partials
@@ -155,6 +163,8 @@ class Step:
         self.ending = False
         self.due = False
         self._turn = 0
+        self._judged = judged
+        self._defers = defers
 
     def read(self) -> None:
         """Read what comes next, as far as it can be before something else has to be done."""
@@ -163,23 +173,49 @@ class Step:
         while self.left and not self.ending and not self.due:
             op = self.left[0]
             piece = op.piece
+            ends = piece is None or piece.operation is Operation.END
             edits = piece is not None and piece.operation is Operation.REPLACE
-            if edits and self.live.is_behind:
-                return  # an edit goes back to checkpoints, which are taken as tokens are encoded
+            if (edits or (ends and self._defers)) and self.live.is_behind:
+                return  # both need checkpoints, which are taken as tokens are encoded
             self.left.pop(0)
+            if self.live.ended:
+                self._wait(op)
+                continue
             self._turn = op.turn
+            before = self.live.head() if ends and self._defers else None
             try:
                 if piece is not None:
                     self._take(piece)
             except InvalidInput as error:
                 self.outcome.rejected.append((op, error))
                 continue
-            self.ending = piece is None or piece.operation is Operation.END
+            if before is not None:
+                self._close(before, piece)
+                continue
+            self.ending = ends
             self.due = self.live.told.is_due(self._partials, self.live.session.time_us)
         if self.ending:
-            self.live.finish()
-            self.outcome.late = len(self.left)
+            if not self.live.ended:
+                self.live.finish()
+            self.outcome.late += len(self.left)
             self.left.clear()
+
+    def _close(self, before: Head, piece: Piece | None) -> None:
+        """End the text; it is judged meanwhile, and its record says that this is all there is."""
+        at = self.live.session
+        end = piece or Piece(Operation.END, at.arrivals.expected, None, None, None, at.time_us)
+        self.outcome.state = _records(self.key, self.live, replace(before, ending=end))
+        self.outcome.state |= ended_mark(self.key, at.time_us)
+        self.outcome.closed = True
+        self.live.finish()
+
+    def _wait(self, op: Op) -> None:
+        """Go on to the end when there is word of it; whatever else comes is too late."""
+        self.ending = op.piece is None and op.source >= 0
+        if self.ending:
+            self._turn = op.turn
+        else:
+            self.outcome.late += 1
 
     def _take(self, piece: Piece) -> None:
         if piece.operation is not Operation.REPLACE:
@@ -209,6 +245,8 @@ class Step:
     def judge(self) -> None:
         """Wait for the judgements of all segments, if the stream ends."""
         if self.ending:
+            if self._judged is not None:
+                self._judged.result()
             self.live.settle()
 
     def tell(self, reading: Reading) -> None:
@@ -237,16 +275,18 @@ class Step:
         """Give the final verdict if the stream ends, and take down what is to be kept."""
         live = self.live
         self.outcome.time_us = live.session.time_us
+        if live.ended and not self.ending:
+            return
         if not self.ending:
             if live.session.time_us >= 0:  # else it has not begun: no piece of it could be used
-                self.outcome.state = _records(self.key, live)
+                self.outcome.state = _records(self.key, live, live.head())
             return
         assert live.last is not None, "a stream that has ended has a judged segment"
         found = self._model.final(live.opening, live.last, united(live.parts))
         told, called = live.told.tell(found.spans, str(found.verdict.decision))
         self._say(told, found, called, final=True)
         self.outcome.ended = True
-        self.outcome.state = gone(self.key, live.head(), live.session.time_us)
+        self.outcome.state |= gone(self.key, live.head(), live.session.time_us)
 
     def _say(self, told: Told, found: Found, called: list[Called] | None, *, final: bool) -> None:
         if called is not None:
@@ -286,7 +326,11 @@ def opened(table: Table, model: StreamModel, key: StreamKey, edits: int) -> Live
     head = Head.from_bytes(record)
     number = head.kept[-1].number
     at = checkpoint_of(table, key, number) if number else None
-    return Live.restored(model, head, at, judgements_of(table, key), edits)
+    live = Live.restored(model, head, at, judgements_of(table, key), edits)
+    if head.ending is not None:
+        live.take(head.ending)
+        live.finish()
+    return live
 
 
 def checkpoint_of(table: Table, key: StreamKey, number: int) -> Checkpoint:
@@ -329,8 +373,12 @@ def gone(key: StreamKey, head: Head | None, time_us: int) -> dict[bytes, bytes |
         state |= {stream_keys.checkpoint_key(key, one.number): None for one in head.kept}
         numbers = range(1, head.judged + 1)
         state |= {stream_keys.judgement_key(key, number): None for number in numbers}
-    state[stream_keys.ended_key(key)] = _ENDED.pack(_ENDED_FORMAT, time_us)
-    return state
+    return state | ended_mark(key, time_us)
+
+
+def ended_mark(key: StreamKey, time_us: int) -> dict[bytes, bytes | None]:
+    """The change of the table that says that a stream has ended."""
+    return {stream_keys.ended_key(key): _ENDED.pack(_ENDED_FORMAT, time_us)}
 
 
 def ended_us(value: bytes) -> int:
@@ -351,7 +399,7 @@ def ended_us(value: bytes) -> int:
     return int(time_us)
 
 
-def _records(key: StreamKey, live: Live) -> dict[bytes, bytes | None]:
+def _records(key: StreamKey, live: Live, head: Head) -> dict[bytes, bytes | None]:
     """What is to be kept of a stream that goes on."""
     written = live.take_written()
     state: dict[bytes, bytes | None] = {
@@ -363,5 +411,5 @@ def _records(key: StreamKey, live: Live) -> dict[bytes, bytes | None]:
     for number, judgement in written.judgements.items():
         value = None if judgement is None else judgement.to_bytes()
         state[stream_keys.judgement_key(key, number)] = value
-    state[stream_keys.head_key(key)] = live.head().to_bytes()
+    state[stream_keys.head_key(key)] = head.to_bytes()
     return state

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from operators.hierarchy.buffer import BufferConfig, Policy
 from operators.hierarchy.told import PartialConfig
+from streams.hierarchy.announcer import Announcer
 from streams.hierarchy.codecs import TokenCodecs
 from streams.hierarchy.driver import DriverConfig
 from streams.hierarchy.engine import TokenEngine
@@ -25,6 +31,7 @@ from streams.kafka.topics import (
     TOKENS_TABLE_NAME,
     changelog_name,
 )
+from streams.service.updates import UpdateProducer
 from streams.shard.commit import ShardProducer
 from streams.shards import Shards
 from streams.standby import Standbys
@@ -43,6 +50,14 @@ log = structlog.get_logger(__name__)
 _SECOND: int = 1_000_000
 _MEGABYTE: int = 1_000_000
 _MILLISECOND: int = 1_000
+_SEND_S: int = 30
+_NICE: int = 10
+
+
+def give_way() -> None:
+    """Let this thread run where others have nothing to do: text that arrives comes first."""
+    if sys.platform == "linux":  # elsewhere threads have no priority of their own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def buffer_config(settings: Settings) -> BufferConfig:
@@ -120,13 +135,15 @@ class TokenStream:
         self._event = VerdictEvents.wanted(settings)
         self.pacing = Pacing(settings.pace)
         # One for each core that the shards' own threads do not need all the time.
-        self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge")
+        self._judging = ThreadPoolExecutor(2, thread_name_prefix="judge", initializer=give_way)
+        self.source = settings.topics.name(TOKENS_ROLE)
+        self._words = UpdateProducer(settings.broker, self.source, _SEND_S)
+        self._announcer = Announcer(self._codecs, self._words)
         told: list[StreamObserver] = [metrics.streams, self.pacing]
         self._logs = StreamLogs.open(settings, metrics.streams)
         if self._logs is not None:
             told.append(self._logs)
         self._observer = Observers(*told)
-        self.source = settings.topics.name(TOKENS_ROLE)
         self._changelog = changelog_name(settings.application_id, TOKENS_TABLE_NAME)
         self._standbys = Standbys(settings.broker, self._changelog, metrics, failed, "tokens-")
         self.shards = Shards(
@@ -160,9 +177,16 @@ class TokenStream:
             self._logs.close()
 
     async def watch(self) -> None:
-        """End streams of silent shards, until cancelled; on the event loop of the stream."""
-        idle_s = self._settings.hierarchy.idle_seconds
-        await Silence(self.shards, self._codecs, self._settings.broker, self.source, idle_s).watch()
+        """End streams of silent shards, and send word of those judged, until cancelled.
+
+        On the event loop of the stream.
+        """
+        broker, idle_s = self._settings.broker, self._settings.hierarchy.idle_seconds
+        silence = Silence(self.shards, self._codecs, broker, self.source, idle_s)
+        try:
+            await asyncio.gather(silence.watch(), self._announcer.run())
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, self._words.close)
 
     def _make_shard(
         self, number: int, store: ShardStore, executor: ThreadPoolExecutor
@@ -185,6 +209,7 @@ class TokenStream:
             pace=lambda: self.pacing.pace.step,
             plan=lambda waiting: self.pacing.plan(waiting, self._observer),
             event=self._event,
+            judged=partial(self._announcer.judged, number),
         )
         producer = ShardProducer(
             settings.broker,
