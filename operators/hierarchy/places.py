@@ -51,6 +51,11 @@ class Places:
         at = max(0, bisect_right(self.from_, place) - 1)
         return Places(self.from_[at:], self.shifts[at:])
 
+    def until(self, place: int) -> Places:
+        """What is known up to a place."""
+        at = bisect_right(self.from_, place)
+        return Places(self.from_[:at], self.shifts[:at])
+
     def moved(self, span: Span) -> Span:
         """A span of the text as one of positions."""
         return span._replace(start=self.position(span.start), end=self.end(span.end))

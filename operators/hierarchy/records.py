@@ -26,6 +26,7 @@ from operators.hierarchy.packed import packed, unpacked
 from operators.hierarchy.places import Places
 from operators.hierarchy.session import Operation, Piece
 from operators.hierarchy.spans import Part
+from operators.hierarchy.spelling import Ids
 from operators.hierarchy.text import Closed, TextState
 from operators.hierarchy.told import Told
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TOKEN: Final = np.dtype("<i4")
+_ITEM: Final = np.dtype("<i8")  # a gap may be longer than any vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Head:
 
     Attributes:
         opening: of the stream.
-        arrivals, in_ids, spelled, places, time_us: of `operators.hierarchy.session.Session`.
+        arrivals, in_ids, spelled, ids, places, time_us: of `operators.hierarchy.session.Session`.
         since_us: time of the first token since the last flush.
         tip: text since the checkpoint.
         kept: checkpoints that an edit may go back to, in order; the last one is where `tip` begins.
@@ -91,6 +93,7 @@ class Head:
     arrivals: Arrivals
     in_ids: bool | None
     spelled: bytes
+    ids: Ids | None
     places: Places
     time_us: int
     since_us: int
@@ -128,8 +131,10 @@ class Head:
         }
         if self.ending is not None:
             head["ending"] = self.ending
-        arrays = (self.spelled, *(_tokens(one.flush.tokens) for one in self.closed))
-        return packed(head, arrays)
+        ids = _ids(head, self.ids)
+        return packed(
+            head, (self.spelled, *(_tokens(one.flush.tokens) for one in self.closed), *ids)
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -139,6 +144,7 @@ class Head:
             StateMismatch: the record is of another format, or damaged.
         """
         head, (spelled, *tokens) = unpacked(data)
+        ids = _known(head, tokens)
         closed = zip(head["closed"], tokens, strict=True)
         return cls(
             **{
@@ -146,6 +152,7 @@ class Head:
                 "opening": Opening(**head["opening"]),
                 "arrivals": Arrivals.from_json(head["arrivals"]),
                 "spelled": spelled,
+                "ids": ids,
                 "places": Places(*map(tuple, head["places"])),
                 "kept": tuple(Kept(*one) for one in head["kept"]),
                 "spans": tuple(_span(one) for one in head["spans"]),
@@ -164,6 +171,7 @@ class Checkpoint:
     Attributes:
         text: nothing of which is held back.
         passed: text between the checkpoint before and this one.
+        ids: tokens that spelled it; None in a stream of text.
         segments: closed so far.
         slow: slow state before the current segment, float32 [blocks, width].
         levels: state of the levels; empty without.
@@ -176,6 +184,7 @@ class Checkpoint:
     slow: NDArray[np.float32]
     levels: bytes
     pooled: int
+    ids: Ids | None = None
 
     def to_bytes(self) -> bytes:
         """The record."""
@@ -194,7 +203,8 @@ class Checkpoint:
             "pooled": self.pooled,
         }
         slow = self.slow.astype("<f4").tobytes()
-        return packed(head, (_tokens(text.buffer.tokens), slow, self.levels))
+        ids = _ids(head, self.ids)
+        return packed(head, (_tokens(text.buffer.tokens), slow, self.levels, *ids))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -203,7 +213,7 @@ class Checkpoint:
         Raises:
             StateMismatch: the record is of another format, or damaged.
         """
-        head, (tokens, slow, levels) = unpacked(data)
+        head, (tokens, slow, levels, *more) = unpacked(data)
         place = head["checkpoint"]
         text = TextState(
             GrowingState("", place),
@@ -215,7 +225,8 @@ class Checkpoint:
             place,
         )
         state = np.frombuffer(slow, "<f4").reshape(head["slow"])
-        return cls(text, head["passed"], head["segments"], state, levels, head["pooled"])
+        ids = _known(head, more)
+        return cls(text, head["passed"], head["segments"], state, levels, head["pooled"], ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +278,23 @@ def _piece(values: Sequence[Any]) -> Piece:
 def _span(values: Sequence[Any]) -> Span:
     start, end, kind, confidence, origin, validated, rule = values
     return Span(start, end, kind, confidence, Origin(origin), validated, rule)
+
+
+def _ids(head: dict[str, Any], ids: Ids | None) -> tuple[bytes, ...]:
+    """The array of ids, if there are any; the head says where they begin."""
+    if ids is None:
+        return ()
+    head["ids"] = (ids.first, ids.place)
+    return (np.array(ids.items, _ITEM).tobytes(),)
+
+
+def _known(head: dict[str, Any], arrays: list[bytes]) -> Ids | None:
+    """Ids again; takes them out of the head and its arrays, of which they are the last."""
+    begins = head.pop("ids", None)
+    if begins is None:
+        return None
+    first, place = begins
+    return Ids(first, place, tuple(np.frombuffer(arrays.pop(), _ITEM).tolist()))
 
 
 def _tokens(tokens: Sequence[Token]) -> bytes:

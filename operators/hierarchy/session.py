@@ -9,7 +9,8 @@
     ENDED    any        ENDED    nothing: the last verdict has been given
 
 Token ids are taken back to their text, and go on as such: what the model reads then does not depend
-on who cut the text into tokens, or how.
+on who cut the text into tokens, or how. The ids since the last checkpoint are kept beside the text,
+so that an edit, whose positions count ids, can be found in it (`operators.hierarchy.spelling`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from operators.errors import InvalidInput
+from operators.hierarchy import spelling
 from operators.hierarchy import text as texts
 from operators.hierarchy.arrivals import Arrivals, admit
 from operators.hierarchy.places import Places
+from operators.hierarchy.spelling import Ids
 from operators.hierarchy.text import TextState
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class Session:
         arrivals: which units have come.
         in_ids: whether units are tokens; None before the first unit.
         spelled: bytes of a code point that tokens have begun.
+        ids: tokens since the last checkpoint; None in a stream of text.
         places: positions of the text's code points.
         time_us: of the newest piece.
         text: what has been read.
@@ -81,23 +85,33 @@ class Session:
     arrivals: Arrivals = field(default_factory=Arrivals)
     in_ids: bool | None = None
     spelled: bytes = b""
+    ids: Ids | None = None
     places: Places = field(default_factory=Places)
     time_us: int = -1
     text: TextState = field(default_factory=TextState)
 
 
 class Edit(NamedTuple):
-    """A replacement, in code points of the text.
+    """A replacement.
 
     Attributes:
-        start: first code point that goes.
+        start: first code point of the text that goes.
         end: the one after the last that goes.
+        text: what takes their place.
+        low: position of the first that goes.
+        high: position after the last that goes.
         by: by how much the positions of what stands behind it grow.
+        session: the stream after the edit, but for its text; its ids begin where those did that
+            the edit was found in.
     """
 
     start: int
     end: int
+    text: str
+    low: int
+    high: int
     by: int
+    session: Session
 
 
 def begin(opening: Sequence[Token]) -> Session:
@@ -119,19 +133,22 @@ def append(reading: Reading, state: Session, piece: Piece) -> tuple[Session, lis
     arrivals, admitted = admit(state.arrivals, piece.position, piece.units)
     held, break_, places = state.spelled, "", state.places
     if admitted.gap:
-        break_, held = ("\ufffd" if held else "") + "\n", b""
+        break_, held = spelling.break_(held), b""
         behind = state.text.length + len(break_)
         # A line feed has no position of its own where it is not known how much text is missing.
         position = places.position(behind - 1) if in_ids else piece.position
         places = places.after_gap(behind, position)
-    text = (piece.text or "")[admitted.skip :]
+    text, ids = (piece.text or "")[admitted.skip :], state.ids
     if piece.ids is not None:
-        text, held = reading.tokenizer.spell(piece.ids[admitted.skip :], held)
+        new = piece.ids[admitted.skip :]
+        text, held = reading.tokenizer.spell(new, held)
+        known = Ids() if state.in_ids is None else ids
+        ids = None if known is None else known.and_(admitted.gap, new)
     time_us = max(state.time_us, piece.time_us)
     stages = texts.advance(reading, state.text, break_ + text, time_us)
     after = replace(
-        state, arrivals=arrivals, in_ids=in_ids, spelled=held, places=places, time_us=time_us,
-        text=stages[-1].state,
+        state, arrivals=arrivals, in_ids=in_ids, spelled=held, ids=ids, places=places,
+        time_us=time_us, text=stages[-1].state,
     )  # fmt: skip
     return after, stages
 
@@ -146,45 +163,69 @@ def finish(reading: Reading, state: Session) -> tuple[Session, list[Stage]]:
     return replace(state, text=stages[-1].state), stages
 
 
-def edit(state: Session, piece: Piece) -> Edit:
+def edit(reading: Reading, state: Session, piece: Piece, known: Ids | None) -> Edit:
     """What a REPLACE replaces.
 
+    Args:
+        reading: how the stream is read.
+        state: of it.
+        piece: the REPLACE.
+        known: in a stream of token ids, those since the oldest checkpoint that is kept.
+
     Raises:
-        InvalidInput: there is no such place in the stream.
+        InvalidInput: there is no such place in the stream, or it is not known any more.
     """
     end = state.arrivals.expected if piece.replace_end is None else piece.replace_end
-    if piece.text is None or state.in_ids:
-        raise InvalidInput("an edit of a stream of token ids: edits are of text alone")
+    in_ids = _kind(reading, state, piece)
+    if piece.text is None and piece.ids is None:
+        raise InvalidInput("an edit without text or token ids")
     if not 0 <= piece.position <= end <= state.arrivals.expected:
         raise InvalidInput(
             f"units {piece.position} to {end} of a stream that has {state.arrivals.expected} "
             "cannot be replaced"
         )
+    arrivals = _moved(state.arrivals, piece, end)
+    time_us = max(state.time_us, piece.time_us)
+    session = replace(state, arrivals=arrivals, in_ids=in_ids, time_us=time_us)
+    if piece.ids is not None:
+        begun = Ids() if state.in_ids is None else known
+        if begun is None or piece.position < begun.first:
+            raise InvalidInput(f"an edit of token {piece.position}, which is not known any more")
+        return _edit_of_ids(reading, session, piece, end, begun)
+    text = piece.text or ""
     start, stop = state.places.place(piece.position), state.places.place(end)
-    return Edit(start, stop, len(piece.text) - (end - piece.position))
+    by = len(text) - (end - piece.position)
+    places = _shifted(state.places, start, stop, by, len(text))
+    session = replace(session, places=places)
+    return Edit(start, stop, text, piece.position, end, by, session)
+
+
+def _edit_of_ids(reading: Reading, state: Session, piece: Piece, end: int, known: Ids) -> Edit:
+    places, new = state.places, piece.ids or ()
+    change = known.replaced(reading.tokenizer, places, piece.position, end, new)
+    low, high = places.position(change.start), places.position(change.end)
+    behind = change.places.position(change.start + len(change.text))
+    session = replace(state, ids=change.ids, spelled=change.spelled, places=change.places)
+    return Edit(change.start, change.end, change.text, low, high, behind - high, session)
 
 
 def edited(
-    reading: Reading, at: TextState, now: Session, piece: Piece, change: Edit, text: str
+    reading: Reading, at: TextState, change: Edit, text: str, ids: Ids | None
 ) -> tuple[Session, list[Stage]]:
     """Read the text of an edited stream from a checkpoint on.
 
     Args:
         reading: how.
         at: the text as it was at a checkpoint that is not behind the edit.
-        now: the stream before the edit.
-        piece: the REPLACE.
-        change: what it replaces (`edit`).
+        change: what is replaced (`edit`).
         text: of the stream from the checkpoint on, before the edit.
+        ids: where those begin that are kept from the checkpoint on; None for where they do.
     """
-    low = at.checkpoint
-    new = text[: change.start - low] + (piece.text or "") + text[change.end - low :]
-    arrivals = _moved(now.arrivals, piece, change)
-    places = _shifted(now.places, change, len(piece.text or ""))
-    time_us = max(now.time_us, piece.time_us)
-    stages = texts.advance(reading, at, new, time_us)
-    after = replace(now, arrivals=arrivals, places=places, time_us=time_us, text=stages[-1].state)
-    return after, stages
+    low, after = at.checkpoint, change.session
+    new = text[: change.start - low] + change.text + text[change.end - low :]
+    stages = texts.advance(reading, at, new, after.time_us)
+    kept = after.ids if after.ids is None or ids is None else after.ids.since(ids)
+    return replace(after, ids=kept, text=stages[-1].state), stages
 
 
 def _kind(reading: Reading, state: Session, piece: Piece) -> bool | None:
@@ -199,24 +240,32 @@ def _kind(reading: Reading, state: Session, piece: Piece) -> bool | None:
     return in_ids
 
 
-def _moved(arrivals: Arrivals, piece: Piece, change: Edit) -> Arrivals:
+def _moved(arrivals: Arrivals, piece: Piece, end: int) -> Arrivals:
     """What has come of a stream after an edit: what lies behind it has moved."""
-    end = arrivals.expected if piece.replace_end is None else piece.replace_end
+    by = piece.units - (end - piece.position)
     gaps = tuple(
-        (low + change.by, high + change.by) if low >= end else (low, high)
+        (low + by, high + by) if low >= end else (low, high)
         for low, high in arrivals.gaps
         if high <= piece.position or low >= end
     )
-    return replace(arrivals, expected=arrivals.expected + change.by, gaps=gaps)
+    return replace(arrivals, expected=arrivals.expected + by, gaps=gaps)
 
 
-def _shifted(places: Places, change: Edit, new: int) -> Places:
-    """Places after an edit that put `new` code points where it was."""
-    by = new - (change.end - change.start)
-    ahead = change.by - by
-    behind = places.position(change.end) - change.end + ahead
+def _shifted(places: Places, start: int, end: int, by: int, new: int) -> Places:
+    """Places after an edit that put `new` code points where others were.
+
+    Args:
+        places: before it.
+        start: first code point that goes.
+        end: the one after the last that goes.
+        by: by how much the positions of what stands behind it grow.
+        new: code points.
+    """
+    longer = new - (end - start)
+    ahead = by - longer
+    behind = places.position(end) - end + ahead
     known = list(zip(places.from_, places.shifts, strict=True))
-    kept = [one for one in known if one[0] <= change.start]
-    kept.append((change.end + by, behind))
-    kept += [(start + by, shift + ahead) for start, shift in known if start > change.end]
+    kept = [one for one in known if one[0] <= start]
+    kept.append((end + longer, behind))
+    kept += [(from_ + longer, shift + ahead) for from_, shift in known if from_ > end]
     return Places(tuple(one[0] for one in kept), tuple(one[1] for one in kept))

@@ -103,7 +103,7 @@ def _decided(talk: Talk) -> Text:
         return Text("no verdict yet", _QUIET)
     number = verdict["sequence"] + 1
     read = verdict["position"] / len(talk.conversation.text)
-    partial = f"partial {number}, {read:.0%} read"
+    partial = f"partial {number}, given at {read:.0%}"
     which = f"final, the {ordinal(number)}" if is_final(verdict) else partial
     return Text.assemble(
         (verdict["decision"].replace("_", " "), _style(verdict)),
@@ -152,7 +152,7 @@ def line_of(talk: Talk, talks: Talks) -> str:
     length = len(talk.conversation.text)
     which = "final verdict" if is_final(verdict) else "partial verdict"
     return (
-        f"  {talk.name}, {verdict['position'] / length:.0%} read: {verdict['decision']} "
+        f"  {talk.name} at {verdict['position'] / length:.0%}: {verdict['decision']} "
         f"{verdict['confidence']:.0%}, {found} found; {which} {verdict['sequence'] + 1} "
         f"after {milliseconds(talks.last_s[talk.name])}"
     )

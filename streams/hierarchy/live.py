@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from operators.hierarchy.cache import SegmentCache
     from operators.hierarchy.outline import Outline
     from operators.hierarchy.session import Piece
+    from operators.hierarchy.spelling import Ids
     from operators.hierarchy.text import Closed, Stage
     from streams.hierarchy.encoder import Encoded
     from streams.hierarchy.model import StreamModel
@@ -46,6 +47,8 @@ _SETTLED: Final = 64
 """Of those, the first ones: spans that begin in them stay as they were found."""
 _TOKEN_BYTES: Final = 232
 """Of a token in memory: a tuple and four integers."""
+_ID_BYTES: Final = 36
+"""Of a token id that is kept for edits."""
 _OBJECT_BYTES: Final = 12_000
 """Of all other objects of a stream."""
 
@@ -85,6 +88,7 @@ class Back(NamedTuple):
         segments: closed before it.
         judgements: of those of them that have been judged.
         text: of the stream from there on.
+        ids: where those begin that are kept from there on; None in a stream of text.
     """
 
     number: int
@@ -92,6 +96,7 @@ class Back(NamedTuple):
     segments: int
     judgements: list[Judgement]
     text: str
+    ids: Ids | None
 
 
 @dataclass(slots=True)
@@ -199,7 +204,7 @@ class Live:
         live._noted_place = state.growing.offset
         live._noted = state.buffer.first + len(state.buffer.tokens)
         live.session = Session(
-            head.arrivals, head.in_ids, head.spelled, head.places, head.time_us, state
+            head.arrivals, head.in_ids, head.spelled, head.ids, head.places, head.time_us, state
         )
         live._looked, live._spans = head.looked, list(head.spans)
         return live
@@ -208,7 +213,7 @@ class Live:
         """The record of the stream as it is now."""
         at = self.session
         return Head(
-            self.opening, at.arrivals, at.in_ids, at.spelled, at.places, at.time_us,
+            self.opening, at.arrivals, at.in_ids, at.spelled, at.ids, at.places, at.time_us,
             at.text.buffer.since_us, at.text.tip, self._kept, self._looked, tuple(self._spans),
             self._judged, len(self.parts), tuple(self.closed), self._carried, self._carried_low,
             self.told,
@@ -229,6 +234,8 @@ class Live:
         """Bytes in memory."""
         texts = 4 * (len(self.session.text.text) + len(self.session.text.tip))
         tokens = _TOKEN_BYTES * len(self.session.text.buffer.tokens)
+        if self.session.ids is not None:
+            tokens += _ID_BYTES * len(self.session.ids.items)
         spans = 400 * (len(self._spans) + sum(len(part.spans) for part in self.parts))
         above = self._outline.nbytes + self._lookahead.nbytes
         above += sum(row.nbytes for _, row in self._ahead)
@@ -279,12 +286,11 @@ class Live:
         self.session, stages = session.append(self.model.reading, self.session, piece)
         self._todo.extend(stages)
 
-    def edit(self, piece: Piece, change: session.Edit, back: Back) -> None:
+    def edit(self, change: session.Edit, back: Back) -> None:
         """Read the text anew from a checkpoint before an edit on.
 
         Args:
-            piece: the REPLACE.
-            change: what it replaces.
+            change: what is replaced.
             back: the checkpoint.
         """
         self.written.checkpoints |= {
@@ -313,10 +319,9 @@ class Live:
         self._spans = [span for span in self._spans if span.end <= min(change.start, state.length)]
         self._looked = state.length
         self.session, stages = session.edited(
-            self.model.reading, state, self.session, piece, change, back.text
+            self.model.reading, state, change, back.text, back.ids
         )
-        by = len(piece.text or "")
-        names = self.told.names.shifted(piece.position, piece.position + by, change.by)
+        names = self.told.names.shifted(change.low, change.high, change.by)
         self.told = replace(self.told, names=names)
         self._todo.extend(stages)
 
@@ -461,6 +466,9 @@ class Live:
     def _check(self, state: text.TextState, passed: str) -> None:
         """Take a checkpoint."""
         number = self._kept[-1].number + 1
+        before, ids = None, self.session.ids
+        if ids is not None:
+            before, ids = ids.split(self.model.reading.tokenizer, state.checkpoint)
         self.written.checkpoints[number] = Checkpoint(
             state,
             passed,
@@ -468,13 +476,14 @@ class Live:
             self.cache.states[0],
             self._outline.to_bytes(),
             self._pooled,
+            before,
         )
         kept = (*self._kept, Kept(number, state.checkpoint, state.offset))
         self.written.checkpoints |= {one.number: None for one in kept[: -self._edits]}
         self._kept = kept[-self._edits :]
         needed = min([self._kept[0].offset, *(closed.offset for closed in self.closed)])
         places = self.session.places.since(needed)
-        self.session = replace(self.session, places=places)
+        self.session = replace(self.session, places=places, ids=ids)
 
     # -- spans ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from operators.errors import InvalidInput
@@ -16,6 +17,7 @@ from operators.hierarchy.growing import AHEAD
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Opening
 from operators.hierarchy.session import Operation, Piece
 from operators.hierarchy.spans import united
+from operators.hierarchy.spelling import Ids
 from schemas.errors import StateError
 from state import stream_keys
 from streams.hierarchy.live import Back, Live
@@ -222,7 +224,9 @@ class Step:
             self.live.take(piece)
             return
         live = self.live
-        change = session.edit(live.session, piece)
+        ids = self._ids()
+        known = None if ids is None else reduce(Ids.joined, ids)
+        change = session.edit(self._model.reading, live.session, piece, known)
         # A checkpoint stands only if what it took to know of it stays.
         kept = [one for one in live.kept if not one.number or one.place + AHEAD <= change.start]
         if not kept:
@@ -236,7 +240,21 @@ class Step:
         at = self._checkpoint(number) if number else None
         segments = at.segments if at is not None else 0
         judgements = judgements_of(self._table, self.key, live)[:segments]
-        live.edit(piece, change, Back(number, at, segments, judgements, text))
+        since = None if ids is None else ids[number - live.kept[0].number]
+        live.edit(change, Back(number, at, segments, judgements, text, since))
+
+    def _ids(self) -> list[Ids] | None:
+        """Token ids from each checkpoint that is kept until the next; None if they are not known.
+
+        An edit counts ids, and where they stand in the text is not known without spelling them.
+        """
+        live = self.live
+        if not live.session.in_ids:
+            return None
+        numbers = range(live.kept[0].number + 1, live.kept[-1].number + 1)
+        found = [*(self._checkpoint(one).ids for one in numbers), live.session.ids]
+        kept = [one for one in found if one is not None]
+        return kept if len(kept) == len(found) else None
 
     def _checkpoint(self, number: int) -> Checkpoint:
         fresh = self.live.written.checkpoints.get(number)

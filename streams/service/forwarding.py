@@ -65,7 +65,8 @@ class Forwarder:
                 not answer in time.
         """
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        target = url + request.url.path
+        # As it came: a name in it that holds a % or ? would be another one, decoded once more.
+        target = url + request.scope["raw_path"].decode("ascii")
         if request.url.query:
             target += f"?{request.url.query}"
         try:

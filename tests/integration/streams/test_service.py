@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import ssl
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
 from schemas.codec import Codec
-from state.secrets import SECRET_NAMES, FileSecrets
 from streams.cli.main import app
 from streams.feed import murmur2_partition
 from streams.replay.compare import read_prediction
-from tests.integration.streams.certificates import Authority, Files
+from tests.integration.streams.certificates import Authority
+from tests.integration.streams.groups import Group, answered, open_group
 from tests.integration.streams.under_test import (
     SHARDS,
-    Stream,
-    WorkerProcess,
     make_events,
-    open_stream,
 )
 
 if TYPE_CHECKING:
@@ -37,77 +33,12 @@ NAMES = [f"entity-{number}" for number in range(12)]
 PATIENCE_S = 60
 
 
-class Group(NamedTuple):
-    """Two workers, and what callers need."""
-
-    stream: Stream
-    workers: list[WorkerProcess]
-    authority: Authority
-    tokens: dict[str, str]
-
-    def client(self, *, token: str | None = None, certificate: Files | None = None) -> httpx.Client:
-        """Return a client that trusts the workers."""
-        context = ssl.create_default_context(cafile=str(self.authority.file))
-        if certificate is not None:
-            context.load_cert_chain(certificate.certificate, certificate.key)
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(verify=context, headers=headers, timeout=PATIENCE_S)
-
-    def urls(self, path: str) -> list[str]:
-        """Return a path at each worker."""
-        return [f"https://localhost:{worker.port}{path}" for worker in self.workers]
-
-    def settle(self) -> list[int]:
-        """Wait until all events have been committed; return where each partition ends."""
-        ends = [part[-1].offset + 1 for part in self.stream.records("events")]
-        self.stream.until(lambda: self.stream.committed() == ends, f"offsets {ends}")
-        return ends
-
-    def wait_ready(self) -> None:
-        """Wait until both workers serve, as a probe without a certificate sees it."""
-        with self.client() as client:
-
-            def ready() -> bool:
-                try:
-                    return all(client.get(u).is_success for u in self.urls("/readyz"))
-                except httpx.HTTPError:
-                    return False
-
-            self.stream.until(ready, "both workers to serve")
-
-
 @pytest.fixture(scope="module")
 def group(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
     """Two workers with TLS, tokens and client certificates, and events behind them."""
-    folder = tmp_path_factory.mktemp("service")
-    authority = Authority(folder, "authority")
-    own = authority.issue("worker")
-    with open_stream(broker, folder) as stream:
-        secrets = stream.settings.secrets_dir
-        names = ["api-token-app", "api-token-globex"]
-        FileSecrets.initialise(secrets, [*SECRET_NAMES, *names])
-        stream.environment |= {
-            "WEIR_HTTP__TOKENS": json.dumps(
-                [
-                    {"name": "app", "scopes": ["read", "write"]},
-                    {"name": "globex", "scopes": ["read", "write"], "tenant": "globex"},
-                ]
-            ),
-            "WEIR_HTTP__CERTIFICATE_FILE": str(own.certificate),
-            "WEIR_HTTP__KEY_FILE": str(own.key),
-            "WEIR_HTTP__CLIENT_CA_FILE": str(authority.file),
-            "WEIR_HTTP__CERTIFICATES": json.dumps(
-                [
-                    {"subject": "CN=worker", "scopes": ["worker"]},
-                    {"subject": "CN=reader", "scopes": ["read"]},
-                ]
-            ),
-        }
-        stream.produce(make_events(EVENTS))
-        workers = [stream.start("w0"), stream.start("w1")]
-        tokens = {name: (secrets / f"{name}.v1").read_text().strip() for name in names}
-        made = Group(stream, workers, authority, tokens)
-        made.wait_ready()
+    with open_group(broker, tmp_path_factory.mktemp("service")) as made:
+        made.stream.produce(make_events(EVENTS))
+        made.start()
         yield made
 
 
@@ -121,17 +52,6 @@ def question(name: str) -> dict[str, Any]:
         "feature_values": [0.5, 0.25, -1.0],
         "key": [0.1, 0.2, 0.3, 0.4],
     }
-
-
-def answered(worker: WorkerProcess, group: Group, route: str) -> int:
-    """Return how many requests of a route a worker has answered."""
-    with group.client() as client:
-        text = client.get(f"https://localhost:{worker.port}/metrics").text
-    return sum(
-        int(float(line.rsplit(" ", 1)[1]))
-        for line in text.splitlines()
-        if line.startswith("weir_http_requests_total") and f'route="{route}"' in line
-    )
 
 
 def test_whichever_worker_is_asked_the_owner_answers(group: Group) -> None:

@@ -16,13 +16,17 @@ from state.audit.leaf import RECORD_DTYPE, VERDICT
 from streams.audit_reader import leaf_of
 from streams.cli.main import app
 from streams.feed import FedEvent
-from streams.kafka.topics import TOKENS_AUDIT_ROLE, prepare_topics
+from streams.kafka.topics import TOKENS_AUDIT_ROLE
 from streams.verdicts import verdict_digest
 from tests.integration.streams.token_streams import (
     finals,
     interleaved,
+    is_idle_end,
     of_partition,
+    of_silence,
+    read_tokens,
     undisturbed,
+    unended,
     verdicts,
 )
 
@@ -39,10 +43,7 @@ LONG_PATIENCE_S = 900
 @pytest.fixture
 def tokens(stream: Stream) -> Stream:
     """A stream whose workers read tokens."""
-    enabled = stream.settings.hierarchy.model_copy(update={"enabled": True})
-    stream.settings = stream.settings.model_copy(update={"hierarchy": enabled})
-    stream.environment["WEIR_HIERARCHY__ENABLED"] = "true"
-    prepare_topics(stream.settings)
+    read_tokens(stream)
     return stream
 
 
@@ -135,3 +136,30 @@ def test_what_cannot_be_used_is_quarantined(tokens: Stream) -> None:
     assert_undisturbed(tokens, 3)
     quarantined = [record for part in tokens.records("quarantine") for record in part]
     assert len(quarantined) == 1
+
+
+def test_streams_of_silent_shards_end_once(tokens: Stream) -> None:
+    """Nobody ends them; also where the worker that saw the silence is killed as it says so."""
+    stream, streams, idle_s = tokens, 9, 8
+    stream.environment["WEIR_HIERARCHY__IDLE_SECONDS"] = str(idle_s)
+    stream.environment["WEIR_STREAM__STATIC_MEMBER"] = "w0"
+    first = stream.start()
+    stream.wait_ready(first)
+    stream.produce(unended(streams), role="tokens")
+    stream.until(lambda: any(of_silence(stream)), "an END that the worker sends")
+    first.kill()
+    stream.start()
+    wait_for_finals(stream, streams)
+    # Not one END before there was silence, and none where there was nothing to end.
+    for partition, ends in enumerate(of_silence(stream)):
+        pieces = [one for one in of_partition(stream, partition) if not is_idle_end(one)]
+        newest = max((one.timestamp for one in pieces), default=0)
+        assert bool(pieces) == bool(ends)
+        assert all(one.timestamp - newest >= idle_s * 1_000 for one in ends)
+    # Whatever is yet to come comes within two further silences, and changes nothing.
+    said, since = verdicts(stream), time.monotonic()
+    stream.until(lambda: time.monotonic() - since > 2 * idle_s, "the end of two silences")
+    assert verdicts(stream) == said
+    assert stream.workers[-1].terminate() == 0
+    assert_undisturbed(stream, streams)
+    assert sum(map(len, of_silence(stream))) <= 2 * streams, "nobody goes on sending"

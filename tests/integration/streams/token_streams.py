@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.codec import Codec
 from streams.feed import FedEvent
+from streams.hierarchy.codecs import IDLE
 from streams.hierarchy.in_memory import ShardInMemory
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.worker import buffer_config
+from streams.kafka.topics import prepare_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streams.hierarchy.engine import TokenEngine
     from streams.kafka.reader import Record
     from streams.settings import Settings
+    from streams.shard.unit import UnitOfWork
     from tests.integration.streams.under_test import Stream
 
 WORDS: list[str] = re.split(
@@ -60,6 +64,33 @@ def _record(number: int, operation: str, position: int, text: str | None) -> dic
     }
 
 
+def unended(count: int) -> list[FedEvent]:
+    """Pieces of streams without an end; by their own time they come within a second."""
+    encode = Codec("token").encode
+    found = []
+    for place in range(0, 200, 40):
+        for number in range(count):
+            name, text = f"stream-{number}", text_of(number, 60)
+            piece = {
+                "tenant": "acme", "stream_id": name, "operation": "APPEND", "position": place,
+                "text": text[place : place + 40], "time_us": START_US + place * 1_000,
+            }  # fmt: skip
+            found.append(FedEvent(name.encode(), encode(piece)))
+    return found
+
+
+def is_idle_end(record: Record) -> bool:
+    """Whether a worker has sent it because there was silence."""
+    read = Codec("token").decode(record.value)
+    return read["operation"] == "END" and (read["metadata"] or {}).get("source") == IDLE
+
+
+def of_silence(stream: Stream) -> list[list[Record]]:
+    """The ENDs that workers have sent, by partition."""
+    parts = [of_partition(stream, partition) for partition in range(stream.shards)]
+    return [[one for one in part if is_idle_end(one)] for part in parts]
+
+
 def interleaved(streams: int, words: int) -> list[FedEvent]:
     """Records of many streams, mixed, those of each in order."""
     encode, rng = Codec("token").encode, Random(streams)
@@ -72,6 +103,14 @@ def interleaved(streams: int, words: int) -> list[FedEvent]:
         if not own:
             left.remove(own)
     return found
+
+
+def read_tokens(stream: Stream) -> None:
+    """Let the workers of a stream, which are yet to be started, read tokens."""
+    enabled = stream.settings.hierarchy.model_copy(update={"enabled": True})
+    stream.settings = stream.settings.model_copy(update={"hierarchy": enabled})
+    stream.environment["WEIR_HIERARCHY__ENABLED"] = "true"
+    prepare_topics(stream.settings)
 
 
 def verdicts(stream: Stream) -> dict[str, list[dict[str, Any]]]:
@@ -99,15 +138,23 @@ def of_partition(stream: Stream, partition: int) -> list[Record]:
     return stream.read(stream.topic("tokens"), partition)
 
 
+def undisturbed_engine(
+    settings: Settings, partition: int, records: list[Record]
+) -> tuple[TokenEngine, UnitOfWork]:
+    """A shard that has read records in one go, without Kafka; and what came of it."""
+    model = StreamModel.load(buffer_config(settings))
+    values = [record.value for record in records if record.value is not None]
+    shard = ShardInMemory(settings, model, number=partition)
+    return shard.engine, shard.take(values)
+
+
 def undisturbed(
     settings: Settings, partition: int, records: list[Record]
 ) -> dict[str, list[dict[str, Any]]]:
     """Final verdicts by stream of a shard that reads records in one go, without Kafka."""
     if not records:
         return {}
-    model = StreamModel.load(buffer_config(settings))
-    values = [record.value for record in records if record.value is not None]
-    unit = ShardInMemory(settings, model, number=partition).take(values)
+    _, unit = undisturbed_engine(settings, partition, records)
     decode = Codec("verdict").decode
     found: dict[str, list[dict[str, Any]]] = {}
     for message in unit.outputs["verdicts"]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operators.hierarchy.session import Operation, Piece
 from state.stream_keys import StreamKey
-from tests.unit.streams.hierarchy.under_test import KEY, Streams, final, partials, piece
+from tests.unit.streams.hierarchy.under_test import KEY, Streams, final, model, partials, piece
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
-    from operators.hierarchy.session import Piece
     from streams.hierarchy.step import Said
 
 pytestmark = pytest.mark.slow
@@ -136,3 +138,55 @@ def test_edited_text_is_judged_as_it_is(text: str, other: str, rng: Random) -> N
             streams.restart()
     streams.take(piece(len(now), "", "END"))
     assert final(streams.said[KEY]) == whole_of(now)
+
+
+def in_ids(at: int, ids: Sequence[int], operation: str = "APPEND", end: int | None = None) -> Piece:
+    """A piece of token ids."""
+    return Piece(Operation(operation), at, end, None, tuple(ids), (at + len(ids)) * 80_000)
+
+
+def written(present: Sequence[int | None]) -> Streams:
+    """A stream of ids, some of which are missing, that is written in one go and ends."""
+    streams, at = Streams(), 0
+    while at < len(present):
+        run = list(takewhile(lambda one: one is not None, present[at:]))
+        if run:
+            streams.take(in_ids(at, [one for one in run if one is not None]))
+        at += max(1, len(run))
+    streams.take(Piece(Operation.END, len(present), None, None, None, len(present) * 80_000))
+    return streams
+
+
+@settings(deadline=None, max_examples=12)
+@given(TEXTS, TEXTS, st.randoms(use_true_random=False))
+def test_edited_token_ids_are_judged_as_they_are(text: str, other: str, rng: Random) -> None:
+    """As for text; edits cut words, code points that are spelled in bytes, and gaps."""
+    encode = model().reading.tokenizer.encode
+    many = rng.choice((1, 8))  # segments are flushed, and edits go back to checkpoints
+    ids = encode((text + "Grüße 😀🦀 𒀀𒁀 ") * many).ids.tolist()
+    others = encode(other + "Grüße 😀🦀 𒀀𒁀 ").ids.tolist()
+    streams, left = Streams(), list(ids)
+    now: list[int | None] = []
+    while left:
+        if now and rng.random() < 0.1:
+            gap = rng.randrange(1, 5)
+            now += [None] * gap
+            left = left[gap:] or left[-1:]
+        size = rng.choice((1, 2, 5, 30, 150))
+        streams.take(in_ids(len(now), left[:size]))
+        now += left[:size]
+        del left[:size]
+        if rng.random() < 0.3:
+            low = rng.randrange(len(now) + 1)
+            high = rng.choice((len(now), rng.randrange(low, len(now) + 1)))
+            start = rng.randrange(len(others))
+            new = others[start : start + rng.randrange(20)]
+            if (*now[:low], *new)[-1:] == (None,) and high == len(now):
+                continue  # a gap at the end is none before something comes behind it
+            edit = in_ids(low, new, "REPLACE", None if high == len(now) else high)
+            assert not streams.take(edit).rejected
+            now[low:high] = new
+        if rng.random() < 0.2:
+            streams.restart()
+    streams.take(Piece(Operation.END, len(now), None, None, None, len(now) * 80_000))
+    assert final(streams.said[KEY]) == final(written(now).said[KEY])

@@ -51,8 +51,8 @@ def test_a_run_with_a_crash_ends_well_and_can_be_verified_again(
         "the same texts in one piece, without Kafka and without a crash: the same 4 final verdicts",
         "Killed the worker (kill -9) at prediction",
         "Killed the worker (kill -9) after",
-        "support, 100% read: BLOCK",
-        "lunch, 100% read: ALLOW",
+        "support at 100%: BLOCK",
+        "lunch at 100%: ALLOW",
         f"Kafka was there already, at {broker.bootstrap}",
         "always the majority",
     ):

@@ -46,7 +46,7 @@ def test_times_are_those_from_the_newest_piece_to_the_reader() -> None:
 
 
 def test_conversations_are_judged_when_each_has_a_final_verdict() -> None:
-    """Not before; verdicts on what nobody typed are counted apart."""
+    """Not before, and not by a verdict on what nobody typed."""
     talks = talks_of("support", "lunch")
     talks.take(verdict(0, final=True), START_US / 1e6)
     talks.take(verdict(0, final=True, name="somebody-else"), START_US / 1e6)
@@ -55,4 +55,4 @@ def test_conversations_are_judged_when_each_has_a_final_verdict() -> None:
         talks.take(verdict(number, name="lunch", final=final), START_US / 1e6)
         judged.append(talks.are_judged)
     assert judged == [False, False, True]
-    assert talks.strangers == 1
+    assert talks.verdicts == 3

@@ -53,7 +53,7 @@ def test_panels_show_text_decision_and_what_was_found() -> None:
     for part in (
         "support · external: a test",
         "call me at tilda@brook.alt",
-        "REVIEW 97% · partial 2, 38% read",
+        "REVIEW 97% · partial 2, given at 38%",
         "EMAIL  41 ms",
         "no verdict yet",
         "60 of 100 pieces typed · 2 verdicts, half within 41 ms",
@@ -113,9 +113,9 @@ def test_a_pipe_gets_a_line_where_something_else_is_said() -> None:
         screen.show(scene)
     lines = [line for line in console.file.getvalue().splitlines() if "support" in line]  # type: ignore[attr-defined]
     assert lines == [
-        "  support, 8% read: ALLOW 97%, nothing found; partial verdict 1 after 41 ms",
-        "  support, 85% read: ALLOW 97%, EMAIL, PAN found; partial verdict 3 after 50 ms",
-        "  support, 100% read: REVIEW 97%, EMAIL found; final verdict 4 after 50 ms",
+        "  support at 8%: ALLOW 97%, nothing found; partial verdict 1 after 41 ms",
+        "  support at 85%: ALLOW 97%, EMAIL, PAN found; partial verdict 3 after 50 ms",
+        "  support at 100%: REVIEW 97%, EMAIL found; final verdict 4 after 50 ms",
     ]
 
 

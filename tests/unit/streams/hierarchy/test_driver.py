@@ -229,3 +229,30 @@ def test_spans_keep_their_names() -> None:
         (one.type, name) for v in said for one, name in zip(v.found.spans, v.names, strict=True)
     }
     assert len({name for kind, name in names if kind == "EMAIL"}) == 1
+
+
+def named(streams: Streams, kind: str) -> list[tuple[int, int]]:
+    """Names and places of the spans of a type in the last verdict."""
+    said = streams.said[KEY][-1]
+    pairs = zip(said.names, said.found.spans, strict=True)
+    return [(name, span.start) for name, span in pairs if span.type == kind]
+
+
+def test_span_behind_an_edit_keeps_its_name() -> None:
+    """Text that is put in before it moves it, also by more than it was away; so in token ids."""
+    text, new = "my card is 4111 1111 1111 1111 and that is all. ", "Hello Anna, how are you? "
+    encode = Streams().model.reading.tokenizer.encode
+    for in_ids in (False, True):
+        streams = Streams()
+
+        def given(at: int, words: str, operation: str, ids: bool = in_ids) -> Piece:
+            made = tuple(encode(words).ids.tolist()) if ids else None
+            end = at if operation == "REPLACE" else None
+            time_us = 0 if operation == "APPEND" else 2_000_000
+            return Piece(Operation(operation), at, end, None if ids else words, made, time_us)
+
+        streams.take(given(0, text, "APPEND"))
+        [before] = named(streams, "PAN")
+        assert not streams.take(given(0, new, "REPLACE")).rejected
+        streams.take(None)
+        assert named(streams, "PAN") == [(before[0], len(new) + text.index("4111"))]
