@@ -22,14 +22,10 @@ from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
 from state import stream_keys
 from streams.hierarchy.driver import Driver, DriverConfig
-from streams.hierarchy.members import StreamTenant, counts_of, names_version
 from streams.hierarchy.observer import PredictionType, SentSpan, Verdict
-from streams.hierarchy.sealed import StreamTable
 from streams.hierarchy.step import Op, ended_us
+from streams.hierarchy.tenants import StreamTenants
 from streams.kafka.reader import Record
-from streams.kafka.topics import TOKENS_ROLE, tokens_application
-from streams.shard.cell_formats import STREAMS
-from streams.shard.judging import Judging
 from streams.shard.unit import UnitOfWork
 from streams.shard.vault import erased
 from streams.verdicts import confidence
@@ -38,20 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    import numpy as np
-
     from operators.hierarchy.pace import Plan
-    from state import cells
-    from state.audit.chain import Chain
-    from state.encryption.names import Names
-    from state.encryption.sealing import OpenedRecords
     from state.stream_keys import StreamKey
     from streams.hierarchy.codecs import TokenCodecs
     from streams.hierarchy.model import StreamModel
     from streams.hierarchy.observer import StreamObserver
     from streams.hierarchy.step import Outcome, Said, Table
     from streams.kafka.fetch import SourceRecord
-    from streams.keys import CellKeys, KeyVersions
+    from streams.keys import CellKeys
     from streams.shard.unit import Message
 
 _MILLISECOND: Final = 1_000
@@ -74,7 +64,7 @@ class _Told(NamedTuple):
     value: bytes
 
 
-class TokenEngine(Judging[StreamTenant]):
+class TokenEngine(StreamTenants):
     """The streams of one shard.
 
     Args:
@@ -102,8 +92,6 @@ class TokenEngine(Judging[StreamTenant]):
         driver: of the streams, once the shard is open.
     """
 
-    formats = STREAMS
-
     def __init__(
         self,
         shard: int,
@@ -125,8 +113,7 @@ class TokenEngine(Judging[StreamTenant]):
         event: Callable[[StreamKey, Said], Message] | None = None,
         judged: Callable[[StreamKey], None] | None = None,
     ) -> None:
-        application = tokens_application(application_id)
-        super().__init__(shard, keys, codecs, application, source_topic, max_tenants)
+        super().__init__(shard, keys, codecs, application_id, source_topic, max_tenants)
         self._model = model
         self._token_codecs = codecs
         self._config = config
@@ -140,15 +127,7 @@ class TokenEngine(Judging[StreamTenant]):
         self._said: list[tuple[StreamKey, Said]] = []
         self._seconds = 0.0
         self._calendar: Calendar[StreamKey] = Calendar(idle_us, remember_us)
-        # Tenants whose records are to be encrypted.
-        self._in_the_clear: list[str] = []
-        self._table: StreamTable
         self.driver: Driver
-
-    @property
-    def label(self) -> int | str:
-        """The shard's name in metrics and logs."""
-        return f"{TOKENS_ROLE}-{self.shard}"
 
     def open(self, table: Table) -> None:
         """Go on from what was committed; tenants have been loaded. O(open and ended streams).
@@ -156,7 +135,7 @@ class TokenEngine(Judging[StreamTenant]):
         Raises:
             StateError: a record cannot be read.
         """
-        self._table = StreamTable(table, self._vault, self._names, f"streams of {self.label}")
+        self._open_table(table)
         self.driver = Driver(
             self._model, self._config, self._table, self._observer, self._executor, self._judged
         )
@@ -170,11 +149,6 @@ class TokenEngine(Judging[StreamTenant]):
             self._calendar.end(stream_keys.stream_of(key), ended_us(value))
         for stream in closed:
             self.driver.resume(stream)
-        for tenant in self._in_the_clear:
-            at = self.members[tenant]
-            lying = dict(self._table.lying(tenant))
-            at.changed, at.left = dict(lying), list(lying)
-        self._in_the_clear.clear()
         clock = table.get(stream_keys.clock_key())
         if clock is not None:
             self._calendar.now_us = _CLOCK.unpack(clock)[0]
@@ -216,10 +190,10 @@ class TokenEngine(Judging[StreamTenant]):
         self._table.check()
         driven = time.perf_counter()
         unit.outputs = {"verdicts": [], "audit": [], "events": []}
-        self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
         told: list[_Told] = []
         for key, outcome in outcomes.items():
             told += self._settle(unit, key, ops[key], outcome, records, refused)
+        self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
         for key in self._calendar.expired():
             self._changed(key, {stream_keys.ended_key(key): None})
         unit.state[stream_keys.clock_key()] = _CLOCK.pack(self._calendar.now_us)
@@ -338,6 +312,7 @@ class TokenEngine(Judging[StreamTenant]):
         if self.is_erased(key.tenant):  # its keys were destroyed meanwhile
             error = erased(key.tenant)
             refused += [(op.source, error) for op in ops if op.piece is not None]
+            outcome.said.clear()
             return []
         codecs = self._token_codecs
         told = [_Told(one.turn, key, one.time_us, codecs.said(key, one)) for one in outcome.said]
@@ -384,56 +359,8 @@ class TokenEngine(Judging[StreamTenant]):
                 self._codecs.quarantine(error, self._source_topic, self.shard, source)
             )
 
-    # -- tenants ----------------------------------------------------------------------------------
-
-    @property
-    def tenants(self) -> Mapping[str, StreamTenant]:
-        """The tenants, for metrics and inspection."""
-        # A copy at once: others ask while the shard's own thread adds tenants.
-        return dict(tuple(self.members.items()))
-
-    def _made(
-        self,
-        chain: Chain,
-        versions: KeyVersions,
-        writer: cells.CellWriter,
-        arrays: Mapping[str, np.ndarray] | None,
-    ) -> StreamTenant:
-        counts = counts_of(arrays)
-        names = self._vault.names(writer.tenant, names_version(counts))
-        at = StreamTenant(chain, versions, writer, counts, names)
-        at.touched = arrays is None
-        return at
-
-    def _admitted(self, tenant: str) -> StreamTenant:
-        """Return a tenant that is served; one whose keys were destroyed is not, at once."""
-        if self.is_erased(tenant):
-            raise erased(tenant)
-        return super()._admitted(tenant)
-
-    def _names(self, tenant: str) -> Names | None:
-        at = self.members.get(tenant)
-        return None if at is None else at.names
-
-    def _changed(self, key: StreamKey, state: Mapping[bytes, bytes | None]) -> None:
-        at = self.members[key.tenant]
-        at.changed |= state
-        at.touched = True
-
-    def load(self, store: OpenedRecords, tenant: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Put a tenant back as the last unit of work left it; see ``Judging``."""
-        super().load(store, tenant, arrays)
-        if self._vault.on and not store.sealed(tenant):
-            self._in_the_clear.append(tenant)
-
-    def settle(self) -> UnitOfWork:
-        """Erase tenants whose keys were destroyed, their streams too; see ``Settling``."""
-        unit = super().settle()
-        for tenant in unit.erased:
-            unit.state |= dict.fromkeys((key for key, _ in self._table.lying(tenant)), None)
-        return unit
-
     def forget(self, tenant: str) -> None:
         """Let go of a tenant's streams."""
+        self._table.forget()
         self._calendar.drop(lambda key: key.tenant == tenant)
         self.driver.forget_all(lambda key: key.tenant == tenant)

@@ -76,6 +76,10 @@ class StreamTable:
         if self._failed is not None:
             raise self._failed
 
+    def forget(self) -> None:
+        """Drop all that was derived from keys: some were destroyed."""
+        self._opener = self._vault.opener(self._where)
+
     def lying(self, tenant: str) -> Iterator[tuple[bytes, bytes]]:
         """Give all records of a tenant's streams as they lie."""
         for prefix in stream_keys.tenant_prefixes(tenant):

@@ -23,6 +23,7 @@ from tests.unit.streams.hierarchy.under_test import model, secrets
 
 if TYPE_CHECKING:
     from streams.hierarchy.model import StreamModel
+    from streams.hierarchy.observer import Verdict
     from streams.keys import CellKeys
     from streams.shard.unit import UnitOfWork
 
@@ -48,6 +49,7 @@ class ShardOfTokens:
         self.offset = 0
         self.late = 0
         self.units: list[UnitOfWork] = []
+        self.told: list[Verdict] = []
         self.open()
 
     def open(self) -> None:
@@ -57,6 +59,9 @@ class ShardOfTokens:
         class Told(StreamObserver):
             def left_out(self, pieces: int) -> None:
                 shard.late += pieces
+
+            def sent(self, what: Verdict) -> None:
+                shard.told.append(what)
 
         settings = self.settings
         self.engine = TokenEngine(
@@ -81,6 +86,7 @@ class ShardOfTokens:
         self.unit = self.engine.process(records)
         self.table.write(self.unit.state)
         self.units.append(self.unit)
+        self.engine.committed()
         decode = Codec("verdict").decode
         return [decode(message["value"]) for message in self.unit.outputs["verdicts"]]
 

@@ -191,6 +191,7 @@ def test_streams_that_time_out_after_the_destruction_say_nothing(site: Site) -> 
     shard.engine.driver.make_room(0)
     found = shard.take(token("late", 0, TEXT, 1 + IDLE_S, tenant="globex"))
     assert [one["tenant"] for one in found if one["status"] == "FINAL"] == ["globex"]
+    assert {one.stream.split("/")[0] for one in shard.told[-len(found) :]} == {"globex"}
 
 
 def test_state_in_the_clear_is_encrypted_by_the_next_unit(site: Site) -> None:
