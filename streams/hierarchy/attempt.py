@@ -130,15 +130,21 @@ class Attempt:
             begun = self._clock()
             wanted = [self._note(step, tokens) for step, tokens in waiting]
             pairs = [(step.live.cache, new) for step, new in zip(left, ids, strict=True)]
-            found = self._model.steps.encode(pairs, wanted)
+            early = [
+                (step, pair) for step, tokens in waiting if (pair := step.live.early(len(tokens)))
+            ]
+            pairs += [pair for _, pair in early]
+            found = self._model.steps.encode(pairs, [*wanted, *[()] * len(early)])
+            for (step, (_, new)), made in zip(early, found[len(left) :], strict=True):
+                step.live.take_early(new, made)
             ended = self._clock()
-            for (step, tokens), encoded, new in zip(waiting, found, ids, strict=True):
+            for (step, tokens), encoded, new in zip(waiting, found, ids, strict=False):
                 step.live.encoded(tokens, encoded)
                 name, position = step.key.name, step.live.tokens
                 self._observer.encoded(
                     Encoded(name, position, len(new), ended - started, ended - begun)
                 )
-            for step, encoded, rows in zip(left, found, wanted, strict=True):
+            for step, encoded, rows in zip(left, found, wanted, strict=False):
                 for state in states.of_tokens(step, encoded, rows):
                     self._observer.state(state)
         for step in steps:

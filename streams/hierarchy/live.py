@@ -23,6 +23,7 @@ from operators.hierarchy.records import Checkpoint, Head, Judgement, Kept, Openi
 from operators.hierarchy.session import Session
 from operators.hierarchy.spans import Part, part, united
 from operators.hierarchy.told import Told
+from streams.hierarchy.early import Early
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -239,6 +240,7 @@ class Live:
         spans = 400 * (len(self._spans) + sum(len(part.spans) for part in self.parts))
         above = self._outline.nbytes + self._lookahead.nbytes
         above += sum(row.nbytes for _, row in self._ahead)
+        above += self._early.nbytes
         return self.cache.nbytes + above + texts + tokens + spans + _OBJECT_BYTES
 
     @property
@@ -260,6 +262,10 @@ class Live:
         self._first = first
         self.cache: SegmentCache = self.model.steps.begin(slow)
         self._lookahead = self.model.above.lookahead()
+        self._early = Early(self.model.steps, self.model.reading.config)
+        # What there is of the segment that begins, and its first token, counted from the last one.
+        self._handed: tuple[Early, int] | None = None
+        self._present: Sequence[Token] = ()
 
     def _back_to(self, checkpoint: Checkpoint) -> text.TextState:
         self._segments = checkpoint.segments
@@ -334,7 +340,10 @@ class Live:
             stage = self._todo[0]
             closes = self._at < len(stage.closed)
             tokens = stage.closed[self._at].flush.tokens if closes else stage.state.buffer.tokens
+            if self._handed is not None:
+                self._take_early(*self._handed, tokens)
             if left := tokens[self.cache.count :]:
+                self._present = tokens
                 return left
             if closes:
                 self._reach(stage, len(stage.units) - 1)
@@ -347,6 +356,29 @@ class Live:
             self._todo.popleft()
             self._at = self._done = 0
         return ()
+
+    def early(self, new: int) -> tuple[SegmentCache, NDArray[np.int64]] | None:
+        """What is to be encoded of the next segment beside new tokens of this one, if anything is.
+
+        Args:
+            new: tokens that wait.
+        """
+        ids = self._early.waiting(self._present, self.cache, new)
+        if not ids or self._early.cache is None:
+            return None
+        return self._early.cache, np.array(ids, np.int64)
+
+    def take_early(self, ids: NDArray[np.int64], made: Encoded) -> None:
+        """Take what that gave."""
+        self._early.take(ids.tolist(), made)
+
+    def _take_early(self, early: Early, start: int, tokens: Sequence[Token]) -> None:
+        """Begin the segment with what there is of it."""
+        self._handed = None
+        found = early.handed(start, tokens)
+        if found is not None:
+            self.cache, made = found
+            self.encoded(tokens[: self.cache.count], made)
 
     def unnoted(self, tokens: Sequence[Token]) -> tuple[int, Sequence[Token]]:
         """Of tokens that wait, those that have not been told of yet, and the number of the first.
@@ -438,6 +470,7 @@ class Live:
             self._at = 0
         self._todo.clear()
         self.ended = True
+        self._early = Early(self.model.steps, self.model.reading.config)
         self.cache.release()
 
     def _flush(self, closed: Closed) -> None:
@@ -451,8 +484,10 @@ class Live:
         # What the document would be if all in it ended here: its topic rarely does.
         document = self._outline.read(np.zeros(len(SCORES))).levels[DOCUMENT]
         self.updates.append(Update(DOCUMENT, self._pooled - 1, document))
-        chunk = (flush.next - flush.first) // self.model.reading.config.chunk
+        early, start = self._early, flush.next - flush.first
+        chunk = start // self.model.reading.config.chunk
         self._begin_segment(self.cache.states[chunk], flush.next)
+        self._handed = early, start
         # One segment at most is not judged yet: what partial verdicts rest on does not depend on
         # how long judging takes.
         self.settle()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from streams.hierarchy.step import Said
 
 pytestmark = pytest.mark.slow
 
@@ -87,16 +86,10 @@ def test_partial_verdicts_survive_evictions_and_restarts(text: str, rng: Random)
     assert partials(disturbed.said[KEY]) == partials(undisturbed.said[KEY])
 
 
-def told(said: Said) -> tuple[object, ...]:
-    """What a verdict says, but for numbers of less weight."""
-    places = [(span.type, span.start, span.end) for span in said.found.spans]
-    return said.number, said.names, said.position, said.time_us, said.found.decision, places
-
-
 @settings(deadline=None, max_examples=6)
 @given(st.lists(TEXTS, min_size=2, max_size=5), st.randoms(use_true_random=False))
 def test_streams_do_not_see_each_other(texts: list[str], rng: Random) -> None:
-    """Encoded together, each says what it says alone."""
+    """Encoded together, each says what it says alone, to the bit."""
     keys = [StreamKey("acme", f"chat-{number}") for number in range(len(texts))]
     left = {key: in_pieces(text, rng) for key, text in zip(keys, texts, strict=True)}
     alone = {}
@@ -111,10 +104,7 @@ def test_streams_do_not_see_each_other(texts: list[str], rng: Random) -> None:
         left = {key: pieces for key, pieces in left.items() if pieces}
     for key, said in alone.items():
         assert final(together.said[key]) == final(said)
-        # A call sums over the room of its widest stream: the last bits of scores may differ.
-        assert [told(one) for one in together.said[key]] == [told(one) for one in said]
-        for ours, theirs in zip(together.said[key], said, strict=True):
-            assert ours.found.scores == pytest.approx(theirs.found.scores, abs=1e-4)
+        assert partials(together.said[key]) == partials(said)
 
 
 @settings(deadline=None, max_examples=10)
