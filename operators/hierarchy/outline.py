@@ -95,9 +95,14 @@ class Outline:
         self._topics.tokens(hidden)
         self._levels.tokens(hidden)
 
-    def sentence(self) -> float:
-        """End a sentence; the chance that it began another topic."""
-        chance = self._topics.shift()
+    def sentence(self, *, topics: bool = True) -> float:
+        """End a sentence; the chance that it began another topic.
+
+        Args:
+            topics: whether it may; else that is not worked out, and the chance is 0. Sentences
+                after it are compared with it all the same.
+        """
+        chance = self._topics.shift() if topics else 0.0
         if chance > self._turn:
             self._levels.close(PARAGRAPH)
             self._levels.close(TOPIC)

@@ -1,7 +1,7 @@
 """How a worker that falls behind on its streams does less, step by step, and when it stops reading.
 
-Once a window (half a second, say) the worker says how long tokens and updates took and how much
-waits. The *load* is the worst of the three as a share of its budget. Above 1 the worker is behind;
+Once a window (half a second, say) the worker says how long tokens and updates took and how many
+pieces wait. The *load* is the worst of the three as a share of its budget. Above 1 the worker is behind;
 at `calm` and below it has room; between the two nothing changes. Steps come in this order, each
 with what the ones before it do:
 
@@ -23,7 +23,7 @@ begins at `calm_windows`, doubles (up to `longest`) whenever a step has to be ta
 A step changes when partial verdicts come, and the levels that they rest on. Final verdicts are
 functions of the text: nothing that a step leaves out may go into them.
 
-Reading is another matter: a partition whose waiting tokens reach `pause_at` is paused, and resumed
+Reading is another matter: a partition whose waiting pieces reach `pause_at` is paused, and resumed
 once they have fallen to `resume_at`. That bounds memory, whatever the step.
 """
 
@@ -56,7 +56,7 @@ class PaceConfig:
     Attributes:
         token_ms: longest that a token may take, at the 99th percentile of a window.
         update_ms: the same for an update of sentence, paragraph, topic or document.
-        backlog: waiting tokens of a worker at which it is behind.
+        backlog: waiting pieces of a worker at which it is behind.
         calm: share of the budgets at which there is room.
         patience: windows in a row, behind, before the next step.
         calm_windows: windows in a row with room before the step back, to begin with.
@@ -65,8 +65,8 @@ class PaceConfig:
         gather_longer_ms: the same from LARGER_CHUNKS on; within the budget of a token.
         partial_ms: least time of a stream between two partial verdicts.
         partial_longer_ms: the same from FEWER_PARTIALS on.
-        pause_at: waiting tokens at which a partition is paused.
-        resume_at: waiting tokens at which it is resumed.
+        pause_at: waiting pieces at which a partition is paused.
+        resume_at: waiting pieces at which it is resumed.
     """
 
     token_ms: float = 50.0
@@ -114,7 +114,7 @@ class Window(NamedTuple):
     Attributes:
         token_ms: 99th percentile over tokens, waiting included; 0 if there were none.
         update_ms: the same over updates.
-        waiting: tokens that wait at its end.
+        waiting: pieces that wait at its end.
     """
 
     token_ms: float
@@ -229,7 +229,7 @@ def paused(waiting: int, was: bool, config: PaceConfig) -> bool:
     """Whether a partition is to be paused.
 
     Args:
-        waiting: its tokens that wait.
+        waiting: its pieces that wait.
         was: whether it is paused now.
         config: the two marks.
     """

@@ -24,6 +24,7 @@ from operators.hierarchy.buffer import BufferState, Flush, Reason, Token
 from operators.hierarchy.growing import GrowingState
 from operators.hierarchy.packed import packed, unpacked
 from operators.hierarchy.places import Places
+from operators.hierarchy.rests import Rests
 from operators.hierarchy.session import Operation, Piece
 from operators.hierarchy.spans import Part
 from operators.hierarchy.spelling import Ids
@@ -87,6 +88,7 @@ class Head:
         told: what has been told.
         ending: the piece that ends the stream, which is not in what the other fields say; None: it
             is open.
+        rests: where its topics rested, as far back as its text may be read again.
     """
 
     opening: Opening
@@ -108,6 +110,7 @@ class Head:
     carried_low: int
     told: Told
     ending: Piece | None = None
+    rests: Rests = Rests()
 
     def to_bytes(self) -> bytes:
         """The record."""
@@ -131,6 +134,8 @@ class Head:
         }
         if self.ending is not None:
             head["ending"] = self.ending
+        if self.rests.places:
+            head["rests"] = self.rests.places
         ids = _ids(head, self.ids)
         return packed(
             head, (self.spelled, *(_tokens(one.flush.tokens) for one in self.closed), *ids)
@@ -160,6 +165,7 @@ class Head:
                 "carried": tuple(_span(one) for one in head["carried"]),
                 "told": Told.from_json(head["told"]),
                 "ending": _piece(head["ending"]) if "ending" in head else None,
+                "rests": Rests(tuple(head.get("rests", ()))),
             }
         )
 

@@ -75,6 +75,7 @@ class Driver:
 
     Attributes:
         partials: when partial verdicts are given; may be changed between two runs.
+        topics: whether topics begin and end, or rest; the same.
         nbytes: of those there are.
         evictions: streams that were let go of for want of memory.
     """
@@ -100,6 +101,7 @@ class Driver:
         # Streams that have ended, and what judges them.
         self._closed: dict[StreamKey, tuple[Live, int, Future[None]]] = {}
         self.partials = config.partials
+        self.topics = True
         self.nbytes = 0
         self.evictions = 0
 
@@ -194,7 +196,10 @@ class Driver:
         return attempt
 
     def _begun(self, key: StreamKey, ops: Sequence[Op]) -> Step:
-        return self._step(key, ops, self._opened(key, ops[0]))
+        live = self._opened(key, ops[0])
+        if not live.ended:
+            live.rest(topics=self.topics)
+        return self._step(key, ops, live)
 
     def _step(self, key: StreamKey, ops: Sequence[Op], live: Live) -> Step:
         closed, defers = self._closed.get(key), self._judged is not None

@@ -82,7 +82,7 @@ class TokenEngine(StreamTenants):
         most_bytes: gives how much memory the streams may take now.
         executor: where segments are scanned while others are read.
         pace: gives what the worker does less now.
-        plan: is told how many pieces wait, and gives what is to be done; None: nothing changes.
+        plan: gives what is to be done now, and how much of it; None: nothing changes.
         event: makes the event of a final verdict; None: verdicts make none.
         judged: told, on any thread, of a stream that had ended and has been judged. It must see to
             it that word of that comes in the log (``TokenCodecs.judged``), where the final verdict
@@ -109,7 +109,7 @@ class TokenEngine(StreamTenants):
         most_bytes: Callable[[], int],
         executor: Executor,
         pace: Callable[[], Pace] = lambda: Pace.NORMAL,
-        plan: Callable[[int], Plan] | None = None,
+        plan: Callable[[], Plan] | None = None,
         event: Callable[[StreamKey, Said], Message] | None = None,
         judged: Callable[[StreamKey], None] | None = None,
     ) -> None:
@@ -183,8 +183,10 @@ class TokenEngine(StreamTenants):
         ops = self._ops(records, unit, refused)
         decoded = time.perf_counter()
         if self._plan is not None:
-            every_us = int(self._plan(len(records)).partial_ms * _MILLISECOND)
+            plan = self._plan()
+            every_us = int(plan.partial_ms * _MILLISECOND)
             self.driver.partials = replace(self._config.partials, every_us=every_us)
+            self.driver.topics = plan.topics
         self.driver.make_room(self._most_bytes())
         outcomes = self.driver.run(ops)
         self._table.check()

@@ -20,6 +20,7 @@ from operators.hierarchy import session, text
 from operators.hierarchy.boundaries import Level
 from operators.hierarchy.levels import DOCUMENT, PARAGRAPH, SENTENCE, TOPIC
 from operators.hierarchy.records import Checkpoint, Head, Judgement, Kept, Opening
+from operators.hierarchy.rests import Rests
 from operators.hierarchy.session import Session
 from operators.hierarchy.spans import Part, part, united
 from operators.hierarchy.told import Told
@@ -162,6 +163,7 @@ class Live:
         self.turns: list[Turn] = []
         self.updates: list[Update] = []
         self._outline = model.above.outline()
+        self._rests = Rests()
         # Number of the first token that is not in the outline; tokens from there on, encoded.
         self._pooled = 0
         self._ahead: deque[tuple[Token, NDArray[np.float32]]] = deque()
@@ -192,6 +194,7 @@ class Live:
         live.told = head.told
         live.closed = list(head.closed)
         live._kept = head.kept
+        live._rests = head.rests
         live._carried, live._carried_low = head.carried, head.carried_low
         live._judge(judgements, head.applied)
         before = live.session.text
@@ -217,7 +220,7 @@ class Live:
             self.opening, at.arrivals, at.in_ids, at.spelled, at.ids, at.places, at.time_us,
             at.text.buffer.since_us, at.text.tip, self._kept, self._looked, tuple(self._spans),
             self._judged, len(self.parts), tuple(self.closed), self._carried, self._carried_low,
-            self.told,
+            self.told, rests=self._rests,
         )  # fmt: skip
 
     @property
@@ -292,6 +295,14 @@ class Live:
         self.session, stages = session.append(self.model.reading, self.session, piece)
         self._todo.extend(stages)
 
+    def rest(self, *, topics: bool) -> None:
+        """Let topics rest, or work, in what becomes certain from now on.
+
+        Args:
+            topics: whether they work.
+        """
+        self._rests = self._rests.go_on(self.session.text.growing.offset, resting=not topics)
+
     def edit(self, change: session.Edit, back: Back) -> None:
         """Read the text anew from a checkpoint before an edit on.
 
@@ -315,6 +326,9 @@ class Live:
         self._segments = 0
         self._noted = 0
         self._noted_place = change.start
+        # What was known before the edit is read as it was read first.
+        resting = self._rests.now
+        self._rests = self._rests.before(change.start).go_on(change.start, resting=resting)
         self._done = 0
         if back.checkpoint is None:
             self._outline, self._pooled = self.model.above.outline(), 0
@@ -441,7 +455,7 @@ class Live:
                 self._updated(PARAGRAPH, self._pooled)
             return
         start = self._pooled - self._outline.begun
-        chance = self._outline.sentence()
+        chance = self._outline.sentence(topics=not self._rests.at(boundary.certain))
         if not unknown:
             return
         if self._outline.begins_topic(chance):
@@ -517,6 +531,7 @@ class Live:
         self.written.checkpoints |= {one.number: None for one in kept[: -self._edits]}
         self._kept = kept[-self._edits :]
         needed = min([self._kept[0].offset, *(closed.offset for closed in self.closed)])
+        self._rests = self._rests.since(self._kept[0].place)
         places = self.session.places.since(needed)
         self.session = replace(self.session, places=places, ids=ids)
 

@@ -58,11 +58,16 @@ class Pacing(StreamObserver):
         with self._lock:
             self._updates.append((what.seconds, 1))
 
+    @property
+    def now(self) -> Plan:
+        """What is to be done at the step that was reached last."""
+        return self.pace.plan(self.config)
+
     def plan(self, waiting: int, observer: StreamObserver) -> Plan:
         """What is to be done now. Call it before each round of calls, and while nothing comes.
 
         Args:
-            waiting: tokens of the worker that wait.
+            waiting: pieces of the worker that wait.
             observer: told when a window has ended.
         """
         with self._lock:
@@ -79,11 +84,11 @@ class Pacing(StreamObserver):
         return now.plan(self.config)
 
     def pauses(self, partition: int, waiting: int, observer: StreamObserver) -> bool:
-        """Whether a partition is to be paused; ask whenever its waiting tokens have changed.
+        """Whether a partition is to be paused; ask whenever its waiting pieces have changed.
 
         Args:
             partition: of the tokens.
-            waiting: its tokens that wait.
+            waiting: its pieces that wait.
             observer: told when the answer changes.
         """
         with self._lock:

@@ -8,7 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -22,7 +22,7 @@ from streams.hierarchy.linked import VerdictEvents, output_roles
 from streams.hierarchy.logs.stream_logs import StreamLogs
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.observer import Observers, StreamObserver
-from streams.hierarchy.pacing import Pacing
+from streams.hierarchy.pacing import WINDOW_S, Pacing
 from streams.hierarchy.shard import TokenShard
 from streams.hierarchy.silence import Silence
 from streams.kafka.reader import PartitionReader
@@ -40,6 +40,7 @@ from streams.watchdog import watchdog_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from operators.hierarchy.pace import Plan
     from state.store import ShardStore
     from streams.keys import CellKeys
     from streams.metrics import Metrics
@@ -177,14 +178,14 @@ class TokenStream:
             self._logs.close()
 
     async def watch(self) -> None:
-        """End streams of silent shards, and send word of those judged, until cancelled.
+        """End streams of silent shards, send word of those judged, do more again, until cancelled.
 
         On the event loop of the stream.
         """
         broker, idle_s = self._settings.broker, self._settings.hierarchy.idle_seconds
         silence = Silence(self.shards, self._codecs, broker, self.source, idle_s)
         try:
-            await asyncio.gather(silence.watch(), self._announcer.run())
+            await asyncio.gather(silence.watch(), self._announcer.run(), self._keep_pace())
         finally:
             await asyncio.get_running_loop().run_in_executor(None, self._words.close)
 
@@ -207,7 +208,7 @@ class TokenStream:
             most_bytes=self._share,
             executor=self._judging,
             pace=lambda: self.pacing.pace.step,
-            plan=lambda waiting: self.pacing.plan(waiting, self._observer),
+            plan=self._plan,
             event=self._event,
             judged=partial(self._announcer.judged, number),
         )
@@ -233,7 +234,27 @@ class TokenStream:
             executor=executor,
             observer=self._metrics,
             failed=self._failed,
+            pacing=self.pacing,
+            told=self._observer,
         )
+
+    def _waiting(self) -> int:
+        """Pieces that this worker has and has not committed."""
+        return sum(cast("TokenShard", shard).waiting for shard in self.shards.active)
+
+    def _plan(self) -> Plan:
+        return self.pacing.plan(self._waiting(), self._observer)
+
+    async def _keep_pace(self) -> None:
+        """Let windows end while nothing comes: a worker without work has room.
+
+        While something waits they end with units of work. A window that ended in the middle of a
+        long one would have measured nothing, and that would look like room.
+        """
+        while True:
+            await asyncio.sleep(WINDOW_S)
+            if not self._waiting():
+                self._plan()
 
     def _share(self) -> int:
         """Bytes that the streams of one shard may take: all shards together keep to the limit."""

@@ -294,9 +294,18 @@ class Shard:
         self._queue.add(records)
         self._expected = records[-1].offset + 1
         self.wake()
-        if len(self._queue) >= self._settings.max_buffered_events:
+        if self._is_full():
             self._room.clear()
             await self._room.wait()
+
+    def _is_full(self) -> bool:
+        """Whether the fetcher is to wait; asked whenever the queue has become longer or shorter."""
+        return len(self._queue) >= self._settings.max_buffered_events
+
+    @property
+    def _gather_ms(self) -> float:
+        """Least time between the starts of two units of work, as of now."""
+        return self._settings.gather_ms
 
     async def ask(self, question: Question[T]) -> T:
         """Let a question be answered from what the last transaction committed.
@@ -362,7 +371,6 @@ class Shard:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        gather_s = self._settings.gather_ms / 1000
         try:
             while self._has_work():
                 started = loop.time()
@@ -372,12 +380,12 @@ class Shard:
                     continue
                 records = self._queue.take(self._settings.max_unit_events)
                 self._reached = records[-1].offset + 1
-                if len(self._queue) < self._settings.max_buffered_events:
+                if not self._is_full():
                     self._room.set()
                 async with self._turn:
                     unit = await loop.run_in_executor(self._executor, self._unit, records, loop)
                 self._observer.committed(self, unit, records[0].timestamp)
-                left = started + gather_s - loop.time()
+                left = started + self._gather_ms / 1000 - loop.time()
                 if left > 0 and len(self._queue) < self._settings.max_unit_events:
                     await asyncio.sleep(left)
             if self.state is ShardState.RUNNING:

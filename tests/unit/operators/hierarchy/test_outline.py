@@ -57,3 +57,18 @@ def test_state_of_other_weights_is_refused(shipped: HierarchyWeights) -> None:
     """It says so, instead of reading numbers wrongly."""
     with pytest.raises(StateMismatch, match="other weights"):
         Outline(shipped, 0.5, b"\0" * 80)
+
+
+def test_topics_that_rested_know_what_they_missed(shipped: HierarchyWeights) -> None:
+    """A sentence ends no topic meanwhile; the next one is compared with it all the same."""
+    rested, works = Outline(shipped, 0.0), Outline(shipped, 0.0)
+    chances = []
+    for sentence in range(6):
+        of = np.random.default_rng(sentence).normal(size=(9, 384)).astype(np.float32)
+        for outline in (rested, works):
+            outline.tokens(of)
+        chances.append((rested.sentence(topics=sentence != 4), works.sentence()))
+    assert [one == other for one, other in chances] == [True] * 4 + [False, True]
+    assert chances[4][0] == 0.0
+    assert not rested.begins_topic(0.0)
+    assert rested.to_bytes() != works.to_bytes()

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from operators.hierarchy.pace import STEPS, Step
 from schemas.codec import Codec
 from state import stream_keys
 from state.stream_keys import StreamKey
 from streams.hierarchy.codecs import AHEAD_US, IDLE
 from streams.hierarchy.engine import TokenEngine
 from streams.hierarchy.in_memory import MemoryTable
-from streams.hierarchy.observer import StreamObserver
+from streams.hierarchy.observer import BoundaryType, Encoded, StreamObserver
+from streams.hierarchy.pacing import WINDOW_S, Pacing
 from streams.hierarchy.worker import driver_config, token_codecs
 from streams.kafka.reader import Record
 from streams.kafka.topics import MAX_RECORD_BYTES
 from streams.settings import load_settings
 from streams.shard import restore
-from tests.unit.streams.hierarchy.under_test import model, secrets
+from tests.unit.streams.hierarchy.under_test import fickle, model, secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from operators.hierarchy.pace import Plan
     from streams.hierarchy.model import StreamModel
-    from streams.hierarchy.observer import Verdict
+    from streams.hierarchy.observer import Ended, Paced, Verdict
     from streams.keys import CellKeys
     from streams.shard.unit import UnitOfWork
 
@@ -50,6 +56,7 @@ class ShardOfTokens:
         self.late = 0
         self.units: list[UnitOfWork] = []
         self.told: list[Verdict] = []
+        self.plan: Callable[[], Plan] | None = None
         self.open()
 
     def open(self) -> None:
@@ -69,7 +76,7 @@ class ShardOfTokens:
             driver_config(settings), Told(), keys=self.keys, application_id="test",
             max_tenants=settings.stream.max_tenants, source_topic="tokens",
             idle_us=IDLE_S * SECOND, remember_us=KEPT_S * SECOND,
-            most_bytes=lambda: shard.most_bytes, executor=ThreadPoolExecutor(1),
+            most_bytes=lambda: shard.most_bytes, executor=ThreadPoolExecutor(1), plan=self.plan,
         )  # fmt: skip
         reached, committed = restore.load_records(self.engine, self.table, "table")
         assert reached == committed
@@ -193,3 +200,94 @@ def test_stream_is_told_of_on_demand() -> None:
         assert [span.type for span in said.found.spans] == ["PAN"]
         shard.open()
     assert dict(shard.table) == before
+
+
+class Slow(StreamObserver):
+    """Makes the calls of an engine as long as they are to be, and takes down what became of that.
+
+    Args:
+        shard: whose engine it paces, by a clock of its own.
+    """
+
+    def __init__(self, shard: ShardOfTokens) -> None:
+        self.now = 0.0
+        self.pacing = Pacing(shard.settings.pace, clock=lambda: self.now)
+        self.steps: list[Step] = []
+        self.boundaries: list[tuple[BoundaryType, Step]] = []
+        self.plans: list[Plan] = []
+        shard.plan = self.plan
+        shard.open()
+        shard.engine.driver._observer = self  # noqa: SLF001 - in place of what only counts
+
+    def plan(self) -> Plan:
+        """What is done now."""
+        self.plans.append(self.pacing.plan(0, self))
+        return self.plans[-1]
+
+    def window(self, token_ms: float) -> None:
+        """End a window, in which tokens took that long."""
+        self.now += WINDOW_S
+        self.pacing.encoded(Encoded("another", 0, 9, token_ms / 1_000, 0.0))
+
+    def paced(self, what: Paced) -> None:
+        """Take down a step."""
+        self.steps.append(what.step)
+
+    def ended(self, what: Ended) -> None:
+        """Take down a boundary, and the step at which it was found."""
+        self.boundaries.append((what.type, self.pacing.pace.step))
+
+
+def paced(token_ms: Callable[[int], float], text: str) -> tuple[Slow, list[dict[str, Any]]]:
+    """A text written in pieces of 20, one each half second, by a worker whose tokens take so long.
+
+    Gives what became of the pace, and the verdicts.
+    """
+    shard = ShardOfTokens(made=fickle())
+    slow, found = Slow(shard), []
+    for number, at in enumerate(range(0, len(text), 20)):
+        slow.window(token_ms(number))
+        one = token("a", at, text[at : at + 20], 0)
+        found += shard.take({**one, "time_us": number * SECOND // 2})
+    found += shard.take(token("a", len(text), None, len(text)))
+    return slow, found
+
+
+def gaps(verdicts: list[dict[str, Any]], rarely: list[bool]) -> list[int]:
+    """Times between partial verdicts where they are to come rarely, by number of the piece."""
+    pairs = itertools.pairwise(one["time_us"] for one in verdicts)
+    return [after - before for before, after in pairs if rarely[2 * after // SECOND]]
+
+
+def test_worker_that_is_behind_does_less_step_by_step_and_judges_the_same() -> None:
+    """Partial verdicts come less often, topics rest, and the final verdict does not know of it.
+
+    It is behind in the middle, and has come back by the end.
+    """
+    text = "".join(
+        f"Card {number}: 4111 1111 1111 1111, or call +49 30 {1234567 + number}. The cat is sick. "
+        f"Deploy it with kubectl, the password is hunter{number}secret! "
+        for number in range(18)
+    )
+    calm, verdicts = paced(lambda _: 30.0, text)
+    slow, fewer = paced(lambda number: 90.0 if 20 <= number < 50 else 30.0, text)
+    assert set(calm.steps) == {Step.NORMAL}
+    assert set(slow.steps) == set(STEPS)
+    last, same = verdicts.pop(), fewer.pop()
+    assert last["status"] == same["status"] == "FINAL"
+    # Verdicts are counted, and spans called by numbers in the order in which they were told.
+    counted = {"spans", "sequence"}
+    assert {k: v for k, v in same.items() if k not in counted} == {
+        k: v for k, v in last.items() if k not in counted
+    }
+    spans = [[{**one, "span_id": ""} for one in of["spans"]] for of in (last, same)]
+    assert spans[0] == spans[1] != []
+    rarely = [plan.partial_ms == slow.pacing.config.partial_longer_ms for plan in slow.plans]
+    assert min(gaps(verdicts, rarely)) == SECOND // 2
+    assert min(gaps(fewer, rarely)) >= 2 * SECOND
+    resting = [kind for kind, step in slow.boundaries if step is Step.NO_TOPICS]
+    assert BoundaryType.TOPIC not in resting
+    assert BoundaryType.SENTENCE in resting
+    topics = [step for kind, step in slow.boundaries if kind is BoundaryType.TOPIC]
+    assert topics
+    assert len(topics) < [kind for kind, _ in calm.boundaries].count(BoundaryType.TOPIC)

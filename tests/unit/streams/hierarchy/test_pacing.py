@@ -154,7 +154,7 @@ class Simulated:
         for one in ended:
             if one.level is Level.PARAGRAPH:
                 self.outline.paragraph()
-            elif self.outline.begins_topic(chance := self.outline.sentence()) and plan.topics:
+            elif self.outline.begins_topic(chance := self.outline.sentence(topics=plan.topics)):
                 self.observer.ended(Ended(self.name, BoundaryType.TOPIC, one.end, chance, "", ""))
             kind = BoundaryType(one.level.value)
             before = self.text[one.start : one.end]
