@@ -41,8 +41,8 @@ STREAMS: Final = 100
 RATE: Final = 5
 SHARDS: Final = 2
 WARM_S: Final = 40.0
-"""Streams have some text at once before; a flush later all of their text has come token by token, as
-that of a stream which is typed."""
+"""Streams have some text at once before; a flush later all of it has come token by token, as that
+of a stream which is typed."""
 MEASURED_S: Final = 20.0
 PER_PARTIAL: Final = 12
 """Code points between two partial verdicts of a stream: some three tokens, as 500 ms bring."""

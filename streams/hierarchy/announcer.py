@@ -11,6 +11,7 @@ the stream's record in the table says that it waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -53,17 +54,18 @@ class Announcer:
         """A stream has been judged; on any thread, before the loop runs and after it has ended."""
         self._words.append(_Word(shard, key))
         loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._came.set)
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: whoever serves next tells
+                loop.call_soon_threadsafe(self._came.set)
 
     async def run(self) -> None:
         """Send what there is and what comes, until cancelled; on the event loop of the stream."""
         self._loop = asyncio.get_running_loop()
-        while True:
-            self._came.clear()
-            words, self._words = self._words, deque()
-            await asyncio.gather(*map(self._send, words))
-            if not self._words:
+        async with asyncio.TaskGroup() as sending:  # none waits for one that cannot be sent
+            while True:
+                self._came.clear()
+                while self._words:
+                    sending.create_task(self._send(self._words.popleft()))
                 await self._came.wait()
 
     async def _send(self, word: _Word) -> None:

@@ -180,19 +180,31 @@ class TokenCodecs(VerdictCodecs):
             }
         )
 
-    def buffered(self, key: StreamKey, outcome: Outcome) -> bytes | None:
-        """Encode what a stream that was given up had read and not judged, as a piece of it."""
-        head = outcome.head
-        if head is None or not head.tip:
-            return None
+    def buffered(self, key: StreamKey, outcome: Outcome) -> list[bytes]:
+        """Encode what a stream that was given up had read and not judged, as pieces of it.
+
+        The second is the one that ended it, where that is all that is known of its units.
+        """
+        head, found = outcome.head, []
+        if head is not None and head.tip:
+            at = head.places.position(head.kept[-1].place)
+            piece = Piece(Operation.APPEND, at, None, head.tip, None, head.time_us)
+            found.append(self._encoded(key, piece))
+        if head is not None and head.ending is not None and (head.ending.text or head.ending.ids):
+            found.append(self._encoded(key, head.ending))
+        return found
+
+    def _encoded(self, key: StreamKey, piece: Piece) -> bytes:
         return self._token.encode(
             {
                 "tenant": key.tenant,
                 "stream_id": key.stream_id,
-                "operation": Operation.APPEND.value,
-                "position": head.places.position(head.kept[-1].place),
-                "text": head.tip,
-                "time_us": head.time_us,
+                "operation": piece.operation.value,
+                "position": piece.position,
+                "text": piece.text,
+                "token_ids": None if piece.ids is None else list(piece.ids),
+                "tokenizer": None if piece.ids is None else self._tokenizer,
+                "time_us": piece.time_us,
             }
         )
 

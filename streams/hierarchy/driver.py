@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from operators.hierarchy.records import Head, Opening
+from operators.hierarchy.records import Head
 from operators.hierarchy.told import PartialConfig
 from state import stream_keys
 from streams.hierarchy.attempt import Attempt, Failure
@@ -33,7 +32,7 @@ from streams.hierarchy.step import Op, Outcome, Said, Step, Table, gone, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from state.stream_keys import StreamKey
     from streams.hierarchy.model import StreamModel
@@ -42,6 +41,20 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS: Final = 3
 """Failures in a row after which a stream is given up."""
+
+
+class _Closed(NamedTuple):
+    """A stream that has ended and waits for word that it was judged.
+
+    Attributes:
+        live: it; only `job` may touch it until it is done. None: it was let go of.
+        size: bytes in memory.
+        job: what judges it; None: nothing does, and it is scanned where word of it comes.
+    """
+
+    live: Live | None
+    size: int
+    job: Future[None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +111,7 @@ class Driver:
         self._judged = judged
         self._clock = clock
         self._streams: OrderedDict[StreamKey, tuple[Live, int]] = OrderedDict()
-        # Streams that have ended, and what judges them.
-        self._closed: dict[StreamKey, tuple[Live, int, Future[None]]] = {}
+        self._closed: dict[StreamKey, _Closed] = {}
         self.partials = config.partials
         self.topics = True
         self.nbytes = 0
@@ -155,32 +167,51 @@ class Driver:
 
     def resume(self, key: StreamKey) -> None:
         """Judge a stream that had ended before a restart."""
-        assert self._judged is not None
         try:
             live = self._restored(key)
-            assert live is not None, "its head was read just now"
-        except Exception as error:  # noqa: BLE001 - it is this stream's, and told when it is tried again
-            done: Future[None] = Future()
-            done.set_exception(error)
-            live = Live(self._model, Opening(), self._config.edits)
-            self._closed[key] = live, 0, done
-            self._judged(key)
-        else:
+        except Exception as error:  # noqa: BLE001 - it is this stream's: told where word of it comes
+            log.warning("a stream that had ended cannot be read", error=type(error).__name__)
+            live = None
+        if live is not None:
             self._close(key, live)
+        else:
+            self._closed[key] = _Closed(None, 0, None)
+            self._tell(key)
 
     def _close(self, key: StreamKey, live: Live) -> None:
-        job, size = self._executor.submit(live.settle), live.nbytes
-        self._closed[key] = live, size, job
+        size = live.nbytes
+        job = self._executor.submit(live.settle)
+        self._closed[key] = _Closed(live, size, job)
         self.nbytes += size
-        told = self._judged
-        assert told is not None
-        job.add_done_callback(lambda _: told(key))
+        job.add_done_callback(lambda done: None if done.cancelled() else self._tell(key))
+
+    def _tell(self, key: StreamKey) -> None:
+        assert self._judged is not None, "only who waits for word closes streams"
+        self._judged(key)
+
+    def _let_go(self, key: StreamKey) -> bool:
+        """Let go of the memory of a stream that waits for word, unless it is being scanned."""
+        closed = self._closed[key]
+        if closed.live is None or closed.job is None:
+            return False
+        if not (closed.job.cancel() or closed.job.done()):
+            return False
+        self._closed[key] = _Closed(None, 0, None)
+        self.nbytes -= closed.size
+        if closed.job.cancelled():
+            self._tell(key)
+        return True
 
     def forget(self, key: StreamKey) -> None:
         """Let go of a stream's memory; it is rebuilt when it is needed."""
-        found = self._streams.pop(key, None) or self._closed.pop(key, None)
+        found = self._streams.pop(key, None)
         if found is not None:
             self.nbytes -= found[1]
+        closed = self._closed.pop(key, None)
+        if closed is not None:
+            self.nbytes -= closed.size
+            if closed.job is not None:
+                closed.job.cancel()
 
     def forget_all(self, unwanted: Callable[[StreamKey], bool]) -> None:
         """Let go of the memory of some streams, also of those that are being judged."""
@@ -210,16 +241,19 @@ class Driver:
             key,
             list(ops),
             live,
-            None if closed is None else closed[2],
+            None if closed is None else closed.job,
             defers=defers,
         )
 
     # -- memory -----------------------------------------------------------------------------------
 
     def _opened(self, key: StreamKey, first: Op) -> Live:
-        found = self._streams.get(key) or self._closed.get(key)
+        found = self._streams.get(key)
         if found is not None:
             return found[0]
+        closed = self._closed.get(key)
+        if closed is not None and closed.live is not None:
+            return closed.live
         return self._restored(key) or Live(self._model, first.opening, self._config.edits)
 
     def _restored(self, key: StreamKey) -> Live | None:
@@ -227,6 +261,9 @@ class Driver:
 
     def _keep(self, step: Step) -> None:
         """Keep a stream that goes on; the one used last is the last to be evicted."""
+        closed = self._closed.get(step.key)
+        if closed is not None and closed.live is step.live and not step.outcome.ended:
+            return  # it is being judged
         self.forget(step.key)
         if step.live.ended and not step.outcome.ended:
             self._close(step.key, step.live)
@@ -239,11 +276,16 @@ class Driver:
     def make_room(self, most_bytes: int) -> None:
         """Evict streams, those used longest ago first, until the others take no more than that.
 
-        What they have done must have been committed.
+        What they have done must have been committed. Of those that wait for word, the last ones go
+        first: it is longest until their turn to be scanned.
         """
         while self.nbytes > most_bytes and self._streams:
             self.forget(next(iter(self._streams)))
             self.evictions += 1
+        for key in reversed(list(self._closed)):
+            if self.nbytes <= most_bytes:
+                return
+            self.evictions += self._let_go(key)
 
     # -- failures ---------------------------------------------------------------------------------
 
@@ -284,6 +326,8 @@ class Driver:
                 log.exception("the head of a stream that was given up cannot be read", stream=key)
             else:
                 times.append(head.time_us)
+                if head.ending is not None:
+                    times.append(head.ending.time_us)
                 outcome.head = head
         outcome.time_us = max(times, default=0)
         outcome.state = gone(key, head, outcome.time_us)

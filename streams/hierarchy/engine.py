@@ -17,7 +17,6 @@ from operators.hierarchy.calendar import Calendar
 from operators.hierarchy.pace import Step as Pace
 from operators.hierarchy.packed import unpacked
 from operators.hierarchy.records import Opening
-from operators.hierarchy.session import Operation
 from schemas.errors import BadMessage, Bug
 from schemas.reasons import Reason
 from state import stream_keys
@@ -149,6 +148,7 @@ class TokenEngine(StreamTenants):
             self._calendar.end(stream_keys.stream_of(key), ended_us(value))
         for stream in closed:
             self.driver.resume(stream)
+            self.driver.make_room(self._most_bytes())
         clock = table.get(stream_keys.clock_key())
         if clock is not None:
             self._calendar.now_us = _CLOCK.unpack(clock)[0]
@@ -158,8 +158,8 @@ class TokenEngine(StreamTenants):
         return None if self.has_ended(key) else self.driver.seen(key)
 
     def has_ended(self, key: StreamKey) -> bool:
-        """Whether a stream has had its final verdict, as far as that is remembered."""
-        return self._calendar.has_ended(key)
+        """Whether a stream's text has ended, as far as that is remembered."""
+        return self._calendar.has_ended(key) or self.driver.closes(key)
 
     def open_streams(self) -> dict[StreamKey, int]:
         """Open streams and the time of the newest piece of each."""
@@ -197,7 +197,8 @@ class TokenEngine(StreamTenants):
             told += self._settle(unit, key, ops[key], outcome, records, refused)
         self._said = [(key, said) for key, outcome in outcomes.items() for said in outcome.said]
         for key in self._calendar.expired():
-            self._changed(key, {stream_keys.ended_key(key): None})
+            if not self.driver.closes(key):  # else that it has ended is known until its verdict
+                self._changed(key, {stream_keys.ended_key(key): None})
         unit.state[stream_keys.clock_key()] = _CLOCK.pack(self._calendar.now_us)
         refused.sort(key=lambda item: item[0])
         grown = self._audit(unit, told)
@@ -269,21 +270,18 @@ class TokenEngine(StreamTenants):
         for at, record in enumerate(records):
             try:
                 key, piece, opening, _, if_idle, is_judged = self._token_codecs.read(record)
+                if is_judged:
+                    if self._may_close(key, ops):
+                        ops.setdefault(key, []).append(Op(at, None, opening, next(turn)))
+                    continue
                 # A tenant has its place once one of its pieces could be read.
                 self.members[key.tenant] = self._admitted(key.tenant)
             except BadMessage as error:
                 refused.append((at, error))
                 continue
-            if is_judged:
-                if self._may_close(key, ops):
-                    ops.setdefault(key, []).append(Op(at, None, opening, next(turn)))
-                continue
             for idle in sorted(calendar.advance(piece.time_us)):
                 ops.setdefault(idle, []).append(Op(-1, None, Opening(), next(turn)))
-            if self.driver.closes(key):
-                late += 1
-                continue
-            if calendar.has_ended(key):
+            if self.has_ended(key):
                 late += 1
                 continue
             if if_idle and calendar.newest(key) != piece.time_us:
@@ -296,10 +294,9 @@ class TokenEngine(StreamTenants):
 
     def _may_close(self, key: StreamKey, ops: Mapping[StreamKey, list[Op]]) -> bool:
         """Whether a stream waits for its final verdict, or ends within this unit of work."""
-        own = ops.get(key, [])
-        ends = any(op.piece is None or op.piece.operation is Operation.END for op in own)
-        told = any(op.piece is None and op.source >= 0 for op in own)
-        return (self.driver.closes(key) or (ends and self._judged is not None)) and not told
+        if self._judged is None:
+            return False
+        return self.driver.closes(key) or any(op.ends for op in ops.get(key, []))
 
     def _settle(
         self,
@@ -352,10 +349,9 @@ class TokenEngine(StreamTenants):
             f"its stream failed three times in a row: {type(outcome.error).__name__}",
         )
         error.__traceback__ = outcome.error.__traceback__
-        refused += [(op.source, error) for op in ops if op.source >= 0]
-        buffered = self._token_codecs.buffered(key, outcome)
-        if buffered is not None:
-            last = records[-1]
+        refused += [(op.source, error) for op in ops if op.piece is not None]
+        last = records[-1]
+        for buffered in self._token_codecs.buffered(key, outcome):
             source = Record(last.offset, last.timestamp, key.stream_id.encode(), buffered)
             unit.quarantine.append(
                 self._codecs.quarantine(error, self._source_topic, self.shard, source)

@@ -63,6 +63,16 @@ class Op(NamedTuple):
     opening: Opening
     turn: int = 0
 
+    @property
+    def ends(self) -> bool:
+        """Whether it is an END, a time-out, or word."""
+        return self.piece is None or self.piece.operation is Operation.END
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is word of a stream that had ended."""
+        return self.piece is None and self.source >= 0
+
 
 class Said(NamedTuple):
     """A verdict of a stream.
@@ -171,36 +181,43 @@ class Step:
     def read(self) -> None:
         """Read what comes next, as far as it can be before something else has to be done."""
         self.due = False
-        self.live.take_judged()
+        if not self.live.ended:  # else it is another thread's until that has judged it
+            self.live.take_judged()
         while self.left and not self.ending and not self.due:
             op = self.left[0]
-            piece = op.piece
-            ends = piece is None or piece.operation is Operation.END
-            edits = piece is not None and piece.operation is Operation.REPLACE
-            if (edits or (ends and self._defers)) and self.live.is_behind:
-                return  # both need checkpoints, which are taken as tokens are encoded
+            if self._needs_checkpoints(op) and self.live.is_behind:
+                return  # they are taken as tokens are encoded
             self.left.pop(0)
             if self.live.ended:
                 self._wait(op)
-                continue
-            self._turn = op.turn
-            before = self.live.head() if ends and self._defers else None
-            try:
-                if piece is not None:
-                    self._take(piece)
-            except InvalidInput as error:
-                self.outcome.rejected.append((op, error))
-                continue
-            if before is not None:
-                self._close(before, piece)
-                continue
-            self.ending = ends
-            self.due = self.live.told.is_due(self._partials, self.live.session.time_us)
+            elif not op.is_word:  # word of a stream that goes on is not the worker's
+                self._read(op)
         if self.ending:
             if not self.live.ended:
                 self.live.finish()
-            self.outcome.late += len(self.left)
+            self.outcome.late += sum(op.piece is not None for op in self.left)
             self.left.clear()
+
+    def _needs_checkpoints(self, op: Op) -> bool:
+        if op.piece is not None and op.piece.operation is Operation.REPLACE:
+            return True
+        return self._defers and op.ends
+
+    def _read(self, op: Op) -> None:
+        """Read what comes of an open stream."""
+        self._turn = op.turn
+        before = self.live.head() if op.ends and self._defers else None
+        try:
+            if op.piece is not None:
+                self._take(op.piece)
+        except InvalidInput as error:
+            self.outcome.rejected.append((op, error))
+            return
+        if before is not None:
+            self._close(before, op.piece)
+            return
+        self.ending = op.ends
+        self.due = self.live.told.is_due(self._partials, self.live.session.time_us)
 
     def _close(self, before: Head, piece: Piece | None) -> None:
         """End the text; it is judged meanwhile, and its record says that this is all there is."""
@@ -213,11 +230,10 @@ class Step:
 
     def _wait(self, op: Op) -> None:
         """Go on to the end when there is word of it; whatever else comes is too late."""
-        self.ending = op.piece is None and op.source >= 0
+        self.ending = op.is_word
         if self.ending:
             self._turn = op.turn
-        else:
-            self.outcome.late += 1
+        self.outcome.late += op.piece is not None
 
     def _take(self, piece: Piece) -> None:
         if piece.operation is not Operation.REPLACE:

@@ -173,7 +173,7 @@ class TokenStream:
 
     def close(self) -> None:
         """Write what the logs still hold."""
-        self._judging.shutdown()
+        self._judging.shutdown(cancel_futures=True)  # whoever serves next scans what is left
         if self._logs is not None:
             self._logs.close()
 

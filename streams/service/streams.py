@@ -121,7 +121,8 @@ def stream_routes(gateway: Gateway, http: HttpSettings) -> Part:
 def _answer(engine: TokenEngine, key: StreamKey) -> StreamAnswer:
     if engine.has_ended(key):
         raise Problem(
-            HTTPStatus.GONE, "the stream has ended: its final verdict is in the topic of verdicts"
+            HTTPStatus.GONE,
+            "the stream has ended: its final verdict comes in the topic of verdicts",
         )
     said = engine.seen(key)
     if said is None:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.codec import Codec
+from state.stream_keys import StreamKey
 from tests.unit.streams.hierarchy.test_engine import IDLE_S, ShardOfTokens, token
 from tests.unit.streams.hierarchy.test_sealed import Site
 from tests.unit.streams.trails import audit_values
@@ -25,6 +27,7 @@ PARTS = [
     "write to john.smith@example.org. ",
     "AKIAIOSFODNN7EXAMPLE is the key.\n\n",
 ]
+VERDICT = Codec("verdict")
 TENANTS = ("acme", "globex")
 STREAMS = [(tenant, name) for tenant in TENANTS for name in ("a", "b")]
 ALONE: dict[str, Any] = {"hierarchy": {"batching": "single"}}
@@ -69,6 +72,61 @@ def test_cuts_evictions_restarts_and_encryption_change_no_byte(log: list[Any], r
         for keys in (None, site.keys()):
             cut = disturbed(ShardOfTokens(keys, **ALONE), log, rng)
             assert outcome(cut) == outcome(whole)
+
+
+@settings(deadline=None, max_examples=12)
+@given(logs(), st.randoms(use_true_random=False))
+def test_words_in_the_log_change_no_verdict_and_no_cut_matters(log: list[Any], rng: Random) -> None:
+    """Words late, twice, and of nobody: each stream says what it says if it is waited for.
+
+    And whatever the units in which the log with its words is read again: no byte changes.
+    """
+    waited = ShardOfTokens(**ALONE)
+    waited.take(*log)
+    first = ShardOfTokens(defers=True, **ALONE)
+    spoken = with_words(first, log, rng)
+    assert by_stream(first) == by_stream(waited)
+    assert not first.judged()
+    whole = ShardOfTokens(defers=True, **ALONE)
+    whole.take(*spoken)
+    assert outcome(first) == outcome(whole)
+    with TemporaryDirectory() as folder:
+        cut = disturbed(ShardOfTokens(Site(Path(folder)).keys(), defers=True, **ALONE), spoken, rng)
+        assert outcome(cut) == outcome(whole)
+
+
+def by_stream(shard: ShardOfTokens) -> dict[StreamKey, list[bytes]]:
+    """Verdicts of each stream, in order."""
+    found: dict[StreamKey, list[bytes]] = {}
+    for unit in shard.units:
+        for message in unit.outputs["verdicts"]:
+            said = VERDICT.decode(message["value"])
+            key = StreamKey(said["tenant"], said["target_id"])
+            found.setdefault(key, []).append(message["value"])
+    return found
+
+
+def with_words(shard: ShardOfTokens, log: list[Any], rng: Random) -> list[Any]:
+    """Let a shard read a log and word of what it judges; gives the log as it has become."""
+    pending: list[Any] = []
+    left, spoken = list(log), []
+    while left or pending:
+        count = rng.randrange(1, 6)
+        unit = left[:count]
+        del left[:count]
+        for key in list(pending):
+            if not unit or rng.random() < 0.4:
+                pending.remove(key)
+                unit += [shard.word(key)] * rng.choice((1, 1, 2))
+        if rng.random() < 0.2:
+            unit.insert(rng.randrange(len(unit) + 1), shard.word(StreamKey(*rng.choice(STREAMS))))
+        shard.most_bytes = rng.choice((0, 10**9))
+        shard.take(*unit)
+        spoken += unit
+        if rng.random() < 0.3:
+            shard.open()
+        pending += shard.judged()
+    return spoken
 
 
 def disturbed(cut: ShardOfTokens, log: list[Any], rng: Random) -> ShardOfTokens:

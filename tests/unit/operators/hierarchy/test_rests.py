@@ -12,7 +12,8 @@ stretches = st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=30)
 
 def noted(of: list[tuple[int, bool]]) -> tuple[Rests, list[bool]]:
     """Stretches of text, each read resting or not; and code point by code point."""
-    rests, truth = Rests(), []
+    truth: list[bool] = []
+    rests = Rests()
     for length, resting in of:
         rests = rests.go_on(len(truth), resting=resting)
         truth += [resting] * length

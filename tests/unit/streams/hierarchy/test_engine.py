@@ -45,8 +45,15 @@ class ShardOfTokens:
     """An engine, its log and its table."""
 
     def __init__(
-        self, keys: CellKeys | None = None, made: StreamModel | None = None, **settings: Any
+        self,
+        keys: CellKeys | None = None,
+        made: StreamModel | None = None,
+        *,
+        defers: bool = False,
+        **settings: Any,
     ) -> None:
+        self.defers = defers
+        self.words: list[StreamKey] = []
         self.keys = keys or secrets()
         self.model = made or model()
         self.most_bytes = 10**9
@@ -71,12 +78,14 @@ class ShardOfTokens:
                 shard.told.append(what)
 
         settings = self.settings
+        self.executor = ThreadPoolExecutor(1)
         self.engine = TokenEngine(
             0, self.model, token_codecs(settings, self.model, MAX_RECORD_BYTES),
             driver_config(settings), Told(), keys=self.keys, application_id="test",
             max_tenants=settings.stream.max_tenants, source_topic="tokens",
             idle_us=IDLE_S * SECOND, remember_us=KEPT_S * SECOND,
-            most_bytes=lambda: shard.most_bytes, executor=ThreadPoolExecutor(1), plan=self.plan,
+            most_bytes=lambda: shard.most_bytes, executor=self.executor, plan=self.plan,
+            judged=self.words.append if self.defers else None,
         )  # fmt: skip
         reached, committed = restore.load_records(self.engine, self.table, "table")
         assert reached == committed
@@ -96,6 +105,16 @@ class ShardOfTokens:
         self.engine.committed()
         decode = Codec("verdict").decode
         return [decode(message["value"]) for message in self.unit.outputs["verdicts"]]
+
+    def judged(self) -> list[StreamKey]:
+        """Streams that had ended and have been judged since the last call; waits for that."""
+        self.executor.submit(int).result()
+        found, self.words[:] = list(self.words), []
+        return found
+
+    def word(self, key: StreamKey) -> bytes:
+        """Word of a stream, as it comes in the log."""
+        return token_codecs(self.settings, self.model, MAX_RECORD_BYTES).judged(key)
 
     def quarantined(self) -> list[dict[str, Any]]:
         """Quarantine records of the last unit."""

@@ -91,7 +91,10 @@ class Streams:
     def run(self, ops: Mapping[StreamKey, Sequence[Piece | None]]) -> dict[StreamKey, Outcome]:
         """One unit of work; None is a time-out."""
         outcomes = self.driver.run(
-            {key: [Op(0, piece, Opening()) for piece in own] for key, own in ops.items()}
+            {
+                key: [Op(-1 if piece is None else 0, piece, Opening()) for piece in own]
+                for key, own in ops.items()
+            }
         )
         self.table.commit(outcomes)
         for key, outcome in outcomes.items():
