@@ -2,8 +2,8 @@
 
 Once a window (half a second, say) the worker says how long tokens and updates took and how many
 pieces wait. The *load* is the worst of the three as a share of its budget. Above 1 the worker is
-behind; at `calm` and below it has room; between the two nothing changes. Steps come in this order, each
-with what the ones before it do:
+behind; at `calm` and below it has room; between the two nothing changes. Steps come in this order,
+each with what the ones before it do:
 
     step             what is done less
     NORMAL           nothing
