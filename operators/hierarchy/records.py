@@ -12,7 +12,7 @@ count from 1; checkpoint 0 is the beginning of the stream.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -110,7 +110,7 @@ class Head:
     carried_low: int
     told: Told
     ending: Piece | None = None
-    rests: Rests = Rests()
+    rests: Rests = field(default_factory=Rests)
 
     def to_bytes(self) -> bytes:
         """The record."""
