@@ -82,6 +82,7 @@ def test_silence_is_waited_for_too() -> None:
     expected = next(one for one in waited_for(*pieces) if one["target_id"] == "a")
     shard = ShardOfTokens(defers=True)
     assert finals(shard.take(*pieces)) == []
+    assert shard.judged() == [KEY]
     shard.open()
     assert shard.judged() == [KEY]
     assert shard.take(shard.word(KEY)) == [expected]
