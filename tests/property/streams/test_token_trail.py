@@ -108,7 +108,8 @@ def by_stream(shard: ShardOfTokens) -> dict[StreamKey, list[bytes]]:
 
 def with_words(shard: ShardOfTokens, log: list[Any], rng: Random) -> list[Any]:
     """Let a shard read a log and word of what it judges; gives the log as it has become."""
-    left, pending, spoken = list(log), [], []
+    left, spoken = list(log), list[Any]()
+    pending: list[StreamKey] = []
     while left or pending:
         count = rng.randrange(1, 6)
         unit = left[:count]
