@@ -18,6 +18,7 @@ from tests.integration.streams.token_streams import (
     of_partition,
     read_tokens,
     undisturbed_engine,
+    verdicts,
 )
 from tests.integration.streams.under_test import SHARDS
 
@@ -78,6 +79,8 @@ def group(broker: CrashableBroker, tmp_path_factory: pytest.TempPathFactory) -> 
                 )
 
             made.stream.until(all_read, "every piece to be read")
+        # Word that it was judged comes in the log as well, and moves the offset of its shard.
+        made.stream.until(lambda: ENDED in verdicts(made.stream), "the verdict of what has ended")
         yield made
 
 
