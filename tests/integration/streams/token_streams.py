@@ -125,9 +125,15 @@ def verdicts(stream: Stream) -> dict[str, list[dict[str, Any]]]:
 
 
 def finals(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Final verdicts without their number, which tells how many partial ones came before."""
+    """Final verdicts without what tells of the partial ones before: number, and names of spans.
+
+    A worker that falls behind looks for partial verdicts less often.
+    """
     return [
-        {name: value for name, value in record.items() if name != "sequence"}
+        {
+            **{name: value for name, value in record.items() if name != "sequence"},
+            "spans": [{**span, "span_id": ""} for span in record["spans"]],
+        }
         for record in found
         if record["status"] == "FINAL"
     ]
