@@ -54,7 +54,8 @@ def read_metrics(text: str) -> Reading:
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels, value = sample.labels, float(sample.value)
-            if sample.name == "weir_chain_height":
+            # Chains of other sources than the events name it with their shard.
+            if sample.name == "weir_chain_height" and labels["shard"].isdigit():
                 heights[int(labels["shard"])] += int(value)
             elif sample.name == "weir_margin":
                 margins[labels["tenant"]].append(value)

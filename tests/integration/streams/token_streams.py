@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.codec import Codec
 from streams.feed import FedEvent
-from streams.hierarchy.codecs import IDLE
+from streams.hierarchy.codecs import IDLE, JUDGED
 from streams.hierarchy.in_memory import ShardInMemory
 from streams.hierarchy.model import StreamModel
 from streams.hierarchy.worker import buffer_config
@@ -81,8 +81,17 @@ def unended(count: int) -> list[FedEvent]:
 
 def is_idle_end(record: Record) -> bool:
     """Whether a worker has sent it because there was silence."""
-    read = Codec("token").decode(record.value)
-    return read["operation"] == "END" and (read["metadata"] or {}).get("source") == IDLE
+    return _source(record) == IDLE
+
+
+def is_word(record: Record) -> bool:
+    """Whether a worker has sent it because a stream had been judged."""
+    return _source(record) == JUDGED
+
+
+def _source(record: Record) -> str | None:
+    source: str | None = (Codec("token").decode(record.value)["metadata"] or {}).get("source")
+    return source
 
 
 def of_silence(stream: Stream) -> list[list[Record]]:
