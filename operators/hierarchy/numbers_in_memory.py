@@ -53,19 +53,6 @@ def bits_of(typing: Any, number: Any) -> Any:  # noqa: ARG001 - numba's form
 
 
 @inserted
-def widened(typing: Any, number: Any) -> Any:  # noqa: ARG001 - numba's form
-    """A float as it is, or half precision's bits as the float that they stand for; exact."""
-
-    def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ARG001 - numba's form
-        return _floats(builder, values[0])
-
-    def same(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ARG001 - numba's form
-        return values[0]
-
-    return types.float32(number), same if number == types.float32 else make
-
-
-@inserted
 def fused(typing: Any, left: Any, right: Any, more: Any) -> Any:  # noqa: ARG001 - numba's form
     """Left times right plus more, rounded once: one instruction, on processors that have it."""
 
@@ -128,22 +115,17 @@ def _loop(builder: Any, end: Any, by: int, step: Callable[[Any], None]) -> None:
 
 
 def _floats(builder: Any, bits: Any) -> Any:
-    """The floats that bits of half precision stand for; of one number or of many."""
-    many = getattr(bits.type, "count", None)
+    """The floats that 16 numbers of half precision stand for."""
+    whole, real = (ir.VectorType(kind, LANES) for kind in (ir.IntType(32), ir.FloatType()))
 
-    def of(kind: Any) -> Any:
-        return kind if many is None else ir.VectorType(kind, many)
+    def all_(value: float, kind: Any = whole) -> Any:
+        return ir.Constant(kind, [kind.element(value)] * LANES)
 
-    def all_(value: Any) -> Any:
-        kind = of(value.type)
-        return value if many is None else ir.Constant(kind, [value] * many)
-
-    number = ir.IntType(32)
-    wide = builder.zext(bits, of(number))
-    sign = builder.shl(builder.and_(wide, all_(number(0x8000))), all_(number(16)))
-    rest = builder.shl(builder.and_(wide, all_(number(0x7FFF))), all_(number(13)))
-    short = builder.bitcast(builder.or_(sign, rest), of(ir.FloatType()))
-    return builder.fmul(short, all_(ir.FloatType()(_HALF_RANGE)))
+    wide = builder.zext(bits, whole)
+    sign = builder.shl(builder.and_(wide, all_(0x8000)), all_(16))
+    rest = builder.shl(builder.and_(wide, all_(0x7FFF)), all_(13))
+    short = builder.bitcast(builder.or_(sign, rest), real)
+    return builder.fmul(short, all_(_HALF_RANGE, real))
 
 
 def _sum_of_rows(blocks: int) -> Any:
@@ -215,17 +197,6 @@ def bytes_of(typing: Any, like: Any) -> Any:  # noqa: ARG001 - numba's form
         return ir.IntType(64)(like.bitwidth // 8)
 
     return types.int64(like), make
-
-
-@inserted
-def at(typing: Any, address: Any, index: Any, like: Any) -> Any:  # noqa: ARG001 - numba's form
-    """The number at an address, of the type that `like` has."""
-
-    def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = context.get_value_type(signature.args[2]).as_pointer()
-        return builder.load(builder.gep(builder.inttoptr(values[0], kind), [values[1]]))
-
-    return like(types.int64, types.int64, like), make
 
 
 @inserted

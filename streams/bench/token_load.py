@@ -12,7 +12,6 @@ import numpy as np
 
 from schemas.codec import Codec
 from streams.bench.dlp import texts
-from streams.hierarchy.codecs import JUDGED
 from streams.hierarchy.observer import StreamObserver
 
 if TYPE_CHECKING:
@@ -157,7 +156,7 @@ class Load(threading.Thread):
         measured_from = begun + self._warm_s
         while (now := time.perf_counter()) < measured_from + self._measured_s:
             arrived = list(self._arrived(due, now))
-            words = [_word(self._words.popleft()) for _ in range(len(self._words))]
+            words = [self._shard.word(self._words.popleft()) for _ in range(len(self._words))]
             if not arrived and not words:
                 time.sleep(max(0.0, min(self._gather_s, due[0][0] - now)))
                 continue
@@ -183,20 +182,6 @@ class Load(threading.Thread):
         for stream, at, new in self._clocked.encoded_at:
             if stream in first:
                 self.found.tokens.extend([at - first[stream]] * new)
-
-
-def _word(key: StreamKey) -> bytes:
-    """Word of a stream that has been judged, as `streams.hierarchy.announcer` sends it."""
-    return Codec("token").encode(
-        {
-            "tenant": key.tenant,
-            "stream_id": key.stream_id,
-            "operation": "END",
-            "position": 0,
-            "time_us": 0,
-            "metadata": {"source": JUDGED},
-        }
-    )
 
 
 def filled(shard: ShardInMemory, writers: list[Writer], seed: int) -> None:

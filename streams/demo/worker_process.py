@@ -21,11 +21,6 @@ STOP_S = 30
 _ASK_S = 2
 _LAST_LINES = 5
 
-_COMPILE = (
-    "from operators.fusion.config import CellConfig; from streams.warmup import warm_up; "
-    "warm_up(CellConfig())"
-)
-
 
 class WorkerProcess:
     """A worker of the run.
@@ -125,8 +120,8 @@ def compile_learner() -> subprocess.Popen[bytes]:
     Half a minute the first time, some seconds from then on. A process of its own, because it leaves
     the terminal and the start of Kafka alone.
     """
-    return subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-c", _COMPILE],
+    return subprocess.Popen(
+        [sys.executable, "-m", "streams.warmup"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

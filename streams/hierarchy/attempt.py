@@ -135,16 +135,17 @@ class Attempt:
             ]
             pairs += [pair for _, pair in early]
             found = self._model.steps.encode(pairs, [*wanted, *[()] * len(early)])
-            for (step, (_, new)), made in zip(early, found[len(left) :], strict=True):
+            found, ahead = found[: len(left)], found[len(left) :]
+            for (step, (_, new)), made in zip(early, ahead, strict=True):
                 step.live.take_early(new, made)
             ended = self._clock()
-            for (step, tokens), encoded, new in zip(waiting, found, ids, strict=False):
+            for (step, tokens), encoded, new in zip(waiting, found, ids, strict=True):
                 step.live.encoded(tokens, encoded)
                 name, position = step.key.name, step.live.tokens
                 self._observer.encoded(
                     Encoded(name, position, len(new), ended - started, ended - begun)
                 )
-            for step, encoded, rows in zip(left, found, wanted, strict=False):
+            for step, encoded, rows in zip(left, found, wanted, strict=True):
                 for state in states.of_tokens(step, encoded, rows):
                     self._observer.state(state)
         for step in steps:

@@ -266,7 +266,7 @@ class _Attention:
         self._strides = np.array([cache.keys.strides[0] for cache in caches])
         self._watched = np.full(self._first[-1], -1)
         self._wanted: list[tuple[_Waiting, int]] = []
-        for (one, taken), first in zip(group, self._first.tolist(), strict=False):
+        for (one, taken), first in zip(group, self._first[:-1].tolist(), strict=True):
             while one.wanted and one.wanted[0] < one.done + taken:
                 row = one.wanted.popleft() - one.done
                 self._watched[first + row] = len(self._wanted)

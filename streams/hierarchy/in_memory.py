@@ -85,10 +85,11 @@ class ShardInMemory:
         table: MemoryTable | None = None,
         judged: Callable[[StreamKey], None] | None = None,
     ) -> None:
+        self._codecs = token_codecs(settings, model, MAX_RECORD_BYTES)
         self.engine = TokenEngine(
             number,
             model,
-            token_codecs(settings, model, MAX_RECORD_BYTES),
+            self._codecs,
             driver_config(settings),
             observer or StreamObserver(),
             keys=_keys(),
@@ -103,6 +104,10 @@ class ShardInMemory:
         )
         self.table = MemoryTable() if table is None else table
         self.engine.open(self.table)
+
+    def word(self, key: StreamKey) -> bytes:
+        """Word of a stream that had ended and has been judged, as a worker sends it."""
+        return self._codecs.judged(key)
 
     def take(self, values: list[bytes]) -> UnitOfWork:
         """Do a unit of work with records of these values."""

@@ -3,107 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.kafka.fetch import FetchedBatch
-from streams.kafka.reader import Record
 from streams.settings import StreamSettings
-from streams.shard.shard import Shard, ShardState
-from streams.shard.unit import UnitOfWork
+from streams.shard.shard import ShardState
+from tests.unit.streams.shard_scene import PATIENCE_S, ShardScene, batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 20
+    from streams.shard.unit import UnitOfWork
 
 
-class _Engine:
-    """Takes down which offsets it was given; as the real one, it moves on before the commit."""
-
-    shard = label = 0
-    max_unit_bytes = None
-
-    def __init__(self) -> None:
-        self.next_offset: int | None = 0
-        self.unsettled = False
-        self.seen: list[int] = []
-
-    def process(self, records: list[Any]) -> UnitOfWork:
-        self.seen += [record.offset for record in records]
-        self.next_offset = records[-1].offset + 1
-        return UnitOfWork(next_offset=self.next_offset, records=len(records))
-
-    def add_checkpoint(self, unit: UnitOfWork) -> None:
-        unit.is_checkpoint = True
-
-
-class _Producer:
-    """Commits when it is let."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.let = threading.Semaphore(0)
-
-    def fence(self) -> None:
-        pass
-
-    def commit(self, unit: UnitOfWork) -> int:
-        self.entered.release()
-        assert self.let.acquire(timeout=PATIENCE_S)
-        return unit.next_offset
-
-
-class _Store:
-    changelog_offset = 0
-
-    def write(self, state: Any, *, changelog_offset: int) -> None:
-        pass
-
-
-class _Observer:
-    def committed(self, *_: Any) -> None:
-        pass
-
-
-class Scene:
+class Scene(ShardScene):
     """A shard with its surroundings under control."""
 
     def __init__(self) -> None:
-        self.engine = _Engine()
-        self.producer = _Producer()
-        self.failures: list[BaseException] = []
-        self.executor = ThreadPoolExecutor(2)
-        surroundings: Any = (self.engine, _Store(), self.producer, object())
-        observer: Any = _Observer()
-        self.shard = Shard(
-            *surroundings,
-            source_topic="events",
-            changelog_topic="changelog",
-            settings=StreamSettings(max_unit_events=5, gather_ms=0),
-            executor=self.executor,
-            observer=observer,
-            failed=self.failures.append,
-        )
-        # As ``open`` leaves it, without a broker to restore from.
-        self.shard._expected = self.shard._reached = 0  # noqa: SLF001 - see above
-        self.shard.state = ShardState.READY
-
-    async def in_commit(self) -> None:
-        """Wait until a unit is in its commit."""
-        loop = asyncio.get_running_loop()
-        assert await loop.run_in_executor(None, self.producer.entered.acquire, True, PATIENCE_S)
+        super().__init__(StreamSettings(max_unit_events=5, gather_ms=0))
 
     async def idle(self) -> None:
         """Let everything commit until nothing is left to do."""
         for _ in range(100):
             self.producer.let.release()
-        async with asyncio.timeout(PATIENCE_S):
-            while self.shard.state is ShardState.RUNNING:  # noqa: ASYNC110 - the shard has no such event
-                await asyncio.sleep(0)
+        await self.at_rest()
 
 
 @pytest.fixture
@@ -112,11 +36,6 @@ def scene() -> Iterator[Scene]:
     made = Scene()
     yield made
     made.executor.shutdown()
-
-
-def batch(start: int, stop: int) -> FetchedBatch:
-    """Return what a fetch from ``start`` gives."""
-    return FetchedBatch(start, [Record(n, 0, b"k", b"v") for n in range(start, stop)])
 
 
 async def test_a_batch_that_comes_while_the_shard_is_paused_leaves_no_hole(scene: Scene) -> None:

@@ -10,7 +10,7 @@ import pytest
 from operators.compiled import kernel
 from operators.hierarchy.attention import Batch, Scratch, attend
 from operators.hierarchy.cache import CacheShape, SegmentCache
-from operators.hierarchy.numbers_in_memory import halved, widened
+from operators.hierarchy.numbers_in_memory import halved, widen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,7 @@ HEADS, SEGMENT = 3, 192
 
 @kernel
 def _widen(bits: Any, out: Any) -> None:
-    for number in range(len(bits)):
-        out[number] = widened(bits[number])
+    widen(bits.ctypes.data, len(bits), bits[0], 0, out.ctypes.data)
 
 
 @kernel

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,64 +11,14 @@ from operators.hierarchy.pace import Pace, PaceConfig, Step
 from streams.hierarchy.observer import StreamObserver
 from streams.hierarchy.pacing import Pacing
 from streams.hierarchy.shard import TokenShard
-from streams.kafka.fetch import FetchedBatch
-from streams.kafka.reader import Record
 from streams.settings import StreamSettings
-from streams.shard.shard import ShardState
-from streams.shard.unit import UnitOfWork
+from tests.unit.streams.shard_scene import PATIENCE_S, ShardScene, batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 20
 UNIT = 5
 CONFIG = PaceConfig(gather_ms=2, gather_longer_ms=40, pause_at=20, resume_at=10)
-
-
-class _Engine:
-    """Takes down which offsets it was given, and what waited then."""
-
-    shard = label = 0
-    max_unit_bytes = None
-    unsettled = False
-
-    def __init__(self) -> None:
-        self.next_offset: int | None = 0
-        self.seen: list[int] = []
-
-    def process(self, records: list[Any]) -> UnitOfWork:
-        self.seen += [record.offset for record in records]
-        self.next_offset = records[-1].offset + 1
-        return UnitOfWork(next_offset=self.next_offset, records=len(records))
-
-    def committed(self) -> None:
-        pass
-
-
-class _Producer:
-    """Commits when it is let."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.let = threading.Semaphore(0)
-        self.fails = False
-
-    def commit(self, unit: UnitOfWork) -> int:
-        self.entered.release()
-        assert self.let.acquire(timeout=PATIENCE_S)
-        if self.fails:
-            raise RuntimeError("the broker has gone")
-        return unit.next_offset
-
-
-class _Store:
-    def write(self, state: Any, *, changelog_offset: int) -> None:
-        pass
-
-
-class _Observer:
-    def committed(self, *_: Any) -> None:
-        pass
 
 
 class Told(StreamObserver):
@@ -84,47 +32,20 @@ class Told(StreamObserver):
         self.pauses.append((partition, paused))
 
 
-class Scene:
+class Scene(ShardScene):
     """A shard of tokens with its surroundings under control."""
 
+    shard: TokenShard
+
     def __init__(self, most: int = 1_000) -> None:
-        self.engine, self.producer, self.told = _Engine(), _Producer(), Told()
-        self.pacing = Pacing(CONFIG)
-        self.failures: list[BaseException] = []
-        self.executor = ThreadPoolExecutor(2)
-        surroundings: Any = (self.engine, _Store(), self.producer, object())
-        self.shard = TokenShard(
-            *surroundings,
-            source_topic="tokens",
-            changelog_topic="changelog",
-            settings=StreamSettings(
-                max_unit_events=UNIT, gather_ms=10_000, max_buffered_events=most
-            ),
-            executor=self.executor,
-            observer=_Observer(),
-            failed=self.failures.append,
-            pacing=self.pacing,
-            told=self.told,
-        )
-        # As ``open`` leaves it, without a broker to restore from.
-        self.shard._expected = self.shard._reached = 0  # noqa: SLF001 - see above
-        self.shard.state = ShardState.READY
+        self.told, self.pacing = Told(), Pacing(CONFIG)
+        settings = StreamSettings(max_unit_events=UNIT, gather_ms=10_000, max_buffered_events=most)
+        super().__init__(settings, TokenShard, pacing=self.pacing, told=self.told)
 
     async def commit(self) -> None:
         """Wait until a unit is in its commit, and let it commit."""
         await self.in_commit()
         self.producer.let.release()
-
-    async def in_commit(self) -> None:
-        """Wait until a unit is in its commit."""
-        loop = asyncio.get_running_loop()
-        assert await loop.run_in_executor(None, self.producer.entered.acquire, True, PATIENCE_S)
-
-    async def at_rest(self) -> None:
-        """Wait until there is nothing left to do."""
-        async with asyncio.timeout(PATIENCE_S):
-            while self.shard.state is ShardState.RUNNING:  # noqa: ASYNC110 - the shard has no such event
-                await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -133,11 +54,6 @@ def scene() -> Iterator[Scene]:
     made = Scene()
     yield made
     made.executor.shutdown()
-
-
-def batch(start: int, stop: int) -> FetchedBatch:
-    """Return what a fetch from ``start`` gives."""
-    return FetchedBatch(start, [Record(n, 0, b"k", b"v") for n in range(start, stop)])
 
 
 async def test_partition_is_paused_at_one_mark_and_resumed_at_the_other(scene: Scene) -> None:
